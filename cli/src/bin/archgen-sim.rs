@@ -1,0 +1,2 @@
+//! The `archgen-sim` command.
+fn main() {}

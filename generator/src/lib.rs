@@ -1,0 +1,1 @@
+//! archgen-generator: to be filled.

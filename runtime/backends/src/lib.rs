@@ -1,0 +1,1 @@
+//! archgen-backends: to be filled.

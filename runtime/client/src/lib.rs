@@ -1,0 +1,1 @@
+//! archgen-client: to be filled.

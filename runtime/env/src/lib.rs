@@ -1,0 +1,1 @@
+//! archgen-env: to be filled.

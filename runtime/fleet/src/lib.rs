@@ -1,0 +1,1 @@
+//! archgen-fleet: to be filled.

@@ -1,0 +1,1 @@
+//! archgen-ports: to be filled.

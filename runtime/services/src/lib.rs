@@ -1,0 +1,1 @@
+//! archgen-services: to be filled.

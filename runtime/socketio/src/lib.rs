@@ -1,0 +1,1 @@
+//! archgen-socketio: to be filled.

@@ -1,0 +1,1 @@
+//! archgen-store: to be filled.

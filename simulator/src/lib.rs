@@ -1,0 +1,1 @@
+//! archgen-simulator: to be filled.

@@ -1,0 +1,129 @@
+//! Instances: the hosts that a topology consists of, by name. Shared by the generator and the fleet, so that an nginx
+//! upstream, a Consul registration, a child process and a simulated host are always the same set.
+
+use serde::Serialize;
+
+use super::{Need, ServiceId, StoreId, Topology};
+
+/// What an instance is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Component {
+    /// A registry server.
+    Registry,
+    /// A node of a store.
+    Store(StoreId),
+    /// A replica of a service.
+    Service(ServiceId),
+    /// A replica of the realtime layer.
+    Realtime,
+    /// A replica of the gateway.
+    Gateway,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Instance {
+    /// `<component>-<ordinal>`, ordinal from 1: `messaging-2`.
+    pub name: String,
+    /// What it is one of.
+    pub component: Component,
+    /// 0-based ordinal among the component's instances.
+    pub ordinal: u32,
+    /// Its failure domain.
+    pub zone: String,
+    /// Its port on its own address.
+    pub port: u16,
+}
+
+impl Topology {
+    /// Name of a component as written in the spec.
+    pub fn component_name(&self, component: Component) -> &str {
+        match component {
+            Component::Registry => "registry",
+            Component::Store(id) => &self.store(id).name,
+            Component::Service(id) => &self.service(id).name,
+            Component::Realtime => "realtime",
+            Component::Gateway => "gateway",
+        }
+    }
+
+    /// Every component: registry, stores, services, realtime, gateway, each in declared order.
+    pub fn components(&self) -> Vec<Component> {
+        let mut all = Vec::new();
+        all.extend(self.registry.as_ref().map(|_| Component::Registry));
+        all.extend((0..self.stores.len()).map(|i| Component::Store(StoreId(i))));
+        all.extend((0..self.services.len()).map(|i| Component::Service(ServiceId(i))));
+        all.extend(self.realtime.as_ref().map(|_| Component::Realtime));
+        all.extend(self.gateway.as_ref().map(|_| Component::Gateway));
+        all
+    }
+
+    /// The component of this name.
+    pub fn component_named(&self, name: &str) -> Option<Component> {
+        self.components().into_iter().find(|c| self.component_name(*c) == name)
+    }
+
+    /// Components that this one calls, each once. Everything but the registry itself also needs the registry.
+    pub fn component_needs(&self, component: Component) -> Vec<Component> {
+        let from_needs = |needs: &[Need]| -> Vec<Component> {
+            needs
+                .iter()
+                .map(|n| match n {
+                    Need::Service(id) => Component::Service(*id),
+                    Need::Store(id) => Component::Store(*id),
+                    Need::Dataset(d) => Component::Store(d.store),
+                })
+                .collect()
+        };
+        let mut all: Vec<Component> = match component {
+            Component::Registry | Component::Store(_) => Vec::new(),
+            Component::Service(id) => {
+                let service = self.service(id);
+                let mut all = from_needs(&service.needs);
+                all.extend(service.publishes.iter().chain(&service.consumes).map(|d| Component::Store(d.store)));
+                all
+            }
+            Component::Realtime => self.realtime.as_ref().map_or_else(Vec::new, |r| from_needs(&r.needs)),
+            Component::Gateway => self.gateway.as_ref().map_or_else(Vec::new, |g| {
+                let routed = g.routes.iter().map(|r| Component::Service(r.to));
+                routed.chain(g.auth.as_ref().map(|a| Component::Service(a.by))).collect()
+            }),
+        };
+        if !matches!(component, Component::Registry | Component::Store(_)) && self.registry.is_some() {
+            all.insert(0, Component::Registry);
+        }
+        let mut unique = Vec::with_capacity(all.len());
+        for c in all {
+            if !unique.contains(&c) {
+                unique.push(c);
+            }
+        }
+        unique
+    }
+
+    /// Instances of one component, ordinal order; zones are taken in turn.
+    pub fn component_instances(&self, component: Component) -> Vec<Instance> {
+        let (count, port) = match component {
+            Component::Registry => self.registry.as_ref().map_or((0, 0), |r| (r.servers, r.port)),
+            Component::Store(id) => (self.store(id).nodes, self.store(id).port),
+            Component::Service(id) => (self.service(id).replicas, self.service(id).port),
+            Component::Realtime => self.realtime.as_ref().map_or((0, 0), |r| (r.replicas, r.port)),
+            Component::Gateway => self.gateway.as_ref().map_or((0, 0), |g| (g.replicas, g.port)),
+        };
+        let name = self.component_name(component);
+        (0..count)
+            .map(|ordinal| Instance {
+                name: format!("{name}-{}", ordinal + 1),
+                component,
+                ordinal,
+                zone: self.zones[ordinal as usize % self.zones.len()].clone(),
+                port,
+            })
+            .collect()
+    }
+
+    /// Every instance of the system, in component order.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.components().into_iter().flat_map(|c| self.component_instances(c)).collect()
+    }
+}

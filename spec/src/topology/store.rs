@@ -1,0 +1,203 @@
+//! Stores and the datasets in them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Engine family of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// Cache.
+    Redis,
+    /// Relational rows.
+    Postgres,
+    /// Wide rows: messages.
+    Cassandra,
+    /// Documents.
+    Mongodb,
+    /// Event log.
+    Kafka,
+    /// Full-text index.
+    Elasticsearch,
+    /// Objects.
+    S3,
+}
+
+impl StoreKind {
+    /// Every kind with its name in the spec.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("redis", Self::Redis),
+        ("postgres", Self::Postgres),
+        ("cassandra", Self::Cassandra),
+        ("mongodb", Self::Mongodb),
+        ("kafka", Self::Kafka),
+        ("elasticsearch", Self::Elasticsearch),
+        ("s3", Self::S3),
+    ];
+
+    /// Its name in the spec.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, k)| *k == self).map_or("", |(n, _)| n)
+    }
+
+    /// What the store's datasets are called in the spec: `tables`, `collections`, `topics`, …
+    pub fn dataset_section(self) -> &'static str {
+        match self {
+            Self::Redis => "keyspaces",
+            Self::Postgres | Self::Cassandra => "tables",
+            Self::Mongodb => "collections",
+            Self::Kafka => "topics",
+            Self::Elasticsearch => "indexes",
+            Self::S3 => "buckets",
+        }
+    }
+}
+
+/// Consistency of a Cassandra read or write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consistency {
+    /// One replica.
+    One,
+    /// A majority of replicas.
+    Quorum,
+    /// Every replica.
+    All,
+}
+
+/// One store.
+#[derive(Debug, Clone, Serialize)]
+pub struct Store {
+    /// Name.
+    pub name: String,
+    /// Engine family.
+    pub kind: StoreKind,
+    /// Declared engine version, where given.
+    pub version: Option<String>,
+    /// Whether archgen-store stands in for the engine.
+    pub embedded: bool,
+    /// Address of a real engine that is already there, `host:port`.
+    pub endpoint: Option<String>,
+    /// Port of each node on its own address.
+    pub port: u16,
+    /// Nodes (brokers, shards × replicas, …): the machines that hold data.
+    pub nodes: u32,
+    /// Copies of each datum, the first included.
+    pub copies: u32,
+    /// Hash slots (16,384) placed over the nodes.
+    pub slots: u16,
+    /// Consistency of writes and reads (Cassandra).
+    pub consistency: (Consistency, Consistency),
+    /// Memory per node, bytes, where declared.
+    pub memory_bytes: Option<u64>,
+    /// Disk per node, bytes, where declared.
+    pub disk_bytes: Option<u64>,
+    /// Datacenter to replication factor (Cassandra).
+    pub replication: Vec<(String, u32)>,
+    /// Tables, collections, topics, indexes or buckets in declared order.
+    pub datasets: Vec<Dataset>,
+}
+
+/// One dataset.
+#[derive(Debug, Clone, Serialize)]
+pub struct Dataset {
+    /// Name, unique in its store.
+    pub name: String,
+    /// Engine-specific shape.
+    pub shape: DatasetShape,
+}
+
+/// A column: name, engine type as written, and whether it is unique.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// Type as written in the spec (`uuid`, `bigint`, `timestamptz`, …).
+    pub kind: String,
+    /// Unique across the table.
+    pub unique: bool,
+    /// Sorted descending (clustering columns).
+    pub descending: bool,
+}
+
+/// Width of a time bucket in a Cassandra partition key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Bucket {
+    /// No bucket column.
+    None,
+    /// Width derived so that no partition outgrows this many bytes under the declared load.
+    Auto {
+        /// Largest partition, bytes.
+        partition_bytes_max: u64,
+    },
+    /// Fixed width.
+    Fixed(Duration),
+}
+
+/// Engine-specific shape of a dataset.
+#[derive(Debug, Clone, Serialize)]
+pub enum DatasetShape {
+    /// PostgreSQL table.
+    PostgresTable {
+        /// Primary key columns.
+        key: Vec<Column>,
+        /// Other columns.
+        columns: Vec<Column>,
+        /// Column hashed for partitioning and the number of hash partitions.
+        shard: Option<(String, u32)>,
+        /// Secondary indexes: name to columns.
+        indexes: Vec<(String, Vec<String>)>,
+    },
+    /// Cassandra table.
+    CassandraTable {
+        /// Partition key.
+        partition: Vec<Column>,
+        /// Clustering key.
+        cluster: Vec<Column>,
+        /// Other columns.
+        columns: Vec<Column>,
+        /// Time bucket.
+        bucket: Bucket,
+        /// Time to live.
+        ttl: Option<Duration>,
+    },
+    /// MongoDB collection.
+    Collection {
+        /// Shard key fields.
+        key: Vec<String>,
+        /// Whether the shard key is hashed.
+        hashed: bool,
+        /// Secondary indexes: name to fields.
+        indexes: Vec<(String, Vec<String>)>,
+    },
+    /// Kafka topic.
+    Topic {
+        /// Partitions.
+        partitions: u32,
+        /// Replicas.
+        replicas: u32,
+        /// Fewest in-sync replicas for an acknowledged write.
+        min_insync: u32,
+        /// Key field.
+        key: Option<String>,
+        /// Retention; `None` keeps for ever.
+        retain: Option<Duration>,
+    },
+    /// Elasticsearch index.
+    Index {
+        /// Target shard size, bytes.
+        shard_bytes: u64,
+        /// Replicas beside the primary.
+        replicas: u32,
+        /// Routing field.
+        route: Option<String>,
+    },
+    /// S3 bucket.
+    Bucket {
+        /// Versioned objects.
+        versioned: bool,
+        /// Expiry.
+        expire: Option<Duration>,
+    },
+}

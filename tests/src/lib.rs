@@ -1,0 +1,1 @@
+//! archgen-tests: to be filled.
