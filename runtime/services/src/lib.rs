@@ -1,1 +1,9 @@
-//! archgen-services: to be filled.
+//! The services of the reference system. Each one is a host: `config in, run(context) out`.
+//!
+//! Every service folder has the same shape: `mod` (config and `run`), `api` (routes and wire shapes), `state`, `logic`, `error`,
+//! `tests`. None names a driver, a socket type, a wall clock or a random source: only ports and `Env`.
+//!
+//! Start with `host` (what all share), then the services in the order of a message's way.
+
+pub mod host;
+pub mod identity;

@@ -1,0 +1,145 @@
+//! [`HostContext`]: a host's identity and the run of its server from registration to drain.
+
+use std::{io, sync::Arc, time::Duration};
+
+use archgen_env::{
+    Env,
+    http::{Client, Limits, Probe, ServerLimits, serve},
+    net::Address,
+};
+use archgen_ports::{
+    ServiceKey,
+    registry::{Instance, Registry},
+};
+use axum::Router;
+
+/// Time without a sign of life after which the registry drops an instance, milliseconds.
+const REGISTRATION_TTL_MS: u64 = 6_000;
+/// Time between signs of life, milliseconds.
+const HEARTBEAT_MS: u64 = 2_000;
+
+/// Why a host ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Its address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: Address,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something it needs at its start refused for good.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// A host's identity and means. Cloning is cheap.
+#[derive(Clone)]
+pub struct HostContext {
+    /// The world.
+    pub env: Env,
+    /// Component name: `messaging`, `gateway`, …
+    pub component: String,
+    /// 0-based ordinal among the component's instances.
+    pub ordinal: u32,
+    /// Number of the component's instances.
+    pub replicas: u32,
+    /// Failure domain.
+    pub zone: String,
+    /// Where it listens.
+    pub address: Address,
+    /// The fleet's key.
+    pub key: ServiceKey,
+    /// The registry, where the topology has one.
+    pub registry: Option<Arc<dyn Registry>>,
+    /// Health, readiness, metrics.
+    pub probe: Probe,
+    /// HTTP client for calls to peers.
+    pub client: Client,
+}
+
+impl HostContext {
+    /// A context; `client` and `probe` are made here.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a distinct fact about one host, named at its single call site"
+    )]
+    pub fn new(
+        env: Env,
+        component: &str,
+        ordinal: u32,
+        replicas: u32,
+        zone: &str,
+        address: Address,
+        key: ServiceKey,
+        registry: Option<Arc<dyn Registry>>,
+    ) -> Self {
+        let client = Client::new(&env, Limits::default());
+        Self {
+            env,
+            component: component.to_owned(),
+            ordinal,
+            replicas,
+            zone: zone.to_owned(),
+            address,
+            key,
+            registry,
+            probe: Probe::default(),
+            client,
+        }
+    }
+
+    /// Serves `routes` (with the probes added) until the order to stop: says ready, stays registered, drains, leaves.
+    /// Routes must already carry their state.
+    ///
+    /// # Errors
+    /// [`HostError::Listen`].
+    pub async fn serve(&self, routes: Router, limits: ServerLimits) -> Result<(), HostError> {
+        let routes = routes.merge(self.probe.routes());
+        self.probe.set_ready(true);
+        let registration = self.registry.clone().map(|registry| {
+            let context = self.clone();
+            self.env.spawn("registration", async move { context.stay_registered(&*registry).await })
+        });
+        let served = serve(&self.env, &self.address, routes, limits).await;
+        self.probe.set_ready(false);
+        if let Some(registration) = registration {
+            registration.abort();
+        }
+        served.map_err(|source| HostError::Listen { address: self.address.clone(), source })
+    }
+
+    async fn stay_registered(&self, registry: &dyn Registry) {
+        let instance = Instance {
+            id: self.env.host().to_owned(),
+            service: self.component.clone(),
+            address: self.address.clone(),
+            zone: self.zone.clone(),
+        };
+        let mut registered = false;
+        loop {
+            let outcome = if registered {
+                registry.pass(&instance.id).await
+            } else {
+                registry.register(&instance, REGISTRATION_TTL_MS).await
+            };
+            match outcome {
+                Ok(()) => registered = true,
+                Err(error) => {
+                    tracing::warn!(%error, "registration failed; trying again");
+                    registered = false;
+                }
+            }
+            let wait = Duration::from_millis(if registered { HEARTBEAT_MS } else { HEARTBEAT_MS / 4 });
+            tokio::select! {
+                biased;
+                () = self.env.shutdown().triggered() => break,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        if registered && let Err(error) = registry.deregister(&instance.id).await {
+            tracing::debug!(%error, "deregistration failed; the registry will time the instance out");
+        }
+    }
+}
