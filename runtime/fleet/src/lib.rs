@@ -1,1 +1,10 @@
-//! archgen-fleet: to be filled.
+//! The fleet: the single place where a [`archgen_spec::topology::Topology`] becomes hosts.
+//!
+//! `archgen up` starts each [`Host`] in a process of its own with the operating system's `Env`; `archgen sim` starts the same
+//! hosts with a simulated one. Nothing else assembles a fleet.
+
+mod assembly;
+mod host;
+
+pub use assembly::{Addresses, Assembly, EngineKind, FleetError, PublicUrls, hosts};
+pub use host::Host;

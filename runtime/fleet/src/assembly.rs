@@ -1,0 +1,88 @@
+//! What a fleet is assembled from, and the list of its hosts.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use archgen_env::net::Address;
+use archgen_ports::ServiceKey;
+use archgen_spec::topology::Topology;
+
+use crate::Host;
+
+/// Engine under the embedded stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// fjall, for fleets on an operating system.
+    Fjall,
+    /// The deterministic log engine.
+    Log,
+}
+
+/// Host name to the address where it listens and is called.
+pub type Addresses = BTreeMap<String, Address>;
+
+/// Where people reach the system from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrls {
+    /// Base URL of the gateway, without a final slash.
+    pub gateway: String,
+    /// Base URLs of the realtime hosts, ordinal order.
+    pub realtime: Vec<String>,
+}
+
+/// Everything that is decided before the first host starts.
+#[derive(Debug, Clone)]
+pub struct Assembly {
+    /// The resolved spec.
+    pub topology: Arc<Topology>,
+    /// Address of every instance in it.
+    pub addresses: Addresses,
+    /// The fleet's key.
+    pub key: ServiceKey,
+    /// Engine under embedded stores.
+    pub engine: EngineKind,
+    /// Public URLs.
+    pub public: PublicUrls,
+}
+
+/// Why a topology cannot be assembled or a host ended.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// An instance has no address.
+    #[error("no address for host `{0}`")]
+    NoAddress(String),
+    /// A service lacks a store it cannot work without.
+    #[error("service `{service}` needs a {kind} store: name one of its datasets under `needs`, `publishes` or `consumes`")]
+    NoStore {
+        /// The service.
+        service: String,
+        /// Engine family.
+        kind: &'static str,
+    },
+    /// A service lacks another service it cannot work without.
+    #[error("`{component}` needs a service of kind `{kind}` in the topology")]
+    NoService {
+        /// The component.
+        component: String,
+        /// Service kind.
+        kind: &'static str,
+    },
+    /// A component is declared with an engine that this build does not run.
+    #[error("`{0}` is not embedded, and this build drives no {1}: set `embedded: true` in the environment's overlay")]
+    NotEmbedded(String, &'static str),
+    /// A host ended with an error.
+    #[error("host `{host}` ended: {reason}")]
+    Ended {
+        /// The host.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The hosts of the fleet, in component order.
+///
+/// # Errors
+/// See [`FleetError`]: every host is checked before any is returned.
+pub fn hosts(assembly: &Arc<Assembly>) -> Result<Vec<Host>, FleetError> {
+    assembly.topology.instances().into_iter().map(|instance| Host::new(assembly, instance)).collect()
+}

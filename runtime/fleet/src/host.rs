@@ -1,0 +1,67 @@
+//! [`Host`]: one instance of the topology that can be started in any `Env`.
+
+use std::sync::Arc;
+
+use archgen_env::{Env, net::Address};
+use archgen_spec::topology::{Component, Instance};
+
+use crate::{Assembly, FleetError};
+
+/// One host of the fleet. Starting it twice starts it anew: all state is in its `Env`'s disk.
+#[derive(Debug, Clone)]
+pub struct Host {
+    assembly: Arc<Assembly>,
+    instance: Instance,
+    address: Address,
+    needs: Vec<String>,
+}
+
+impl Host {
+    pub(crate) fn new(assembly: &Arc<Assembly>, instance: Instance) -> Result<Self, FleetError> {
+        let address = assembly
+            .addresses
+            .get(&instance.name)
+            .cloned()
+            .ok_or_else(|| FleetError::NoAddress(instance.name.clone()))?;
+        let topology = &assembly.topology;
+        let needed = topology.component_needs(instance.component);
+        let needs = needed.into_iter().flat_map(|c| topology.component_instances(c)).map(|i| i.name).collect();
+        Ok(Self { assembly: assembly.clone(), instance, address, needs })
+    }
+
+    /// Name: `messaging-1`.
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    /// What it is one of: `registry`, `gateway`, `realtime`, a service's name, or `<store kind> store`.
+    pub fn kind(&self) -> String {
+        match self.instance.component {
+            Component::Store(id) => format!("{} store", self.assembly.topology.store(id).kind.name()),
+            other => self.assembly.topology.component_name(other).to_owned(),
+        }
+    }
+
+    /// The instance.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Hosts that should be ready before it starts.
+    pub fn needs(&self) -> &[String] {
+        &self.needs
+    }
+
+    /// Runs the host until `env.shutdown()`.
+    ///
+    /// # Errors
+    /// [`FleetError`] where it cannot start or ends by itself.
+    pub async fn start(&self, _env: Env) -> Result<(), FleetError> {
+        Err(FleetError::Ended { host: self.name().to_owned(), reason: "not assembled yet".to_owned() })
+    }
+}
