@@ -1,1 +1,24 @@
-//! archgen-simulator: to be filled.
+//! The simulator: the fleet that `archgen up` runs, under turmoil, with faults from the spec, judged by what clients saw.
+//!
+//! One seed is one [`run`]: setup, faults, healing, settling, final reads, checkers. [`seeds`] runs many, one forked child each,
+//! so that every run starts from the same process image (thread ids, hash seeds, heap layout) and replays exactly.
+//!
+//! The libc shim that closes the last sources of entropy lives in the `archgen-sim` program, never here: this library may be
+//! linked into programs that serve users. The shim asks [`world`] for the time.
+
+mod faults;
+mod history;
+mod invariants;
+mod people;
+mod report;
+mod run;
+mod seeds;
+mod verdict;
+pub mod world;
+
+pub use faults::{Action, Scheduled};
+pub use invariants::Finding;
+pub use report::{human, json};
+pub use run::run;
+pub use seeds::{SeedError, Hooks, run_seeds};
+pub use verdict::{Run, Summary, Verdict};

@@ -1,6 +1,10 @@
 //! [`Env`]: everything a host may ask of the world, bound to that host's identity.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use uuid::{Builder, Uuid};
 
@@ -35,13 +39,14 @@ pub struct Parts {
 pub struct Env {
     parts: Arc<Parts>,
     ids: Entropy,
+    streams: Arc<Mutex<BTreeMap<String, Entropy>>>,
 }
 
 impl Env {
     /// An environment of these parts.
     pub fn new(parts: Parts) -> Self {
         let ids = Entropy::new(parts.entropy.stream("ids"));
-        Self { parts: Arc::new(parts), ids }
+        Self { parts: Arc::new(parts), ids, streams: Arc::default() }
     }
 
     /// The host's name.
@@ -64,10 +69,18 @@ impl Env {
         self.parts.clock.wall_ms()
     }
 
-    /// A fresh random stream for one purpose. Streams of different purposes are independent, so that one more draw in
-    /// one place does not shift the others.
+    /// The random stream of one purpose; asked for again, the same stream goes on. Streams of different purposes are
+    /// independent, so that one more draw in one place does not shift the others. Purposes are few and fixed.
     pub fn entropy(&self, purpose: &str) -> Entropy {
-        Entropy::new(self.parts.entropy.stream(purpose))
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        match streams.get(purpose) {
+            Some(stream) => stream.clone(),
+            None => {
+                let stream = Entropy::new(self.parts.entropy.stream(purpose));
+                streams.insert(purpose.to_owned(), stream.clone());
+                stream
+            }
+        }
     }
 
     /// A time-ordered unique id (UUID version 7, RFC 9562).

@@ -1,0 +1,131 @@
+//! The schedule: every fault of one run with its time, drawn from the spec's `sim:` section by the seed alone. It is made
+//! before the run and does not depend on what happens in it.
+
+use std::{fmt, time::Duration};
+
+use archgen_env::entropy::Entropy;
+use archgen_spec::topology::{Fault, FaultKind, Topology};
+use serde::Serialize;
+
+use crate::world::stream_seed;
+
+/// Faults in one run.
+const FAULTS_MAX: usize = 64;
+
+/// What is done to whom; host names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Action {
+    /// No traffic either way.
+    Partition {
+        /// One host.
+        a: String,
+        /// Other host.
+        b: String,
+    },
+    /// No traffic from one host to the other.
+    OneWayCut {
+        /// Sender.
+        from: String,
+        /// Receiver.
+        to: String,
+    },
+    /// The process exits and is started again at the end.
+    Exit {
+        /// Host.
+        host: String,
+    },
+    /// The machine loses power and is started again at the end.
+    PowerLoss {
+        /// Host.
+        host: String,
+    },
+    /// The wall clock is off.
+    ClockSkew {
+        /// Host.
+        host: String,
+        /// Offset, milliseconds.
+        offset_ms: i64,
+    },
+}
+
+/// A fault with its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scheduled {
+    /// Start, milliseconds after the fault phase begins.
+    pub at_ms: u64,
+    /// Length, milliseconds.
+    pub for_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, lasts) = (self.at_ms as f64 / 1000.0, self.for_ms as f64 / 1000.0);
+        write!(f, "at {at:.2} s, for {lasts:.2} s: ")?;
+        match &self.action {
+            Action::Partition { a, b } => write!(f, "{a} and {b} cannot reach each other"),
+            Action::OneWayCut { from, to } => write!(f, "nothing from {from} reaches {to}"),
+            Action::Exit { host } => write!(f, "{host}'s process is gone"),
+            Action::PowerLoss { host } => write!(f, "{host} has no power; what it had not synced is lost"),
+            Action::ClockSkew { host, offset_ms } => {
+                let way = if *offset_ms < 0 { "behind" } else { "ahead" };
+                write!(f, "{host}'s clock is {:.2} s {way}", offset_ms.unsigned_abs() as f64 / 1000.0)
+            }
+        }
+    }
+}
+
+/// The faults of this seed, by time. Each declared fault is drawn once per second of the fault phase with its probability.
+pub fn schedule(topology: &Topology, seed: u64) -> Vec<Scheduled> {
+    let mut all = Vec::new();
+    let duration_ms = topology.simulation.duration.as_millis() as u64;
+    for (index, fault) in topology.simulation.faults.iter().enumerate() {
+        let entropy = Entropy::new(stream_seed(seed, &[b"faults", &(index as u64).to_le_bytes()]));
+        for second in 0..duration_ms / 1000 {
+            let drawn = entropy.below(1_000_000) as f64 / 1_000_000.0;
+            if drawn >= fault.probability {
+                continue;
+            }
+            let at_ms = second * 1000 + entropy.below(1000);
+            let for_ms = between(&entropy, fault.lasts);
+            all.extend(actions(topology, fault, &entropy).into_iter().map(|action| Scheduled { at_ms, for_ms, action }));
+        }
+    }
+    all.sort_by_key(|s| s.at_ms);
+    all.truncate(FAULTS_MAX);
+    all
+}
+
+fn between(entropy: &Entropy, (least, most): (Duration, Duration)) -> u64 {
+    let (least, most) = (least.as_millis() as u64, most.as_millis() as u64);
+    least + entropy.below(most.saturating_sub(least) + 1)
+}
+
+fn actions(topology: &Topology, fault: &Fault, entropy: &Entropy) -> Vec<Action> {
+    let pick = |component: &str| -> Option<String> {
+        let hosts = topology.component_named(component).map(|c| topology.component_instances(c)).unwrap_or_default();
+        let chosen = entropy.below(hosts.len() as u64) as usize;
+        hosts.into_iter().nth(chosen).map(|i| i.name)
+    };
+    match &fault.kind {
+        FaultKind::Partition { a, b, one_way } => match (pick(a), pick(b)) {
+            (Some(a), Some(b)) if a != b && *one_way => vec![Action::OneWayCut { from: a, to: b }],
+            (Some(a), Some(b)) if a != b => vec![Action::Partition { a, b }],
+            _ => Vec::new(),
+        },
+        FaultKind::Exit { on } => pick(on).map(|host| Action::Exit { host }).into_iter().collect(),
+        FaultKind::PowerLoss { on } => pick(on).map(|host| Action::PowerLoss { host }).into_iter().collect(),
+        FaultKind::ClockSkew { on, by } => {
+            let by = by.as_millis() as u64;
+            let offset_ms = entropy.below(2 * by + 1) as i64 - by as i64;
+            pick(on).map(|host| Action::ClockSkew { host, offset_ms }).into_iter().collect()
+        }
+        FaultKind::ZoneLoss { zone } => {
+            let inside = topology.instances().into_iter().filter(|i| i.zone == *zone);
+            inside.map(|i| Action::PowerLoss { host: i.name }).collect()
+        }
+    }
+}

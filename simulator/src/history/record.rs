@@ -1,0 +1,177 @@
+//! The history of one run. Times are true simulated time, which no host can see.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::world;
+
+/// How a send ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Outcome {
+    /// Acknowledged.
+    Ok {
+        /// Place in the channel.
+        seq: u64,
+        /// Message id.
+        id: String,
+    },
+    /// Refused for good: certainly not applied.
+    Fail {
+        /// Why.
+        reason: String,
+    },
+    /// No answer by the end of the run: zero or one effect.
+    Indeterminate,
+}
+
+/// One send: all tries with one client id.
+#[derive(Debug, Clone, Serialize)]
+pub struct Send {
+    /// Who.
+    pub person: String,
+    /// Channel id.
+    pub channel: String,
+    /// Client id.
+    pub client_msg_id: String,
+    /// Body.
+    pub body: String,
+    /// First try.
+    pub invoked: Duration,
+    /// Answer.
+    pub done: Option<Duration>,
+    /// Tries.
+    pub tries: u32,
+    /// Every acknowledgement received, in order: (seq, id).
+    pub acks: Vec<(u64, String)>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A message that a person's device showed, live or by catching up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    /// Place.
+    pub seq: u64,
+    /// Message id.
+    pub id: String,
+    /// When.
+    pub at: Duration,
+}
+
+/// A message as the final history of a channel has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Final {
+    /// Place.
+    pub seq: u64,
+    /// Message id.
+    pub id: String,
+    /// Client id.
+    pub client_msg_id: String,
+    /// Body.
+    pub body: String,
+}
+
+/// Everything that clients saw in one run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct History {
+    /// Sends by client id.
+    pub sends: BTreeMap<String, Send>,
+    /// (person, channel) to what was shown, in order.
+    pub observations: BTreeMap<(String, String), Vec<Observation>>,
+    /// Channel to its final history.
+    pub finals: BTreeMap<String, Vec<Final>>,
+    /// Channels whose final history could not be read, with the reason.
+    pub unread: BTreeMap<String, String>,
+    /// Hosts that ended by themselves, with the reason.
+    pub host_failures: Vec<String>,
+}
+
+/// Writes a history while the run goes on. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<History>>);
+
+impl Recorder {
+    fn with<T>(&self, f: impl FnOnce(&mut History) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A send begins.
+    pub fn invoke(&self, person: &str, channel: &str, client_msg_id: &str, body: &str) {
+        let send = Send {
+            person: person.to_owned(),
+            channel: channel.to_owned(),
+            client_msg_id: client_msg_id.to_owned(),
+            body: body.to_owned(),
+            invoked: world::elapsed(),
+            done: None,
+            tries: 0,
+            acks: Vec::new(),
+            outcome: Outcome::Indeterminate,
+        };
+        self.with(|h| h.sends.insert(client_msg_id.to_owned(), send));
+    }
+
+    /// Another try of a send.
+    pub fn tried(&self, client_msg_id: &str) {
+        self.with(|h| {
+            if let Some(send) = h.sends.get_mut(client_msg_id) {
+                send.tries += 1;
+            }
+        });
+    }
+
+    /// A send was acknowledged.
+    pub fn acked(&self, client_msg_id: &str, seq: u64, id: &str) {
+        self.with(|h| {
+            if let Some(send) = h.sends.get_mut(client_msg_id) {
+                send.acks.push((seq, id.to_owned()));
+                send.done.get_or_insert_with(world::elapsed);
+                if send.outcome == Outcome::Indeterminate {
+                    send.outcome = Outcome::Ok { seq, id: id.to_owned() };
+                }
+            }
+        });
+    }
+
+    /// A send was refused for good.
+    pub fn refused(&self, client_msg_id: &str, reason: &str) {
+        self.with(|h| {
+            if let Some(send) = h.sends.get_mut(client_msg_id) {
+                send.done.get_or_insert_with(world::elapsed);
+                send.outcome = Outcome::Fail { reason: reason.to_owned() };
+            }
+        });
+    }
+
+    /// A device showed a message.
+    pub fn observed(&self, person: &str, channel: &str, seq: u64, id: &str) {
+        let seen = Observation { seq, id: id.to_owned(), at: world::elapsed() };
+        self.with(|h| h.observations.entry((person.to_owned(), channel.to_owned())).or_default().push(seen));
+    }
+
+    /// A channel's final history.
+    pub fn finished(&self, channel: &str, messages: Vec<Final>) {
+        self.with(|h| h.finals.insert(channel.to_owned(), messages));
+    }
+
+    /// A channel's final history could not be read.
+    pub fn unread(&self, channel: &str, reason: &str) {
+        self.with(|h| h.unread.insert(channel.to_owned(), reason.to_owned()));
+    }
+
+    /// A host ended by itself.
+    pub fn host_failed(&self, host: &str, reason: &str) {
+        let at = world::elapsed().as_millis();
+        self.with(|h| h.host_failures.push(format!("{host} at {at} ms: {reason}")));
+    }
+
+    /// The history so far.
+    pub fn history(&self) -> History {
+        self.with(|h| h.clone())
+    }
+}

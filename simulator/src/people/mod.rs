@@ -1,0 +1,7 @@
+//! Simulated people: real clients of the public API, with real HTTP and real Socket.IO, who say what they saw.
+
+mod person;
+mod stages;
+
+pub use person::start;
+pub use stages::{Stage, Stages};

@@ -1,0 +1,5 @@
+//! Runs as text for people and as JSON for programs.
+
+mod render;
+
+pub use render::{human, json};

@@ -1,0 +1,205 @@
+//! A disk in memory that remembers what was synced. The exit of a process loses nothing; a loss of power loses every byte that
+//! was not synced, or all but a random prefix of them (a torn write), and every name whose folder was not synced.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use archgen_env::{
+    disk::{Disk, File},
+    entropy::Entropy,
+};
+
+/// One file's content, shared by all its names and handles.
+#[derive(Clone, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// The content that survives a loss of power.
+    durable: Vec<u8>,
+}
+
+type Shared = Arc<Mutex<Content>>;
+
+#[derive(Default)]
+struct Names {
+    visible: BTreeMap<String, Shared>,
+    durable: BTreeMap<String, Shared>,
+}
+
+/// A simulated disk. It belongs to the machine, not to the process, and outlives restarts.
+#[derive(Default)]
+pub struct SimulatedDisk(Mutex<Names>);
+
+impl SimulatedDisk {
+    /// Power is lost: what was not synced is gone, but for a prefix of each file's unsynced tail of random length.
+    pub fn lose_power(&self, entropy: &Entropy) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.visible = names.durable.clone();
+        for content in names.visible.values() {
+            let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut survivor = content.durable.clone();
+            if content.bytes.len() > survivor.len() && content.bytes.starts_with(&survivor) {
+                let unsynced = (content.bytes.len() - survivor.len()) as u64;
+                let torn = entropy.below(unsynced + 1) as usize;
+                let from = survivor.len();
+                survivor.extend_from_slice(&content.bytes[from..from + torn]);
+            }
+            content.durable.clone_from(&survivor);
+            content.bytes = survivor;
+        }
+    }
+
+    fn folder(path: &str) -> &str {
+        path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+}
+
+struct OpenFile(Shared);
+
+impl OpenFile {
+    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl File for OpenFile {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let content = self.content();
+        let from = content.bytes.len().min(offset as usize);
+        let read = buffer.len().min(content.bytes.len() - from);
+        buffer[..read].copy_from_slice(&content.bytes[from..from + read]);
+        Ok(read)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.content().bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn len(&mut self) -> io::Result<u64> {
+        Ok(self.content().bytes.len() as u64)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.content().bytes.truncate(length as usize);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut content = self.content();
+        let Content { bytes, durable } = &mut *content;
+        // Appends are the common case: copy the new tail only.
+        if bytes.len() >= durable.len() && bytes[..durable.len()] == **durable {
+            let from = durable.len();
+            durable.extend_from_slice(&bytes[from..]);
+        } else {
+            durable.clone_from(bytes);
+        }
+        Ok(())
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn root(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = names.visible.get(path) {
+            return Ok(Box::new(OpenFile(content.clone())));
+        }
+        if !create {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let content = Shared::default();
+        names.visible.insert(path.to_owned(), content.clone());
+        Ok(Box::new(OpenFile(content)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = names.visible.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        names.visible.insert(to.to_owned(), content);
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).visible.remove(path);
+        Ok(())
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let inside = names.visible.keys().filter(|path| Self::folder(path) == folder);
+        Ok(inside.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()).collect())
+    }
+
+    fn sync_directory(&self, folder: &str) -> io::Result<()> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Names { visible, durable } = &mut *names;
+        durable.retain(|path, _| Self::folder(path) != folder);
+        durable.extend(
+            visible.iter().filter(|(path, _)| Self::folder(path) == folder).map(|(p, c)| (p.clone(), c.clone())),
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(disk: &SimulatedDisk, path: &str) -> Vec<u8> {
+        let mut file = disk.open(path, false).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn power_loss_keeps_what_was_synced_and_at_most_a_prefix_of_the_rest() {
+        let mut lengths = std::collections::BTreeSet::new();
+        for seed in 0..64u8 {
+            let disk = SimulatedDisk::default();
+            let mut file = disk.open("d/log", true).unwrap();
+            file.append(b"synced").unwrap();
+            file.sync().unwrap();
+            disk.sync_directory("d").unwrap();
+            file.append(b"lost?").unwrap();
+            disk.lose_power(&Entropy::new([seed; 32]));
+            let left = content(&disk, "d/log");
+            assert!(b"syncedlost?".starts_with(&left[..]) && left.starts_with(b"synced"), "{left:?}");
+            lengths.insert(left.len());
+        }
+        assert!(lengths.len() > 3, "torn writes of several lengths: {lengths:?}");
+    }
+
+    #[test]
+    fn a_name_whose_folder_was_not_synced_is_lost() {
+        let disk = SimulatedDisk::default();
+        let mut file = disk.open("d/new", true).unwrap();
+        file.append(b"x").unwrap();
+        file.sync().unwrap();
+        disk.lose_power(&Entropy::new([1; 32]));
+        assert!(disk.open("d/new", false).is_err());
+    }
+
+    #[test]
+    fn an_unsynced_rename_falls_back_to_the_old_file() {
+        let disk = SimulatedDisk::default();
+        for (path, bytes) in [("a", b"old"), ("b", b"new")] {
+            let mut file = disk.open(path, true).unwrap();
+            file.append(bytes).unwrap();
+            file.sync().unwrap();
+        }
+        disk.sync_directory("").unwrap();
+        disk.rename("b", "a").unwrap();
+        assert_eq!(content(&disk, "a"), b"new");
+        disk.lose_power(&Entropy::new([1; 32]));
+        assert_eq!(content(&disk, "a"), b"old");
+    }
+}
