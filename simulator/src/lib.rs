@@ -17,8 +17,8 @@ mod verdict;
 pub mod world;
 
 pub use faults::{Action, Scheduled};
-pub use invariants::Finding;
+pub use invariants::unchecked;
 pub use report::{human, json};
 pub use run::run;
-pub use seeds::{SeedError, Hooks, run_seeds};
+pub use seeds::{Hooks, SeedError, run_seeds};
 pub use verdict::{Run, Summary, Verdict};

@@ -124,7 +124,8 @@ fn drive(
     mut injector: Injector,
     remarks: &Rc<RefCell<Vec<String>>>,
 ) -> (Vec<String>, Injector) {
-    let (duration, settle) = (topology.simulation.duration.as_millis() as u64, topology.simulation.settle.as_millis() as u64);
+    let (duration, settle) =
+        (topology.simulation.duration.as_millis() as u64, topology.simulation.settle.as_millis() as u64);
     let mut entered_ms = 0;
     loop {
         let stepped = panic::catch_unwind(panic::AssertUnwindSafe(|| simulation.step()));
@@ -145,7 +146,9 @@ fn drive(
         let next = match stages.current() {
             Stage::Setup if stages.is_set_up(topology.simulation.clients) => Some(Stage::Faults),
             Stage::Setup if inside > SETUP_MS_MAX => {
-                remarks.borrow_mut().push(format!("setup did not finish within {SETUP_MS_MAX} ms: {}", stages.trouble()));
+                remarks
+                    .borrow_mut()
+                    .push(format!("setup did not finish within {SETUP_MS_MAX} ms: {}", stages.trouble()));
                 break;
             }
             Stage::Faults if inside >= duration => {
@@ -185,12 +188,16 @@ fn judge(
     let broken = findings.iter().any(|f| !f.breaches.is_empty());
     let failed = !history.host_failures.is_empty() || !remarks.is_empty();
     remarks.extend(history.host_failures.iter().map(|f| format!("host ended by itself: {f}")));
-    remarks.extend(history.unread.iter().map(|(c, why)| format!("the final history of channel {c} was not read: {why}")));
+    remarks
+        .extend(history.unread.iter().map(|(c, why)| format!("the final history of channel {c} was not read: {why}")));
     let enough = (ACKED_SHARE_MIN * history.sends.len() as f64).ceil() as usize;
     let unchecked = findings.is_empty() || findings.iter().any(|f| f.checked == 0);
     let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || unchecked;
     if vacuous && acked < enough.max(1) {
-        remarks.push(format!("{acked} of {} sends were acknowledged; fewer than {enough} prove nothing", history.sends.len()));
+        remarks.push(format!(
+            "{acked} of {} sends were acknowledged; fewer than {enough} prove nothing",
+            history.sends.len()
+        ));
     }
     let verdict = match (broken || failed, vacuous) {
         (true, _) => Verdict::Red,

@@ -141,9 +141,14 @@ fn start(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Result<Child
         pid => {
             // SAFETY: the descriptor is open.
             unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
-            Ok(Child { seed, pid, pipe: reader, output: Vec::new(), started: Instant::now() })
+            Ok(Child { seed, pid, pipe: reader, output: Vec::new(), started: now() })
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the parent is outside the simulation and measures real time")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// The child's whole life: it never returns.
@@ -180,10 +185,8 @@ fn child(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks, mut pipe: File)
 }
 
 fn wait_for_output(children: &[Child]) {
-    let mut polls: Vec<libc::pollfd> = children
-        .iter()
-        .map(|c| libc::pollfd { fd: c.pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 })
-        .collect();
+    let mut polls: Vec<libc::pollfd> =
+        children.iter().map(|c| libc::pollfd { fd: c.pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
     // SAFETY: `polls` is valid for its length.
     unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 200) };
 }

@@ -1,4 +1,5 @@
 //! The operating system's implementation of every part of [`Env`].
+#![expect(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
 
 use std::{
     fs,

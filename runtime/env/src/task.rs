@@ -15,6 +15,7 @@ use tracing::Instrument;
 pub struct Task(tokio::task::JoinHandle<()>);
 
 impl Task {
+    #[expect(clippy::disallowed_methods, reason = "this is what Env::spawn is made of")]
     pub(crate) fn spawn<F>(name: &'static str, future: F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,

@@ -91,7 +91,11 @@ pub fn schedule(topology: &Topology, seed: u64) -> Vec<Scheduled> {
             }
             let at_ms = second * 1000 + entropy.below(1000);
             let for_ms = between(&entropy, fault.lasts);
-            all.extend(actions(topology, fault, &entropy).into_iter().map(|action| Scheduled { at_ms, for_ms, action }));
+            all.extend(actions(topology, fault, &entropy).into_iter().map(|action| Scheduled {
+                at_ms,
+                for_ms,
+                action,
+            }));
         }
     }
     all.sort_by_key(|s| s.at_ms);

@@ -2,4 +2,6 @@
 
 mod record;
 
-pub use record::{Final, History, Observation, Outcome, Recorder, Send};
+pub use record::{Final, History, Outcome, Recorder};
+#[cfg(test)]
+pub use record::{Observation, Send};

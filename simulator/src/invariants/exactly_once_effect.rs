@@ -14,7 +14,11 @@ pub(super) fn check(history: &History) -> (usize, Vec<String>) {
     }
     for (key, places) in places.iter().filter(|(_, places)| places.len() > 1) {
         let tries = history.sends.get(*key).map_or(0, |s| s.tries);
-        breaches.push(format!("`{key}`, sent in {tries} tries, is in history {} times: {}", places.len(), places.join(", ")));
+        breaches.push(format!(
+            "`{key}`, sent in {tries} tries, is in history {} times: {}",
+            places.len(),
+            places.join(", ")
+        ));
     }
     for send in history.sends.values() {
         if let Some(first) = send.acks.first()

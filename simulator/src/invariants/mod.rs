@@ -34,9 +34,10 @@ const CHECKERS: &[(Invariant, Checker)] = &[
     (Invariant::ExactlyOnceEffect, exactly_once_effect::check),
 ];
 
-/// Whether a checker for this promise exists.
-pub fn is_checked(invariant: Invariant) -> bool {
-    CHECKERS.iter().any(|(i, _)| *i == invariant)
+/// The promises among these for which there is no checker yet: a run says nothing about them.
+pub fn unchecked(invariants: &[Invariant]) -> Vec<&'static str> {
+    let known = |wanted: Invariant| CHECKERS.iter().any(|(invariant, _)| *invariant == wanted);
+    invariants.iter().filter(|i| !known(**i)).map(|i| i.name()).collect()
 }
 
 /// Runs the checkers of these promises.

@@ -48,7 +48,8 @@ fn breaches(history: &History, invariant: Invariant) -> Vec<String> {
 
 #[test]
 fn a_good_history_breaks_nothing() {
-    for finding in check(&good(), &[Invariant::AckedNotLost, Invariant::PerChannelOrder, Invariant::ExactlyOnceEffect]) {
+    for finding in check(&good(), &[Invariant::AckedNotLost, Invariant::PerChannelOrder, Invariant::ExactlyOnceEffect])
+    {
         assert_eq!(finding.breaches, Vec::<String>::new(), "{}", finding.invariant);
         assert!(finding.checked >= 3);
     }

@@ -95,7 +95,10 @@ impl Person {
         for number in 0..CHANNELS {
             let title = format!("room-{number}");
             if self.number == 0 {
-                channels.push(self.until_done("create channel", || async { Ok(api.create_channel(&title, "public").await?.id) }).await);
+                channels.push(
+                    self.until_done("create channel", || async { Ok(api.create_channel(&title, "public").await?.id) })
+                        .await,
+                );
             } else {
                 let find = || async { self.find_channel(api, &title).await };
                 let id = self.until_done("find channel", find).await;

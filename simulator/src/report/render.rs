@@ -28,7 +28,11 @@ pub fn human(summary: &Summary, replay: &dyn Fn(u64) -> String) -> String {
         }
     }
     for (name, checked, broken) in promises {
-        let _ = writeln!(out, "  {name:<24} {checked:>9} operations checked, broken in {broken} of {} runs", summary.runs.len());
+        let _ = writeln!(
+            out,
+            "  {name:<24} {checked:>9} operations checked, broken in {broken} of {} runs",
+            summary.runs.len()
+        );
     }
     let faults: usize = summary.runs.iter().map(|r| r.faults.len()).sum();
     let simulated: u64 = summary.runs.iter().map(|r| r.simulated_ms).sum();

@@ -8,8 +8,8 @@ mod trace;
 
 pub use clock::{EPOCH, Skews, elapsed, elapsed_if_known};
 pub use disk::SimulatedDisk;
-pub use net::Cuts;
 pub use entropy::stream_seed;
+pub use net::Cuts;
 pub use trace::{Crossing, Trace};
 
 use std::sync::Arc;
