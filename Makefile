@@ -1,0 +1,44 @@
+# `make test` installs what it needs and runs everything. Each part has a target of its own.
+SHELL := /bin/bash
+ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
+SLACK := examples/slack/topology.yaml
+
+.PHONY: test install build lint unit journey simulate sabotage bench
+
+test: install build lint unit journey simulate sabotage
+	@echo "all parts passed"
+
+# Debian, npm and PyPI packages that the tests drive; safe to repeat.
+install:
+	tests/install
+
+build:
+	cargo build --release --workspace --bins
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# Unit, property, conformance, tidy, golden, command-line and real-tool tests.
+unit:
+	cargo test --workspace --exclude archgen-tests
+	cargo test -p archgen-tests --test tidy
+
+# A fleet from the reference spec, and the journey through it.
+journey: build
+	$(ARCHGEN) down >/dev/null 2>&1 || true
+	$(ARCHGEN) up $(SLACK) --detach
+	$(ARCHGEN) wait --healthy --timeout 60s
+	cargo test -p archgen-tests --test journey; status=$$?; $(ARCHGEN) down; exit $$status
+
+simulate: build
+	$(ARCHGEN) sim $(SLACK) --seeds 50
+	a=$$($(ARCHGEN) sim $(SLACK) --seed 7 --format json); b=$$($(ARCHGEN) sim $(SLACK) --seed 7 --format json); \
+	  [ "$$a" = "$$b" ] && echo "seed 7 twice: equal digests"
+
+# Plants one bug at a time and expects the simulator to find it.
+sabotage:
+	tests/sabotage
+
+bench: build
+	benches/run

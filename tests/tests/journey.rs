@@ -1,0 +1,117 @@
+//! The journey: two people and an outsider on a running fleet, by the stock Socket.IO client and HTTP, with the messaging hosts
+//! killed in mid-stream and the whole fleet taken down and up again.
+//!
+//! It needs a fleet that is up: `cargo run --release -- up examples/slack/topology.yaml --detach`.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use archgen_client::Api;
+use archgen_env::{net::Address, os, task::Shutdown};
+use serde_json::Value;
+
+const MESSAGES: usize = 1_000;
+
+/// The release binary that started the fleet.
+fn archgen(arguments: &[&str]) -> (bool, String) {
+    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| archgen_tests::root().join("target"), PathBuf::from);
+    let output = Command::new(target.join("release/archgen"))
+        .args(arguments)
+        .current_dir(archgen_tests::root())
+        .output()
+        .expect("target/release/archgen runs: cargo build --release");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    (output.status.success(), text)
+}
+
+/// The fleet's hosts of one kind: (name, address, pid).
+fn hosts(kind: &str) -> Vec<(String, String, i64)> {
+    let (up, text) = archgen(&["ps", "--format", "json"]);
+    assert!(up, "a fleet is up: cargo run --release -- up examples/slack/topology.yaml --detach");
+    let hosts: Value = serde_json::from_str(&text).unwrap();
+    let of_kind = hosts.as_array().unwrap().iter().filter(|h| h["kind"] == kind);
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    of_kind.map(|h| (text(&h["host"]), text(&h["address"]), h["pid"].as_i64().unwrap())).collect()
+}
+
+/// Talks; kills every messaging host when half is acknowledged. Returns the script's account.
+fn talk() -> Value {
+    let gateway = format!("http://{}", hosts("gateway")[0].1);
+    let realtime: Vec<String> = hosts("realtime").iter().map(|h| format!("http://{}", h.1)).collect();
+    let mut script = Command::new("node")
+        .arg(archgen_tests::root().join("tests/interop/journey.mjs"))
+        .args([&gateway, &realtime.join(","), &MESSAGES.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node runs");
+    let mut account = Value::Null;
+    for line in BufReader::new(script.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line == "halfway" {
+            for (name, _, pid) in hosts("messaging") {
+                assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success(), "{name}");
+            }
+        } else {
+            account = serde_json::from_str(&line).unwrap_or(Value::Null);
+        }
+    }
+    assert!(script.wait().unwrap().success(), "the journey's script ended well");
+    account
+}
+
+fn triples(value: &Value) -> Vec<(u64, String, String)> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    value.as_array().unwrap().iter().map(|t| (t[0].as_u64().unwrap(), text(&t[1]), text(&t[2]))).collect()
+}
+
+fn history(account: &Value) -> Vec<(u64, String, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let env = os::env("journey", folder.path(), Shutdown::default());
+        let gateway: Address = hosts("gateway")[0].1.parse().unwrap();
+        let api = Api::new(&env, gateway);
+        api.login(account["email"].as_str().unwrap(), account["password"].as_str().unwrap()).await.unwrap();
+        let messages = api.whole_history(account["channel"].as_str().unwrap()).await.unwrap();
+        messages.into_iter().map(|m| (m.seq, m.id, m.client_msg_id.unwrap_or_default())).collect()
+    })
+}
+
+#[test]
+fn two_people_talk_through_crashes_and_nothing_is_lost() {
+    let account = talk();
+    let mut acked = triples(&account["acked"]);
+    acked.sort();
+    let mention = account["mention"].as_str().unwrap();
+    assert_eq!(acked.len(), MESSAGES + 1);
+    let ids: BTreeSet<&String> = acked.iter().map(|(_, _, client)| client).collect();
+    assert_eq!(ids.len(), MESSAGES + 1, "each client id was acknowledged once");
+    let talked: Vec<_> = acked.iter().filter(|(_, id, _)| id != mention).cloned().collect();
+    for (first, next) in talked.iter().zip(&talked[1..]) {
+        assert_eq!(first.0 + 1, next.0, "seq is dense");
+    }
+    for device in account["shown"].as_array().unwrap() {
+        let shown: Vec<_> = triples(device).into_iter().take(MESSAGES).collect();
+        assert_eq!(shown, talked, "both devices show each acknowledged message once, in order");
+    }
+    assert_eq!(account["file"]["sha256"], account["file"]["downloaded"], "a file comes back as it went");
+    assert!(!account["found"].as_array().unwrap().is_empty(), "search finds the message");
+    assert_eq!(account["outsider"].as_array().unwrap().len(), 0, "an outsider finds nothing");
+    assert!(account["inbox"].is_object(), "the mention is in the inbox");
+
+    assert_eq!(history(&account), acked, "history has each acknowledged message once, in order");
+    let (down, _) = archgen(&["down"]);
+    assert!(down, "the fleet goes down");
+    let (up, _) = archgen(&["up", "examples/slack/topology.yaml", "--detach"]);
+    assert!(up, "the fleet comes up again");
+    let (healthy, _) = archgen(&["wait", "--healthy", "--timeout", "60s"]);
+    assert!(healthy, "the fleet is healthy again");
+    assert_eq!(history(&account), acked, "history is the same after down and up");
+}
