@@ -2,8 +2,21 @@
 //!
 //! Pure by design: no file system, no socket, no clock, no async. Callers read files and pass their text.
 //!
-//! Read the modules in the order of the data: `source` → `ast` → `lower` → `topology` → `checks`; `sharding` is the
-//! placement lookup that the planner, the router and the simulator share.
+//! Read the modules in the order of the data: `source` → `units` → `ast` → `lower` → `topology` → `checks`; `loading`
+//! joins them, `diagnostic` renders what they found, and `sharding` is the placement lookup that the planner, the router
+//! and the simulator share.
 
+pub mod ast;
+pub mod diagnostic;
 pub mod sharding;
+pub mod source;
 pub mod topology;
+pub mod units;
+
+mod checks;
+mod loading;
+mod lower;
+
+pub use checks::{Explanation, codes, explain};
+pub use loading::{Loaded, ReadError, load};
+pub use lower::{Origin, OriginSource, Origins};

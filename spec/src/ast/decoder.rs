@@ -1,0 +1,215 @@
+//! The collecting decoder: it reports every fault of form and goes on. Nothing here knows a particular section.
+
+use crate::checks::{missing_key, unknown_key, wrong_type};
+use crate::diagnostic::Diagnostic;
+use crate::source::{Entry, Node, Span, Spanned, Value};
+
+/// A value that may be absent, or present and faulty (and then reported).
+pub type Field<T> = Option<Spanned<T>>;
+
+/// An entry of a mapping whose keys are names.
+#[derive(Debug, Clone)]
+pub struct Named<T> {
+    /// The name.
+    pub name: Spanned<String>,
+    /// What is said about it.
+    pub value: T,
+}
+
+/// Reads one node as one shape.
+pub trait Decode: Sized {
+    /// Reads it. `None` after a report.
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self>;
+}
+
+/// State of one decoding.
+pub struct Decoder<'a> {
+    out: &'a mut Vec<Diagnostic>,
+    path: Vec<String>,
+    /// Kind of the store that is being read: it decides which keys its datasets have.
+    pub(super) store_kind: Option<crate::topology::StoreKind>,
+    /// Where the innermost section is named, and the outer ones before it.
+    places: Vec<Span>,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder that reports to `out`.
+    pub fn new(out: &'a mut Vec<Diagnostic>) -> Self {
+        Self { out, path: Vec::new(), store_kind: None, places: Vec::new() }
+    }
+
+    /// Reports.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.out.push(diagnostic);
+    }
+
+    /// The dotted path of what is being read.
+    pub fn path(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The path's last name in back quotes, or `the spec`.
+    pub fn subject(&self) -> String {
+        if self.path.is_empty() { "the spec".to_owned() } else { format!("`{}`", self.path()) }
+    }
+
+    /// The names on the path from the root.
+    pub fn names(&self) -> &[String] {
+        &self.path
+    }
+
+    /// Reads a value that stands under a key.
+    pub fn under<T: Decode>(&mut self, key: &str, key_span: Span, node: &Node) -> Field<T> {
+        self.path.push(key.to_owned());
+        self.places.push(key_span);
+        let value = T::decode(node, self);
+        self.path.pop();
+        self.places.pop();
+        // A collection is best pointed at by its name, a scalar by itself.
+        let span = if matches!(node.value, Value::Scalar { .. }) { node.span } else { key_span };
+        value.map(|value| Spanned { value, span })
+    }
+
+    /// Reports that something else was expected, unless the node has been reported already.
+    pub fn expected(&mut self, node: &Node, expected: &str, help: Option<String>) {
+        if matches!(node.value, Value::Invalid) {
+            return;
+        }
+        let span = self.place_of(node);
+        let fault = wrong_type::at(span, &self.subject(), expected, &node.describe(), help);
+        self.report(fault);
+    }
+
+    /// The best place to point at: the node itself, or the key above it where the node is empty or spans many lines.
+    pub fn place_of(&self, node: &Node) -> Span {
+        let empty = node.span.start >= node.span.end;
+        let block = matches!(node.value, Value::Mapping(_) | Value::Sequence(_));
+        if empty || block { self.places.last().copied().unwrap_or(node.span) } else { node.span }
+    }
+}
+
+/// The keys of one mapping while it is read.
+pub struct Keys<'a> {
+    entries: &'a [Entry],
+    here: Span,
+    known: &'static [&'static str],
+    limit: Option<(String, Vec<&'static str>)>,
+    /// The kind that decides the keys is missing or wrong, which is reported elsewhere.
+    undecided: bool,
+}
+
+impl<'a> Keys<'a> {
+    /// The key of a field: the field's name without the raw-identifier mark.
+    pub const fn name(field: &'static str) -> &'static str {
+        match field.as_bytes() {
+            [b'r', b'#', ..] => field.split_at(2).1,
+            _ => field,
+        }
+    }
+
+    /// Starts reading a mapping. `None` after a report where the node is none.
+    pub fn open(node: &'a Node, decoder: &mut Decoder<'_>, known: &'static [&'static str]) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            decoder.expected(node, "a mapping", Some(format!("its keys are {}", unknown_key::list(known))));
+            return None;
+        };
+        let first = entries.first().map_or(node.span, |e| e.key.span);
+        // An item of a list has no name of its own, so its first key stands for it.
+        let here = if decoder.path.last().is_some_and(|p| p.starts_with('[')) || decoder.places.is_empty() {
+            first
+        } else {
+            decoder.places.last().copied().unwrap_or(first)
+        };
+        Some(Self { entries, here, known, limit: None, undecided: false })
+    }
+
+    /// Narrows the keys to what this kind of thing has: its description and the keys.
+    pub fn limit(&mut self, limit: Option<(String, Vec<&'static str>)>) {
+        self.undecided = limit.is_none();
+        self.limit = limit;
+    }
+
+    /// Where the section is named.
+    pub fn here(&self) -> Span {
+        self.here
+    }
+
+    /// The known keys that are written.
+    pub fn said(&self) -> Vec<&'static str> {
+        let written = |key: &&&str| self.entries.iter().any(|e| e.key.text == ***key);
+        self.known.iter().filter(written).copied().collect()
+    }
+
+    /// Reads the value of a key, where it is present.
+    pub fn take<T: Decode>(&mut self, key: &'static str, decoder: &mut Decoder<'_>) -> Field<T> {
+        if self.limit.as_ref().is_some_and(|(_, keys)| !keys.contains(&key)) {
+            return None;
+        }
+        let entry = self.entries.iter().find(|e| e.key.text == key)?;
+        decoder.under(key, entry.key.span, &entry.value)
+    }
+
+    /// Reports unknown keys and missing required ones.
+    pub fn close(self, required: &[&'static str], decoder: &mut Decoder<'_>) {
+        let known: Vec<&'static str> = match &self.limit {
+            Some((_, keys)) => keys.clone(),
+            None => self.known.to_vec(),
+        };
+        let subject = match &self.limit {
+            Some((what, _)) => format!("{} ({what})", decoder.subject()),
+            None => decoder.subject(),
+        };
+        for entry in self.entries {
+            let key = entry.key.text.as_str();
+            if !key.is_empty() && !known.contains(&key) {
+                decoder.report(unknown_key::at(entry.key.span, key, &subject, &known));
+            }
+        }
+        for key in required {
+            let present = self.entries.iter().any(|e| e.key.text == *key);
+            let due = known.contains(key) && (!self.undecided || *key == "kind");
+            if due && !present {
+                decoder.report(missing_key::at(self.here, key, &subject));
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<Spanned<T>> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            decoder.expected(node, "a list", Some("write it as `[a, b]`".to_owned()));
+            return None;
+        };
+        let mut all = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            decoder.path.push(format!("[{index}]"));
+            if let Some(value) = T::decode(item, decoder) {
+                let span = match item.entries().first() {
+                    Some(first) => first.key.span,
+                    None => item.span,
+                };
+                all.push(Spanned { value, span });
+            }
+            decoder.path.pop();
+        }
+        Some(all)
+    }
+}
+
+impl<T: Decode> Decode for Vec<Named<T>> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            decoder.expected(node, "a mapping of names", None);
+            return None;
+        };
+        let mut all = Vec::with_capacity(entries.len());
+        for entry in entries.iter().filter(|e| !e.key.text.is_empty()) {
+            if let Some(value) = decoder.under(&entry.key.text, entry.key.span, &entry.value) {
+                let name = Spanned { value: entry.key.text.clone(), span: entry.key.span };
+                all.push(Named { name, value: value.value });
+            }
+        }
+        Some(all)
+    }
+}

@@ -1,0 +1,32 @@
+//! Wire shapes: what a spec says, section by section, every value with its place and nothing decided yet.
+//!
+//! A collecting decoder builds them from the tree and reports every fault of form. Names are text here; ids exist only
+//! after [`crate::lower`].
+
+#[macro_use]
+mod section;
+mod choice;
+mod decoder;
+mod gateway;
+mod load;
+mod meta;
+mod policies;
+mod realtime;
+mod registry;
+mod scalar;
+mod services;
+mod sim;
+mod stores;
+
+pub use choice::Choice;
+pub use decoder::{Decode, Decoder, Field, Keys, Named};
+pub use gateway::{Gateway, GatewayDiscovery, Route, RouteAuth};
+pub use load::Load;
+pub use meta::Spec;
+pub use policies::{Level, Policy};
+pub use realtime::Realtime;
+pub use registry::{Acl, Registry};
+pub use scalar::{ColumnsOf, Hash, KeyColumns, Name, Port, ShardKey, is_name};
+pub use services::{Environment, Program, Service};
+pub use sim::{Fault, FaultName, Sim};
+pub use stores::{BucketWidth, Dataset, DatasetKey, Store};

@@ -1,0 +1,306 @@
+//! Scalars: numbers, booleans, text, names, quantities, column declarations.
+
+use crate::checks::{bad_name, bad_unit, out_of_range, yaml_boolean};
+use crate::source::{Node, Spanned, Value};
+use crate::units::{
+    Bytes, Count, HealthCheck, Limit, Percent, Period, PeriodRange, Probability, Rate, RestartBackoff, Tolerance, Unit,
+    UnitError, Version, Zipf,
+};
+
+use super::{Decode, Decoder, Named};
+
+/// Longest text of one value, bytes.
+const TEXT_BYTES_MAX: usize = 4096;
+
+impl Decode for String {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, .. } if text.len() > TEXT_BYTES_MAX => {
+                let fault = out_of_range::at(node.span, &decoder.subject(), "is longer than 4096 bytes", None);
+                decoder.report(fault);
+                None
+            }
+            Value::Scalar { text, .. } => Some(text.clone()),
+            _ => {
+                decoder.expected(node, "text", None);
+                None
+            }
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, quoted: false } if text == "true" => Some(true),
+            Value::Scalar { text, quoted: false } if text == "false" => Some(false),
+            Value::Scalar { text, quoted: false } if yaml_boolean::meaning(text).is_some() => {
+                decoder.report(yaml_boolean::at(node.span, text));
+                None
+            }
+            _ => {
+                decoder.expected(node, "`true` or `false`", None);
+                None
+            }
+        }
+    }
+}
+
+/// Reads a whole number within bounds.
+fn whole(node: &Node, decoder: &mut Decoder<'_>, least: u64, most: u64) -> Option<u64> {
+    let text = match &node.value {
+        Value::Scalar { text, quoted: false } if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => text,
+        Value::Scalar { text, quoted: true } if text.parse::<u64>().is_ok() => {
+            decoder.expected(node, "a whole number", Some(format!("drop the quotes: {text}")));
+            return None;
+        }
+        _ => {
+            decoder.expected(node, "a whole number", None);
+            return None;
+        }
+    };
+    let value = text.parse().ok().filter(|v| (least..=most).contains(v));
+    if value.is_none() {
+        let bounds = format!("must be {least} to {most}");
+        let fault = out_of_range::at(node.span, &decoder.subject(), &bounds, Some(text));
+        decoder.report(fault);
+    }
+    value
+}
+
+impl Decode for u16 {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        whole(node, decoder, 1, 65_535).and_then(|v| Self::try_from(v).ok())
+    }
+}
+
+/// Counts of instances, nodes, partitions: 1 to 100,000.
+impl Decode for u32 {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        whole(node, decoder, 1, 100_000).and_then(|v| Self::try_from(v).ok())
+    }
+}
+
+/// A number that may be zero (replicas beside the first copy): 0 to 100,000.
+impl Decode for u64 {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        whole(node, decoder, 0, 100_000)
+    }
+}
+
+/// A TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port(pub u16);
+
+impl Decode for Port {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        u16::decode(node, decoder).map(Self)
+    }
+}
+
+/// A name of a component, zone or dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(pub String);
+
+/// Whether a text can name a component: `[a-z][a-z0-9-]*`, at most 40 characters, not ending in `-`.
+pub fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    text.len() <= 40
+        && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.bytes().all(plain)
+        && !text.ends_with('-')
+}
+
+impl Decode for Name {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        if is_name(&text) {
+            return Some(Self(text));
+        }
+        decoder.report(bad_name::at(node.span, &text));
+        None
+    }
+}
+
+/// Reads a quantity.
+fn unit<U: Unit>(node: &Node, decoder: &mut Decoder<'_>) -> Option<U> {
+    let Some(text) = node.text() else {
+        decoder.expected(node, U::WHAT, Some(format!("accepted forms: {}", U::FORMS)));
+        return None;
+    };
+    match U::parse(text) {
+        Ok(value) => Some(value),
+        Err(UnitError::Form) => {
+            decoder.report(bad_unit::at(node.span, text, U::WHAT, U::FORMS));
+            None
+        }
+        Err(UnitError::Range(why)) => {
+            let fault = out_of_range::at(node.span, &decoder.subject(), &format!("is out of range: {why}"), Some(text));
+            decoder.report(fault);
+            None
+        }
+    }
+}
+
+macro_rules! unit_decode {
+    ($($unit:ty),*) => { $(
+        impl Decode for $unit {
+            fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+                unit(node, decoder)
+            }
+        }
+    )* };
+}
+
+unit_decode!(
+    Bytes,
+    Count,
+    HealthCheck,
+    Limit,
+    Percent,
+    Period,
+    PeriodRange,
+    Probability,
+    Rate,
+    RestartBackoff,
+    Tolerance,
+    Version,
+    Zipf
+);
+
+/// Whether a text can name a column, table or topic: `[a-z_][a-z0-9_]*`, at most 48 characters.
+fn is_identifier(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    text.len() <= 48 && text.bytes().all(plain) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+/// A key column with its type: `message_id bigint desc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Column.
+    pub name: String,
+    /// Engine type as written.
+    pub kind: String,
+    /// Sorted descending.
+    pub descending: bool,
+}
+
+const KEY_FORMS: &str = "`id uuid`, `message_id bigint desc`";
+
+impl Decode for KeyColumn {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Some(text) = node.text() else {
+            decoder.expected(node, "a column and its type", Some(format!("accepted forms: {KEY_FORMS}")));
+            return None;
+        };
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let (name, kind, descending) = match words.as_slice() {
+            [name, kind] => (*name, *kind, false),
+            [name, kind, "desc"] => (*name, *kind, true),
+            _ => ("", "", false),
+        };
+        if !is_identifier(name) || !is_column_type(kind) {
+            decoder.report(bad_unit::at(node.span, text, "a column and its type", KEY_FORMS));
+            return None;
+        }
+        Some(Self { name: name.to_owned(), kind: kind.to_owned(), descending })
+    }
+}
+
+/// Whether a text is a type name: `uuid`, `numeric(10,2)`, `map<text,int>`.
+fn is_column_type(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_(),<>[]".contains(&b);
+    text.len() <= 64 && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && text.bytes().all(plain)
+}
+
+/// One key column or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumns(pub Vec<Spanned<KeyColumn>>);
+
+impl Decode for KeyColumns {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if matches!(node.value, Value::Sequence(_)) {
+            return Vec::decode(node, decoder).map(Self);
+        }
+        KeyColumn::decode(node, decoder).map(|value| Self(vec![Spanned { value, span: node.span }]))
+    }
+}
+
+/// A plain column's type: `text unique`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnType {
+    /// Engine type as written.
+    pub kind: String,
+    /// Unique across the table.
+    pub unique: bool,
+}
+
+/// Plain columns, by name.
+pub type ColumnsOf = Vec<Named<ColumnType>>;
+
+const TYPE_FORMS: &str = "`text`, `text unique`, `timestamptz`";
+
+impl Decode for ColumnType {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Some(text) = node.text() else {
+            decoder.expected(node, "a column type", Some(format!("accepted forms: {TYPE_FORMS}")));
+            return None;
+        };
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let (kind, unique) = match words.as_slice() {
+            [kind] => (*kind, false),
+            [kind, "unique"] => (*kind, true),
+            _ => ("", false),
+        };
+        if !is_column_type(kind) {
+            decoder.report(bad_unit::at(node.span, text, "a column type", TYPE_FORMS));
+            return None;
+        }
+        Some(Self { kind: kind.to_owned(), unique })
+    }
+}
+
+/// `hash(id)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hash(pub String);
+
+impl Decode for Hash {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        const FORMS: &str = "`hash(id)`";
+        let Some(text) = node.text() else {
+            decoder.expected(node, "a shard rule", Some(format!("accepted forms: {FORMS}")));
+            return None;
+        };
+        let inner = text.strip_prefix("hash(").and_then(|t| t.strip_suffix(')')).filter(|t| is_identifier(t));
+        if inner.is_none() {
+            decoder.report(bad_unit::at(node.span, text, "a shard rule", FORMS));
+        }
+        inner.map(|column| Self(column.to_owned()))
+    }
+}
+
+/// A document shard key: `hashed(_id)`, one field, or a list of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardKey {
+    /// Fields.
+    pub fields: Vec<String>,
+    /// Hashed rather than ranged.
+    pub hashed: bool,
+}
+
+impl Decode for ShardKey {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if matches!(node.value, Value::Sequence(_)) {
+            let fields: Vec<Spanned<String>> = Vec::decode(node, decoder)?;
+            return Some(Self { fields: fields.into_iter().map(|f| f.value).collect(), hashed: false });
+        }
+        let text = String::decode(node, decoder)?;
+        let hashed = text.strip_prefix("hashed(").and_then(|t| t.strip_suffix(')'));
+        let field = hashed.unwrap_or(&text);
+        if !is_identifier(field) {
+            decoder.report(bad_unit::at(node.span, &text, "a shard key", "`hashed(_id)`, `user_id`, `[user_id, _id]`"));
+            return None;
+        }
+        Some(Self { fields: vec![field.to_owned()], hashed: hashed.is_some() })
+    }
+}

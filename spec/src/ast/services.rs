@@ -1,0 +1,104 @@
+//! The `services:` section.
+
+use crate::ast::choice::{choice, choice_decode};
+use crate::source::{Node, Spanned};
+use crate::units::{Bytes, HealthCheck, Period, RestartBackoff};
+
+use super::{Choice, Decoder, Named, Port};
+
+/// Extra environment of a process.
+pub type Environment = Vec<Named<Spanned<String>>>;
+
+section! {
+    /// One service.
+    pub struct Service {
+        /// Program.
+        kind: Program,
+        /// Port of each instance.
+        port: Port,
+        /// Instances.
+        replicas: u32,
+        /// What it calls or reads.
+        needs: Vec<Spanned<String>>,
+        /// Topics it writes.
+        publishes: Vec<Spanned<String>>,
+        /// Topics it reads.
+        consumes: Vec<Spanned<String>>,
+        /// Health check.
+        health: HealthCheck,
+        /// Grace at shutdown.
+        stop_within: Period,
+        /// Restart backoff.
+        restart: RestartBackoff,
+        /// Messaging: ownership shards.
+        shards: u16,
+        /// Messaging: lease of a shard's owner.
+        lease: Period,
+        /// User: Argon2id memory per hash.
+        password_memory: Bytes,
+        /// Notification: push transports.
+        push: Vec<Spanned<Push>>,
+        /// Notification: email transport.
+        email: Email,
+        /// Process: program and arguments.
+        command: Vec<Spanned<String>>,
+        /// Process: extra environment.
+        environment: Environment,
+    }
+    required [port, command]
+    limited by service_keys
+}
+
+choice! {
+    /// Which program a service runs.
+    pub enum Program: "a service kind" {
+        /// Channels and messages.
+        Messaging = "messaging",
+        /// Accounts and OAuth.
+        User = "user",
+        /// Files.
+        File = "file",
+        /// Inbox, push, email.
+        Notification = "notification",
+        /// Full-text search.
+        Search = "search",
+        /// A program of the user's own.
+        Process = "process",
+    }
+}
+
+choice! {
+    /// Push transports.
+    pub enum Push: "a push transport" {
+        /// Firebase Cloud Messaging.
+        Fcm = "fcm",
+        /// Web Push.
+        Webpush = "webpush",
+    }
+}
+
+choice! {
+    /// Email transports.
+    pub enum Email: "an email transport" {
+        /// SMTP.
+        Smtp = "smtp",
+    }
+}
+
+const ALL: [&str; 9] =
+    ["kind", "port", "replicas", "needs", "publishes", "consumes", "health", "stop_within", "restart"];
+
+/// The keys of this kind of service; `None` where the kind is not known.
+fn service_keys(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
+    let kind = node.get("kind").and_then(Node::text).map(str::to_owned);
+    let kind = kind.or_else(|| decoder.names().last().cloned())?;
+    let program = Program::words().iter().find(|(word, _)| *word == kind)?.1;
+    let extra: &[&str] = match program {
+        Program::Messaging => &["shards", "lease"],
+        Program::User => &["password_memory"],
+        Program::Notification => &["push", "email"],
+        Program::Process => &["command", "environment"],
+        Program::File | Program::Search => &[],
+    };
+    Some((format!("a {kind} service"), ALL.iter().chain(extra).copied().collect()))
+}

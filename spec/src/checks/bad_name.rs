@@ -1,0 +1,74 @@
+//! AG015: a name that cannot be used everywhere.
+
+use super::{Context, Explanation};
+use crate::ast::is_name;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Span, Spanned};
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(15),
+    title: "a name is not usable",
+    why: "Names become host names, DNS labels, file names, table names and metric labels. Only what is legal in all of them is allowed.",
+    fix: "Components, zones and policies: lower-case letters, digits and `-`, a letter first, at most 40 characters. Tables, topics, columns: `_` instead of `-`, at most 48.",
+    before: r#"services:
+  Search_1: { kind: search, port: 9600 }
+"#,
+    after: r#"services:
+  search-1: { kind: search, port: 9600 }
+"#,
+};
+
+/// `text` is no name of a component.
+pub fn at(span: Span, text: &str) -> Diagnostic {
+    let shown: String = text.chars().take(60).collect();
+    let fault = Diagnostic::error(EXPLANATION.code, span, format!("\"{shown}\" is not a usable name"));
+    let mut better: String = text.to_ascii_lowercase().replace(['_', ' ', '.'], "-");
+    better.retain(|c| c.is_ascii_alphanumeric() || c == '-');
+    let rule = "names are lower-case letters, digits and `-`, a letter first, at most 40 characters";
+    if is_name(&better) {
+        return fault.with_help(format!("write `{better}`; {rule}"));
+    }
+    fault.with_help(rule)
+}
+
+fn inner(name: &Spanned<String>) -> Option<Diagnostic> {
+    let text = &name.value;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let good = text.len() <= 48 && text.bytes().all(plain) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    if good {
+        return None;
+    }
+    let shown: String = text.chars().take(60).collect();
+    let fault = Diagnostic::error(EXPLANATION.code, name.span, format!("\"{shown}\" is not a usable name"));
+    Some(fault.with_help(
+        "names inside a store are lower-case letters, digits and `_`, no digit first, at most 48 characters",
+    ))
+}
+
+/// Names that are keys: services, stores, and what is in the stores.
+pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let components = context.services.iter().map(|s| &s.name).chain(context.stores.iter().map(|s| &s.name));
+    for name in components {
+        if !is_name(&name.value) {
+            out.push(at(name.span, &name.value));
+        }
+    }
+    for (_, dataset) in context.datasets() {
+        out.extend(inner(&dataset.name));
+        let columns = dataset.value.columns.iter().flat_map(|c| &c.value);
+        out.extend(columns.filter_map(|c| inner(&c.name)));
+        let indexes = dataset.value.indexes.iter().flat_map(|i| &i.value);
+        out.extend(indexes.filter_map(|i| inner(&i.name)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}

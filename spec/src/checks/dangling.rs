@@ -1,0 +1,38 @@
+//! AG030: a reference to something that is not declared.
+
+use super::{Explanation, suggestion};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(30),
+    title: "a reference names nothing",
+    why: "Every name that is used must be declared: a service, a store, a dataset of a store, a secret or a zone.",
+    fix: "Correct the spelling, or declare what is missing.",
+    before: r#"services:
+  search: { port: 9600, needs: [usr] }
+  user: { port: 9300 }
+"#,
+    after: r#"services:
+  search: { port: 9600, needs: [user] }
+  user: { port: 9300 }
+"#,
+};
+
+/// `name` is none of the declared ones.
+pub fn at(span: Span, name: &str, what: &str, declared: &[&str]) -> Diagnostic {
+    let shown: String = name.chars().take(60).collect();
+    Diagnostic::error(EXPLANATION.code, span, format!("there is no {what} `{shown}`"))
+        .with_help(suggestion::help(name, "declared", declared))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}

@@ -1,0 +1,45 @@
+//! AG007: a YAML tag that means nothing here.
+
+use super::Explanation;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(7),
+    title: "a tag has no meaning here",
+    why: "Only overlays know tags, and only three: `!unset`, `!replace` and `!add`. Types follow from the key and need no tag.",
+    fix: "Remove the tag; in an overlay, use one of the three.",
+    before: r#"zones: !set [eu-a]
+"#,
+    after: r#"zones: [eu-a]
+"#,
+};
+
+/// A tag that is none of ours.
+pub fn at(span: Span, tag: &str) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("the tag `{tag}` has no meaning in a spec"))
+        .with_help("overlays know `!unset`, `!replace` and `!add`; nothing else needs a tag")
+}
+
+/// One of ours outside an overlay.
+pub fn in_base(span: Span, tag: &str) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("`{tag}` has a meaning only in an overlay"))
+        .with_help("remove the tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn overlay_tags_are_refused_in_the_base() {
+        let codes = crate::checks::testing::codes("zones: !replace [eu-a]\n");
+        assert_eq!(codes, [(EXPLANATION.code, crate::diagnostic::Severity::Error)]);
+    }
+}

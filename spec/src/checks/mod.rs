@@ -1,0 +1,52 @@
+//! Every diagnostic code, one file each: what it means, how it is found, what it says, its tests.
+//!
+//! Codes are grouped: 001 reading, 010 form, 020 overlays and substitution, 030 references, 040 placement, 050 safety.
+
+mod context;
+mod explanation;
+mod registry;
+mod suggestion;
+#[cfg(test)]
+mod testing;
+
+pub(crate) mod anchor;
+pub(crate) mod auth_off;
+pub(crate) mod bad_choice;
+pub(crate) mod bad_name;
+pub(crate) mod bad_unit;
+pub(crate) mod copies_above_nodes;
+pub(crate) mod copies_above_zones;
+pub(crate) mod cycle;
+pub(crate) mod dangling;
+pub(crate) mod duplicate_component;
+pub(crate) mod duplicate_key;
+pub(crate) mod foreign_tag;
+pub(crate) mod insync_above_replicas;
+pub(crate) mod language_version;
+pub(crate) mod missing_key;
+pub(crate) mod multiple_documents;
+pub(crate) mod out_of_range;
+pub(crate) mod overlay_names_nothing;
+pub(crate) mod port_twice;
+pub(crate) mod route_without_service;
+pub(crate) mod secret_literal;
+pub(crate) mod shard_key_not_in_key;
+pub(crate) mod syntax;
+pub(crate) mod too_deep;
+pub(crate) mod too_large;
+pub(crate) mod unknown_column;
+pub(crate) mod unknown_environment;
+pub(crate) mod unknown_key;
+pub(crate) mod unknown_variable;
+pub(crate) mod unpinned_version;
+pub(crate) mod unreadable_overlay;
+pub(crate) mod unset_environment;
+pub(crate) mod wrong_kind;
+pub(crate) mod wrong_type;
+pub(crate) mod yaml_boolean;
+
+pub use explanation::Explanation;
+pub use registry::{codes, explain};
+
+pub(crate) use context::{Context, datasets_of};
+pub(crate) use registry::check;

@@ -1,0 +1,90 @@
+//! The table of all codes, and the order in which the checks of meaning run.
+
+use super::*;
+use crate::diagnostic::{Code, Diagnostic};
+
+/// Every code, ascending.
+static ALL: [&Explanation; 35] = [
+    &syntax::EXPLANATION,
+    &duplicate_key::EXPLANATION,
+    &too_large::EXPLANATION,
+    &too_deep::EXPLANATION,
+    &anchor::EXPLANATION,
+    &multiple_documents::EXPLANATION,
+    &foreign_tag::EXPLANATION,
+    &unknown_key::EXPLANATION,
+    &wrong_type::EXPLANATION,
+    &bad_unit::EXPLANATION,
+    &missing_key::EXPLANATION,
+    &out_of_range::EXPLANATION,
+    &bad_name::EXPLANATION,
+    &bad_choice::EXPLANATION,
+    &yaml_boolean::EXPLANATION,
+    &language_version::EXPLANATION,
+    &unknown_environment::EXPLANATION,
+    &unreadable_overlay::EXPLANATION,
+    &overlay_names_nothing::EXPLANATION,
+    &unknown_variable::EXPLANATION,
+    &unset_environment::EXPLANATION,
+    &dangling::EXPLANATION,
+    &wrong_kind::EXPLANATION,
+    &cycle::EXPLANATION,
+    &duplicate_component::EXPLANATION,
+    &unknown_column::EXPLANATION,
+    &route_without_service::EXPLANATION,
+    &port_twice::EXPLANATION,
+    &copies_above_zones::EXPLANATION,
+    &copies_above_nodes::EXPLANATION,
+    &insync_above_replicas::EXPLANATION,
+    &shard_key_not_in_key::EXPLANATION,
+    &secret_literal::EXPLANATION,
+    &auth_off::EXPLANATION,
+    &unpinned_version::EXPLANATION,
+];
+
+/// Every explanation, by ascending code.
+pub fn codes() -> &'static [&'static Explanation] {
+    &ALL
+}
+
+/// What a code means; `None` where it is not one of ours.
+pub fn explain(code: Code) -> Option<&'static Explanation> {
+    ALL.iter().find(|e| e.code == code).copied()
+}
+
+/// Runs every check of meaning.
+pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 12] = [
+        bad_name::check,
+        duplicate_component::check,
+        cycle::check,
+        unknown_column::check,
+        route_without_service::check,
+        port_twice::check,
+        copies_above_zones::check,
+        copies_above_nodes::check,
+        insync_above_replicas::check,
+        shard_key_not_in_key::check,
+        auth_off::check,
+        unpinned_version::check,
+    ];
+    for check in CHECKS {
+        check(context, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ascend_and_explain_themselves() {
+        assert!(ALL.windows(2).all(|pair| pair[0].code < pair[1].code));
+        for explanation in ALL {
+            assert_eq!(explain(explanation.code).map(|e| e.title), Some(explanation.title));
+            let text = explanation.to_string();
+            assert!(text.contains(explanation.why) && text.contains("before:") && text.contains("after:"));
+        }
+        assert!(explain(Code(999)).is_none());
+    }
+}

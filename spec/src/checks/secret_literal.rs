@@ -1,0 +1,148 @@
+//! AG050: a secret is written into the spec. What was found is blanked out at once, so that no snippet shows it.
+
+use super::Explanation;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Node, Sources, Span, Value};
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(50),
+    title: "a secret is written into the spec",
+    why: "A spec is committed, generated from, printed and sent around; so is whatever is written into it. Only a reference may stand in it: no secret reaches an artifact, a plan or a log.",
+    fix: "Declare the secret under `secrets:` as `env:NAME` or `file:PATH` and refer to it as `secret:NAME`. A secret that was committed once must be replaced by a new one.",
+    before: r#"secrets: { pg: hunter2 }
+"#,
+    after: r#"secrets: { pg: "env:PG_PASSWORD" }
+"#,
+};
+
+const HELP: &str = "declare it under `secrets:` as `env:NAME` or `file:PATH` and write `secret:NAME` here; replace it if it was ever shared";
+
+/// A source of a secret that is neither `env:` nor `file:`.
+pub fn source(span: Span, subject: &str) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("{subject} is no reference to a secret"))
+        .with_help("accepted forms: `env:NAME`, `file:./path`")
+}
+
+/// Finds literals that are or look like secrets, reports them, blanks them out in `sources` and makes the nodes
+/// invalid, so that no later message can quote them.
+pub fn scan(root: &mut Node, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
+    let mut path = Vec::new();
+    walk(root, &mut path, sources, out);
+}
+
+/// Depth is bounded by the parser's budget.
+fn walk(node: &mut Node, path: &mut Vec<String>, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
+    match &mut node.value {
+        Value::Mapping(entries) => {
+            for entry in entries {
+                path.push(entry.key.text.clone());
+                walk(&mut entry.value, path, sources, out);
+                path.pop();
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(|item| walk(item, path, sources, out)),
+        Value::Scalar { text, .. } => {
+            if let Some(why) = suspicion(path, text) {
+                let name = path.join(".");
+                out.push(Diagnostic::error(EXPLANATION.code, node.span, format!("`{name}` {why}")).with_help(HELP));
+                sources.redact(node.span);
+                node.value = Value::Invalid;
+            }
+        }
+        Value::Null | Value::Invalid => {}
+    }
+}
+
+/// Why a value is taken for a secret; `None` where it is not.
+fn suspicion(path: &[String], text: &str) -> Option<&'static str> {
+    if text.starts_with("secret:") {
+        return None;
+    }
+    if path.first().is_some_and(|p| p == "secrets") {
+        let reference = ["env:", "file:"].iter().any(|p| text.strip_prefix(p).is_some_and(|rest| !rest.is_empty()));
+        return (!reference).then_some("holds a literal where a reference is due");
+    }
+    if let Some(why) = token(text) {
+        return Some(why);
+    }
+    let own = path.iter().any(|p| p == "environment") || path.first().is_some_and(|p| p == "vars");
+    let named = own && path.last().is_some_and(|key| secret_name(key));
+    (named && !text.is_empty() && !text.contains("${")).then_some("has a secret's name and a literal value")
+}
+
+/// Names of free settings that promise a secret.
+fn secret_name(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
+/// Forms that only secrets have.
+fn token(text: &str) -> Option<&'static str> {
+    const PREFIXES: [(&str, usize, &str); 9] = [
+        ("AKIA", 16, "looks like an AWS access key"),
+        ("ASIA", 16, "looks like an AWS access key"),
+        ("ghp_", 30, "looks like a GitHub token"),
+        ("github_pat_", 22, "looks like a GitHub token"),
+        ("glpat-", 20, "looks like a GitLab token"),
+        ("xoxb-", 20, "looks like a Slack token"),
+        ("sk_live_", 16, "looks like a Stripe key"),
+        ("AIza", 35, "looks like a Google API key"),
+        ("eyJ", 40, "looks like a JSON web token"),
+    ];
+    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+        return Some("holds a private key");
+    }
+    let found = PREFIXES.iter().find(|(prefix, rest, _)| {
+        text.match_indices(prefix).any(|(at, _)| {
+            let fresh = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+            let tail = text[at + prefix.len()..].bytes();
+            fresh && tail.take_while(|b| b.is_ascii_alphanumeric() || b"_-./+".contains(b)).count() >= *rest
+        })
+    });
+    if let Some((.., why)) = found {
+        return Some(why);
+    }
+    // scheme://user:password@host
+    let (_, rest) = text.split_once("://")?;
+    let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    (!password.is_empty() && !password.starts_with("${")).then_some("holds a password in an address")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn forms_of_secrets() {
+        let at = |path: &[&str], text: &str| {
+            suspicion(&path.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(), text).is_some()
+        };
+        assert!(at(&["gateway", "host"], "AKIAIOSFODNN7EXAMPLE"));
+        assert!(at(&["services", "x", "command"], "--db=postgres://u:hunter2@db/x"));
+        assert!(at(&["services", "x", "environment", "DB_PASSWORD"], "hunter2"));
+        assert!(at(&["secrets", "pg"], "env:"));
+        assert!(!at(&["services", "x", "environment", "DB_PASSWORD"], "secret:pg"));
+        assert!(!at(&["services", "user", "password_memory"], "19MiB"));
+        assert!(!at(&["gateway", "limits", "per_token"], "50/s burst 100"));
+        assert!(!at(&["secrets", "pg"], "env:PG_PASSWORD"));
+        assert!(!at(&["gateway", "host"], "chat.example.test"));
+    }
+
+    #[test]
+    fn what_was_found_is_shown_nowhere() {
+        let spec = "services:\n  billing: { kind: process, port: 9700, command: [./billing], environment: { API_TOKEN: hunter2horse } }\n";
+        let loaded = crate::checks::testing::loaded(spec);
+        let text = crate::diagnostic::human(&loaded.diagnostics, &loaded.sources, false);
+        let json = crate::diagnostic::json(&loaded.diagnostics, &loaded.sources);
+        assert!(text.contains("AG050") && !text.contains("hunter2") && !json.contains("hunter2"), "{text}");
+    }
+}

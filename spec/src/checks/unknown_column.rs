@@ -1,0 +1,83 @@
+//! AG034: a column that the table does not have.
+
+use super::{Context, Explanation, suggestion};
+use crate::ast::{Dataset, DatasetKey, Named};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Span, Spanned};
+use crate::topology::StoreKind;
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(34),
+    title: "a column is not declared",
+    why: "Indexes, shard rules and buckets refer to columns of the same table. A column that is not declared would fail when the schema is applied.",
+    fix: "Declare the column, or correct the spelling.",
+    before: r#"stores:
+  users:
+    kind: postgres
+    version: "15"
+    tables:
+      accounts: { key: id uuid, indexes: { by_email: [email] } }
+"#,
+    after: r#"stores:
+  users:
+    kind: postgres
+    version: "15"
+    tables:
+      accounts: { key: id uuid, columns: { email: text }, indexes: { by_email: [email] } }
+"#,
+};
+
+fn at(span: Span, column: &str, table: &str, declared: &[&str]) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("the table `{table}` has no column `{column}`"))
+        .with_help(suggestion::help(column, "declared columns", declared))
+}
+
+/// Columns in indexes, shard rules and time buckets.
+pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    for (store, table) in context.datasets() {
+        if !matches!(context.topology.stores[store].kind, StoreKind::Postgres | StoreKind::Cassandra) {
+            continue;
+        }
+        table_columns(table, out);
+    }
+}
+
+fn table_columns(table: &Named<Dataset>, out: &mut Vec<Diagnostic>) {
+    let name = table.name.value.as_str();
+    let dataset = &table.value;
+    let mut declared: Vec<&str> = Vec::new();
+    if let Some(Spanned { value: DatasetKey::Columns(key), .. }) = &dataset.key {
+        declared.extend(key.0.iter().map(|c| c.value.name.as_str()));
+    }
+    let parts = dataset.partition.iter().chain(&dataset.cluster).flat_map(|k| &k.value.0);
+    declared.extend(parts.map(|c| c.value.name.as_str()));
+    declared.extend(dataset.columns.iter().flat_map(|c| &c.value).map(|c| c.name.value.as_str()));
+    let indexed = dataset.indexes.iter().flat_map(|i| &i.value).flat_map(|i| &i.value);
+    for column in indexed.filter(|c| !declared.contains(&c.value.as_str())) {
+        out.push(at(column.span, &column.value, name, &declared));
+    }
+    let shard = dataset.shard.as_ref().and_then(|s| s.value.by.as_ref());
+    if let Some(by) = shard.filter(|by| !declared.contains(&by.value.0.as_str())) {
+        out.push(at(by.span, &by.value.0, name, &declared));
+    }
+    let bucketed = dataset.partition.iter().flat_map(|p| &p.value.0).any(|c| c.value.name == "bucket");
+    if let (Some(bucket), Some(_), false) = (&dataset.bucket, &dataset.partition, bucketed) {
+        let fault = Diagnostic::error(
+            EXPLANATION.code,
+            bucket.span,
+            format!("`{name}` has a bucket width but no column `bucket` in its partition key"),
+        );
+        out.push(fault.with_help("add `bucket int` to `partition`"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}

@@ -1,0 +1,50 @@
+//! AG023: `${…}` names no variable.
+
+use super::{Explanation, suggestion};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(23),
+    title: "a variable is not known",
+    why: "Substitution knows `${vars.NAME}` from the `vars:` section and `${env.NAME}` from the environment of the command, nothing else: there is no logic in a spec.",
+    fix: "Declare it under `vars:`, or correct the spelling. Write `$${` for a literal `${`.",
+    before: r#"vars: { domain: chat.example.test }
+gateway:
+  kind: nginx
+  version: "1.22"
+  host: ${vars.domian}
+  routes: {}
+"#,
+    after: r#"vars: { domain: chat.example.test }
+gateway:
+  kind: nginx
+  version: "1.22"
+  host: ${vars.domain}
+  routes: {}
+"#,
+};
+
+/// `${vars.name}` where `name` is none of the declared ones.
+pub fn at(span: Span, name: &str, declared: &[&str]) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("the variable `{name}` is not declared under `vars:`"))
+        .with_help(suggestion::help(name, "declared variables", declared))
+}
+
+/// `${…}` of another form, or without its end.
+pub fn form(span: Span, inner: &str) -> Diagnostic {
+    let shown: String = inner.chars().take(60).collect();
+    Diagnostic::error(EXPLANATION.code, span, format!("`${{{shown}` is not a variable"))
+        .with_help("accepted forms: `${vars.name}`, `${env.NAME}`; write `$${` for a literal `${`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}

@@ -1,0 +1,120 @@
+//! The rendering for people: the look of rustc, readable without colour.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Diagnostic, Severity};
+use crate::source::{FileId, Sources, Span};
+
+/// Most diagnostics that are printed; the rest are counted.
+pub const PRINTED_MAX: usize = 50;
+/// Lines shown around a marked line.
+const CONTEXT_LINES: usize = 1;
+/// Longest line shown whole, bytes. A longer one is cut around the mark.
+const LINE_BYTES_MAX: usize = 240;
+
+/// Renders diagnostics and a closing count, ending in a line break; empty where there is none.
+pub fn human(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(140);
+    let mut text = String::new();
+    for diagnostic in diagnostics.iter().take(PRINTED_MAX) {
+        text.push_str(&one(diagnostic, sources, &renderer));
+        text.push_str("\n\n");
+    }
+    if !diagnostics.is_empty() {
+        text.push_str(&summary(diagnostics));
+        text.push('\n');
+    }
+    text
+}
+
+fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let code = diagnostic.code.to_string();
+    let mut group = level
+        .primary_title(diagnostic.message.as_str())
+        .id(code.as_str())
+        .elements([] as [Snippet<'_, annotate_snippets::Annotation<'_>>; 0]);
+    // Places of one file share a snippet; other files follow in the order in which they are mentioned.
+    let mut files: Vec<FileId> = vec![diagnostic.primary.file];
+    for (span, _) in &diagnostic.related {
+        if !files.contains(&span.file) {
+            files.push(span.file);
+        }
+    }
+    for file in files {
+        group = snippet(group, file, diagnostic, sources);
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+fn snippet<'a>(group: Group<'a>, file: FileId, diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let mut marks: Vec<(Span, Option<&str>, AnnotationKind)> = Vec::new();
+    if diagnostic.primary.file == file {
+        marks.push((diagnostic.primary, None, AnnotationKind::Primary));
+    }
+    let related = diagnostic.related.iter().filter(|(span, _)| span.file == file);
+    marks.extend(related.map(|(span, what)| (*span, Some(what.as_str()), AnnotationKind::Context)));
+    let text = sources.text(file);
+    let first = marks.iter().map(|(s, ..)| s.start).min().unwrap_or(0);
+    let last = marks.iter().map(|(s, ..)| s.end).max().unwrap_or(0);
+    let (start, end) = window(text, first, last);
+    let line = sources.position(file, start).line;
+    let mut snippet = Snippet::source(&text[start..end]).line_start(line).path(sources.path(file)).fold(true);
+    for (span, label, kind) in marks {
+        let from = span.start.clamp(start, end) - start;
+        let to = span.end.clamp(start, end) - start;
+        // A mark over many lines says less than its first line.
+        let to = text[start..end].get(from..to).and_then(|t| t.find('\n')).map_or(to, |line_end| from + line_end);
+        snippet = snippet.annotation(kind.span(from..to.max(from)).label(label));
+    }
+    group.element(snippet)
+}
+
+/// The part of the text that is shown: whole lines around the marks, or a piece of one very long line.
+fn window(text: &str, first: usize, last: usize) -> (usize, usize) {
+    let (first, last) = (first.min(text.len()), last.clamp(first.min(text.len()), text.len()));
+    let mut start = text[..first].rfind('\n').map_or(0, |i| i + 1);
+    let mut end = text[last..].find('\n').map_or(text.len(), |i| last + i);
+    if end - start > LINE_BYTES_MAX && !text[start..end].contains('\n') {
+        start = boundary(text, first.saturating_sub(LINE_BYTES_MAX / 3).max(start));
+        end = boundary(text, (first + LINE_BYTES_MAX).min(end));
+        return (start, end);
+    }
+    for _ in 0..CONTEXT_LINES {
+        start = text[..start.saturating_sub(1)].rfind('\n').map_or(0, |i| i + 1);
+    }
+    (start, end)
+}
+
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let warnings = diagnostics.len() - errors;
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut parts = Vec::new();
+    if errors > 0 {
+        parts.push(count(errors, "error"));
+    }
+    if warnings > 0 {
+        parts.push(count(warnings, "warning"));
+    }
+    let mut line = parts.join(", ");
+    if diagnostics.len() > PRINTED_MAX {
+        line.push_str(&format!(" ({} more not shown)", diagnostics.len() - PRINTED_MAX));
+    }
+    line
+}

@@ -1,0 +1,9 @@
+//! What is wrong with a spec, as data, and its renderings. It knows files and spans, not topologies.
+
+mod code;
+mod human;
+mod json;
+
+pub use code::{Code, Diagnostic, Severity};
+pub use human::{PRINTED_MAX, human};
+pub use json::json;

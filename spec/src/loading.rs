@@ -1,0 +1,130 @@
+//! One call from text to topology. It reads nothing itself: files and variables come through the caller's functions.
+
+use thiserror::Error;
+
+use crate::ast::{Decode, Decoder, Spec};
+use crate::checks::{language_version, secret_literal, unknown_environment, unreadable_overlay};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lower::{self, Origins};
+use crate::source::{Node, Sources, parse};
+use crate::topology::Topology;
+
+/// Why a file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// There is no such file.
+    #[error("there is no such file")]
+    Missing,
+    /// The path leads out of the spec's folder.
+    #[error("the path leads out of the spec's folder")]
+    Outside,
+    /// It is no UTF-8 text.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// Another reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What a spec gives.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The topology; present exactly when there is no error.
+    pub topology: Option<Topology>,
+    /// Every problem, in the order of the files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read, for rendering.
+    pub sources: Sources,
+    /// Where each final value comes from.
+    pub origins: Origins,
+    /// The declared environments.
+    pub environments: Vec<String>,
+}
+
+/// Loads a spec: `text` of the file `path`, with the overlay of `environment` where one is asked for. `read` gets the
+/// overlay's path relative to the spec's folder, `variable` the name of an environment variable.
+pub fn load(
+    path: &str,
+    text: String,
+    environment: Option<&str>,
+    read: &dyn Fn(&str) -> Result<String, ReadError>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Loaded {
+    let mut loaded = Loaded {
+        topology: None,
+        diagnostics: Vec::new(),
+        sources: Sources::default(),
+        origins: Origins::default(),
+        environments: Vec::new(),
+    };
+    let tree = tree(path, text, environment, read, &mut loaded);
+    if let Some(tree) = tree {
+        loaded.topology = meaning(tree, variable, &mut loaded);
+    }
+    loaded.diagnostics.sort_by_key(|d| (d.primary.file, d.primary.start, d.primary.end, d.code));
+    if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        loaded.topology = None;
+    }
+    loaded
+}
+
+/// The base with its overlay. `None` where one of them cannot be read: what remains would be reported wrongly.
+fn tree(
+    path: &str,
+    text: String,
+    environment: Option<&str>,
+    read: &dyn Fn(&str) -> Result<String, ReadError>,
+    loaded: &mut Loaded,
+) -> Option<Node> {
+    let mut base = file(path, text, loaded)?;
+    lower::refuse_tags(&base, &mut loaded.diagnostics);
+    language_version::check(&base, &mut loaded.diagnostics);
+    let declared: Vec<(&str, &Node)> =
+        base.get("environments").into_iter().flat_map(Node::entries).map(|e| (e.key.text.as_str(), &e.value)).collect();
+    loaded.environments = declared.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let Some(environment) = environment else { return Some(base) };
+    let Some((_, place)) = declared.iter().find(|(name, _)| *name == environment) else {
+        let names: Vec<&str> = declared.iter().map(|(name, _)| *name).collect();
+        let first = base.entries().first().map_or(base.span, |e| e.key.span);
+        let span = base.entries().iter().find(|e| e.key.text == "environments").map_or(first, |e| e.key.span);
+        loaded.diagnostics.push(unknown_environment::at(span, environment, &names));
+        return Some(base);
+    };
+    // An entry that is no text is reported when the section is decoded.
+    let Some(relative) = place.text() else { return Some(base) };
+    match within(relative).and_then(|()| read(relative)) {
+        Ok(text) => {
+            let folder = path.rfind(['/', '\\']).map_or("", |i| &path[..=i]);
+            let overlay = file(&format!("{folder}{relative}"), text, loaded)?;
+            lower::merge(&mut base, overlay, &mut loaded.diagnostics);
+        }
+        Err(error) => loaded.diagnostics.push(unreadable_overlay::at(place.span, relative, &error.to_string())),
+    }
+    Some(base)
+}
+
+/// An overlay lies in the spec's folder or below it.
+fn within(relative: &str) -> Result<(), ReadError> {
+    let rooted = relative.starts_with(['/', '\\']) || relative.contains(':');
+    let climbs = relative.split(['/', '\\']).any(|part| part == "..");
+    if rooted || climbs { Err(ReadError::Outside) } else { Ok(()) }
+}
+
+/// One file to its tree, with secrets found and blanked out.
+fn file(path: &str, text: String, loaded: &mut Loaded) -> Option<Node> {
+    let id = loaded.sources.add(path, String::new());
+    let root = parse(id, &text, &mut loaded.diagnostics);
+    loaded.sources.set(id, text);
+    let mut root = root?;
+    secret_literal::scan(&mut root, &mut loaded.sources, &mut loaded.diagnostics);
+    Some(root)
+}
+
+fn meaning(mut tree: Node, variable: &dyn Fn(&str) -> Option<String>, loaded: &mut Loaded) -> Option<Topology> {
+    lower::substitute(&mut tree, variable, &mut loaded.diagnostics);
+    // What a variable brought in may be a secret, too.
+    secret_literal::scan(&mut tree, &mut loaded.sources, &mut loaded.diagnostics);
+    loaded.origins = Origins::of_tree(&tree);
+    let spec = Spec::decode(&tree, &mut Decoder::new(&mut loaded.diagnostics))?;
+    Some(lower::resolve(&spec, &mut loaded.origins, &mut loaded.diagnostics))
+}

@@ -1,0 +1,18 @@
+//! From the tree to the topology: overlays, variables, defaults, names to ids. The only way from what is written to what
+//! is meant. Every final value remembers its origin.
+
+mod components;
+mod names;
+mod origins;
+mod overlay;
+mod resolve;
+mod routes;
+mod sections;
+mod stores;
+mod substitute;
+
+pub use origins::{Origin, OriginSource, Origins};
+
+pub(crate) use overlay::{merge, refuse_tags};
+pub(crate) use resolve::resolve;
+pub(crate) use substitute::substitute;

@@ -1,0 +1,214 @@
+//! Names to ids, and what is said when a name is wrong.
+
+use std::collections::BTreeMap;
+
+use crate::ast::{Named, Service, Spec, Store};
+use crate::checks::{dangling, datasets_of, wrong_kind};
+use crate::diagnostic::Diagnostic;
+use crate::source::{Span, Spanned};
+use crate::topology::{DatasetRef, Need, ServiceId, StoreId, StoreKind};
+
+/// The name space of one spec.
+pub(super) struct Names<'a> {
+    services: &'a [Named<Service>],
+    stores: &'a [Named<Store>],
+    by_service: BTreeMap<&'a str, ServiceId>,
+    by_store: BTreeMap<&'a str, StoreId>,
+    secrets: Vec<&'a str>,
+    zones: Vec<&'a str>,
+    singletons: Vec<&'static str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(spec: &'a Spec, services: &'a [Named<Service>], stores: &'a [Named<Store>]) -> Self {
+        // The first of two equal names wins; the second is reported by its own check.
+        let mut by_service = BTreeMap::new();
+        for (index, service) in services.iter().enumerate() {
+            by_service.entry(service.name.value.as_str()).or_insert(ServiceId(index));
+        }
+        let mut by_store = BTreeMap::new();
+        for (index, store) in stores.iter().enumerate() {
+            by_store.entry(store.name.value.as_str()).or_insert(StoreId(index));
+        }
+        let singletons = [
+            spec.gateway.as_ref().map(|_| "gateway"),
+            spec.realtime.as_ref().map(|_| "realtime"),
+            spec.registry.as_ref().map(|_| "registry"),
+        ];
+        Self {
+            services,
+            stores,
+            by_service,
+            by_store,
+            secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
+            zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.0.as_str()).collect(),
+            singletons: singletons.into_iter().flatten().collect(),
+        }
+    }
+
+    fn kind(&self, store: StoreId) -> Option<StoreKind> {
+        self.stores[store.0].value.kind.as_ref().map(|k| k.value)
+    }
+
+    /// What a name is, and where it was declared; `None` where it is nothing.
+    fn what(&self, name: &str) -> Option<(&'static str, Option<Span>)> {
+        if let Some(id) = self.by_service.get(name) {
+            return Some(("a service", Some(self.services[id.0].name.span)));
+        }
+        if let Some(id) = self.by_store.get(name) {
+            return Some(("a store", Some(self.stores[id.0].name.span)));
+        }
+        self.singletons.contains(&name).then_some(("a section of its own", None))
+    }
+
+    fn components(&self) -> Vec<&'a str> {
+        self.by_service.keys().chain(self.by_store.keys()).copied().collect()
+    }
+
+    /// A service by name.
+    pub(super) fn service(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<ServiceId> {
+        let text = name.value.as_str();
+        if let Some(id) = self.by_service.get(text) {
+            return Some(*id);
+        }
+        out.push(match self.what(text) {
+            Some((found, place)) => wrong_kind::at(name.span, text, found, "a service is due here", place),
+            None => {
+                let declared: Vec<&str> = self.by_service.keys().copied().collect();
+                dangling::at(name.span, text, "service", &declared)
+            }
+        });
+        None
+    }
+
+    /// A service, a store, or a dataset as `store.dataset`.
+    pub(super) fn need(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Need> {
+        let text = name.value.as_str();
+        let need = if let Some(id) = self.by_service.get(text) {
+            Need::Service(*id)
+        } else if let Some(id) = self.by_store.get(text) {
+            Need::Store(*id)
+        } else if text.contains('.') {
+            Need::Dataset(self.dataset(name, out)?)
+        } else {
+            out.push(match self.what(text) {
+                Some((found, place)) => {
+                    wrong_kind::at(name.span, text, found, "a service, a store or a `store.dataset` is due here", place)
+                }
+                None => dangling::at(name.span, text, "service or store", &self.components()),
+            });
+            return None;
+        };
+        let store = match need {
+            Need::Service(_) => return Some(need),
+            Need::Store(id) => id,
+            Need::Dataset(dataset) => dataset.store,
+        };
+        if self.kind(store) == Some(StoreKind::Kafka) {
+            let declared = Some(self.stores[store.0].name.span);
+            let found = if matches!(need, Need::Store(_)) { "a log" } else { "a topic" };
+            out.push(wrong_kind::at(name.span, text, found, "say it under `publishes` or `consumes`", declared));
+            return None;
+        }
+        Some(need)
+    }
+
+    /// A topic as `store.topic`.
+    pub(super) fn topic(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<DatasetRef> {
+        let text = name.value.as_str();
+        if !text.contains('.') {
+            out.push(match self.what(text) {
+                Some((found, place)) => {
+                    wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place)
+                }
+                None => dangling::at(name.span, text, "topic", &self.topics()),
+            });
+            return None;
+        }
+        let dataset = self.dataset(name, out)?;
+        match self.kind(dataset.store) {
+            Some(StoreKind::Kafka) | None => Some(dataset),
+            Some(kind) => {
+                let found = match kind {
+                    StoreKind::Redis => "in a cache",
+                    StoreKind::Postgres | StoreKind::Cassandra => "a table",
+                    StoreKind::Mongodb => "a collection",
+                    StoreKind::Kafka => "a topic",
+                    StoreKind::Elasticsearch => "an index",
+                    StoreKind::S3 => "a bucket",
+                };
+                let declared = datasets_of(&self.stores[dataset.store.0].value).get(dataset.dataset);
+                let place = declared.map(|d| d.name.span);
+                out.push(wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place));
+                None
+            }
+        }
+    }
+
+    fn topics(&self) -> Vec<&'a str> {
+        let logs = self.stores.iter().filter(|s| s.value.topics.is_some());
+        logs.flat_map(|s| datasets_of(&s.value)).map(|d| d.name.value.as_str()).collect()
+    }
+
+    fn dataset(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<DatasetRef> {
+        let text = name.value.as_str();
+        let short = text.strip_prefix("stores.").or_else(|| text.strip_prefix("services."));
+        if let Some(short) = short {
+            let fault = dangling::at(name.span, text, "service, store or dataset", &[]);
+            out.push(fault.with_help(format!("write `{short}`")));
+            return None;
+        }
+        let (store, dataset) = text.split_once('.')?;
+        let Some(id) = self.by_store.get(store) else {
+            out.push(match self.what(store) {
+                Some((found, place)) => wrong_kind::at(name.span, store, found, "a store is due before the dot", place),
+                None => {
+                    let declared: Vec<&str> = self.by_store.keys().copied().collect();
+                    dangling::at(name.span, store, "store", &declared)
+                }
+            });
+            return None;
+        };
+        let datasets = datasets_of(&self.stores[id.0].value);
+        let Some(index) = datasets.iter().position(|d| d.name.value == dataset) else {
+            let declared: Vec<&str> = datasets.iter().map(|d| d.name.value.as_str()).collect();
+            let section = self.kind(*id).map_or("datasets", StoreKind::dataset_section);
+            let what = format!("entry under `{section}` of the store `{store}` named");
+            let fault = dangling::at(name.span, dataset, &what, &declared);
+            out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
+            return None;
+        };
+        Some(DatasetRef { store: *id, dataset: index })
+    }
+
+    /// A declared secret as `secret:name`; gives the name.
+    pub(super) fn secret(&self, text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<String> {
+        let Some(name) = text.value.strip_prefix("secret:") else {
+            let fault = wrong_kind::at(text.span, &text.value, "no reference to a secret", "write `secret:NAME`", None);
+            out.push(fault);
+            return None;
+        };
+        if self.secrets.contains(&name) {
+            return Some(name.to_owned());
+        }
+        out.push(dangling::at(text.span, name, "secret", &self.secrets));
+        None
+    }
+
+    /// A component that a fault can hit.
+    pub(super) fn component(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
+        if self.what(&name.value).is_none() {
+            let declared: Vec<&str> = self.components().into_iter().chain(self.singletons.iter().copied()).collect();
+            out.push(dangling::at(name.span, &name.value, "component", &declared));
+        }
+        name.value.clone()
+    }
+
+    /// A declared zone.
+    pub(super) fn zone(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
+        if !self.zones.contains(&name.value.as_str()) {
+            out.push(dangling::at(name.span, &name.value, "zone", &self.zones));
+        }
+        name.value.clone()
+    }
+}

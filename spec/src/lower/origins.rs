@@ -1,0 +1,79 @@
+//! Where each final value comes from.
+
+use std::collections::BTreeMap;
+
+use crate::source::{Node, Sources, Span, Value};
+
+/// A value's origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The value as written, or the default as it would be written.
+    pub value: String,
+    /// Where it comes from.
+    pub source: OriginSource,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OriginSource {
+    /// It is written here: in the base, in the overlay, or under `defaults:`.
+    Written(Span),
+    /// It is a default, for this reason.
+    Default(&'static str),
+}
+
+impl Origin {
+    /// `path:line:column`, or `default: reason`.
+    pub fn place(&self, sources: &Sources) -> String {
+        match &self.source {
+            OriginSource::Written(span) => sources.place(*span),
+            OriginSource::Default(reason) => format!("default: {reason}"),
+        }
+    }
+}
+
+/// The origin of every final value, by dotted path (`services.search.port`).
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    values: BTreeMap<String, Origin>,
+}
+
+impl Origins {
+    /// The origin of one value.
+    pub fn get(&self, path: &str) -> Option<&Origin> {
+        self.values.get(path)
+    }
+
+    /// Every value in path order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.values.iter().map(|(path, origin)| (path.as_str(), origin))
+    }
+
+    pub(super) fn by_default(&mut self, path: String, value: String, reason: &'static str) {
+        self.values.insert(path, Origin { value, source: OriginSource::Default(reason) });
+    }
+
+    pub(super) fn written(&mut self, path: String, value: String, span: Span) {
+        self.values.insert(path, Origin { value, source: OriginSource::Written(span) });
+    }
+
+    /// Takes every scalar of the merged tree.
+    pub(crate) fn of_tree(root: &Node) -> Self {
+        let mut origins = Self::default();
+        let mut waiting = vec![(String::new(), root)];
+        while let Some((path, node)) = waiting.pop() {
+            match &node.value {
+                Value::Scalar { text, .. } => origins.written(path, text.clone(), node.span),
+                Value::Mapping(entries) => waiting.extend(entries.iter().map(|e| {
+                    let below = if path.is_empty() { e.key.text.clone() } else { format!("{path}.{}", e.key.text) };
+                    (below, &e.value)
+                })),
+                Value::Sequence(items) => {
+                    waiting.extend(items.iter().enumerate().map(|(i, item)| (format!("{path}[{i}]"), item)));
+                }
+                Value::Null | Value::Invalid => {}
+            }
+        }
+        origins
+    }
+}

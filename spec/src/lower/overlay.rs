@@ -1,0 +1,115 @@
+//! Overlays: what an environment changes in the base.
+//!
+//! Mappings merge key by key, lists whose items all have an `id` merge by it, everything else replaces. Where keys are
+//! names (services, stores, routes, …), a name that the base does not have is an error unless it says `!add`.
+
+use crate::checks::{foreign_tag, overlay_names_nothing};
+use crate::diagnostic::Diagnostic;
+use crate::source::{Entry, Node, Tag, Value};
+
+/// Applies an overlay to the base.
+pub(crate) fn merge(base: &mut Node, overlay: Node, out: &mut Vec<Diagnostic>) {
+    let mut path = Vec::new();
+    merge_node(base, overlay, &mut path, out);
+}
+
+/// Tags have no meaning outside overlays.
+pub(crate) fn refuse_tags(root: &Node, out: &mut Vec<Diagnostic>) {
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        if let Some((tag, span)) = node.tag {
+            out.push(foreign_tag::in_base(span, tag.name()));
+        }
+        match &node.value {
+            Value::Mapping(entries) => waiting.extend(entries.iter().rev().map(|e| &e.value)),
+            Value::Sequence(items) => waiting.extend(items.iter().rev()),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the keys below a path are names that someone chose, not words of the language.
+fn names_below(path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    matches!(
+        path.as_slice(),
+        ["vars" | "secrets" | "services" | "stores" | "environments"]
+            | ["gateway", "routes"]
+            | ["services", _, "environment"]
+            | ["stores", _, "replication" | "tables" | "collections" | "topics" | "indexes" | "buckets"]
+            | ["stores", _, "tables" | "collections", _, "columns" | "indexes"]
+    )
+}
+
+fn merge_node(base: &mut Node, overlay: Node, path: &mut Vec<String>, out: &mut Vec<Diagnostic>) {
+    let replace = matches!(overlay.tag, Some((Tag::Replace | Tag::Add, _)));
+    match (&mut base.value, overlay.value) {
+        (Value::Mapping(under), Value::Mapping(over)) if !replace => {
+            for entry in over {
+                merge_entry(under, entry, path, out);
+            }
+        }
+        (Value::Sequence(under), Value::Sequence(over))
+            if !replace && identified(under) && identified(&over) && !over.is_empty() =>
+        {
+            merge_items(under, over, path, out);
+        }
+        // An overlay section with nothing below it changes nothing.
+        (Value::Mapping(_), Value::Null) if !replace => {}
+        (_, value) => *base = Node { value, span: overlay.span, tag: None },
+    }
+}
+
+fn merge_entry(under: &mut Vec<Entry>, entry: Entry, path: &mut Vec<String>, out: &mut Vec<Diagnostic>) {
+    let key = entry.key.text.as_str();
+    let found = under.iter().position(|e| e.key.text == key);
+    let place = path.join(".");
+    match (found, entry.value.tag) {
+        (Some(index), Some((Tag::Unset, _))) => {
+            under.remove(index);
+        }
+        (None, Some((Tag::Unset, span))) => out.push(overlay_names_nothing::unset(span, key, &place)),
+        (Some(index), _) => {
+            path.push(key.to_owned());
+            merge_node(&mut under[index].value, entry.value, path, out);
+            path.pop();
+        }
+        (None, tag) => {
+            if names_below(path) && !matches!(tag, Some((Tag::Add, _))) && !key.is_empty() {
+                let declared: Vec<&str> = under.iter().map(|e| e.key.text.as_str()).collect();
+                out.push(overlay_names_nothing::at(entry.key.span, key, &place, &declared));
+                return;
+            }
+            path.push(key.to_owned());
+            // The section is new, but what is below it is still checked for tags and names.
+            let mut fresh = Node { value: Value::Mapping(Vec::new()), span: entry.value.span, tag: None };
+            merge_node(&mut fresh, entry.value, path, out);
+            path.pop();
+            under.push(Entry { key: entry.key, value: fresh });
+        }
+    }
+}
+
+fn identified(items: &[Node]) -> bool {
+    items.iter().all(|item| item.get("id").and_then(Node::text).is_some())
+}
+
+fn merge_items(under: &mut Vec<Node>, over: Vec<Node>, path: &mut Vec<String>, out: &mut Vec<Diagnostic>) {
+    for item in over {
+        let id = item.get("id").and_then(Node::text).unwrap_or("").to_owned();
+        let found = under.iter().position(|n| n.get("id").and_then(Node::text) == Some(id.as_str()));
+        match (found, item.tag) {
+            (Some(index), Some((Tag::Unset, _))) => {
+                under.remove(index);
+            }
+            (Some(index), _) => merge_node(&mut under[index], item, path, out),
+            (None, Some((Tag::Unset, span))) => out.push(overlay_names_nothing::unset(span, &id, &path.join("."))),
+            (None, Some((Tag::Add, _))) => under.push(Node { tag: None, ..item }),
+            (None, _) => {
+                let declared: Vec<&str> = under.iter().filter_map(|n| n.get("id").and_then(Node::text)).collect();
+                let span = item.get("id").map_or(item.span, |n| n.span);
+                out.push(overlay_names_nothing::at(span, &id, &path.join("."), &declared));
+            }
+        }
+    }
+}

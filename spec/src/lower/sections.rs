@@ -1,0 +1,99 @@
+//! Load, simulation and policies.
+
+use std::time::Duration;
+
+use crate::ast::{self, FaultName, Level};
+use crate::topology::{Fault, FaultKind, Load, Policy, Simulation};
+
+use super::resolve::Resolution;
+
+/// The load, with the defaults of a small system where nothing is said.
+pub(super) fn load(work: &mut Resolution<'_>) -> Load {
+    let mut load = Load::default();
+    let Some(written) = work.spec.load.as_ref().map(|l| &l.value) else {
+        work.origins.by_default("load".to_owned(), "1k users".to_owned(), "a small system");
+        return load;
+    };
+    load.users = written.users.map_or(load.users, |u| u.value.0);
+    load.online = written.online.map_or(load.online.min(load.users), |o| o.value.0);
+    let Some(messages) = written.messages.as_ref().map(|m| &m.value) else { return load };
+    let model = &mut load.messages;
+    model.mean_per_second = messages.mean.map_or(model.mean_per_second, |r| r.value.per_second());
+    model.peak_per_second = messages.peak.map_or(model.mean_per_second * 10.0, |r| r.value.per_second());
+    model.size_bytes = messages.size.map_or(model.size_bytes, |s| s.value.0);
+    model.key = messages.key.as_ref().map_or(model.key.clone(), |k| k.value.clone());
+    model.skew = messages.skew.map_or(model.skew, |s| s.value.0);
+    model.keys = messages.keys.map_or(model.keys, |k| k.value.0);
+    load
+}
+
+/// The simulation, with the defaults where nothing is said.
+pub(super) fn simulation(work: &mut Resolution<'_>) -> Simulation {
+    let mut simulation = Simulation::default();
+    let Some(written) = work.spec.sim.as_ref().map(|s| &s.value) else { return simulation };
+    let path = |key: &str| format!("sim.{key}");
+    let (duration, settle) = (written.duration.map(|d| d.value.0), written.settle.map(|s| s.value.0));
+    let (clients, sends) = (written.clients.map(|c| c.value), written.sends.map(|s| s.value));
+    let reason = "enough to find most faults in a second";
+    simulation.duration = work.or(duration, || path("duration"), simulation.duration, "10s", reason);
+    simulation.settle =
+        work.or(settle, || path("settle"), simulation.settle, "8s", "longer than every lease and retry");
+    simulation.clients = work.or(clients, || path("clients"), simulation.clients, "3", reason);
+    simulation.sends = work.or(sends, || path("sends"), simulation.sends, "20", reason);
+    if let Some(invariants) = &written.invariants {
+        let mut all: Vec<_> = Vec::new();
+        for invariant in invariants.value.iter().map(|i| i.value) {
+            if !all.contains(&invariant) {
+                all.push(invariant);
+            }
+        }
+        simulation.invariants = all;
+    }
+    let faults = written.faults.iter().flat_map(|f| &f.value);
+    simulation.faults = faults.filter_map(|f| fault(&f.value, work)).collect();
+    simulation
+}
+
+fn fault(written: &ast::Fault, work: &mut Resolution<'_>) -> Option<Fault> {
+    let on = |work: &mut Resolution<'_>| written.on.as_ref().map(|on| work.names.component(on, work.out));
+    let second = Duration::from_secs(1);
+    let (kind, lasts) = match written.kind.as_ref()?.value {
+        FaultName::Partition => {
+            let sides = &written.between.as_ref()?.value;
+            let kind = FaultKind::Partition {
+                a: work.names.component(&sides.0, work.out),
+                b: work.names.component(&sides.1, work.out),
+                one_way: written.one_way.is_some_and(|o| o.value),
+            };
+            (kind, (Duration::from_millis(100), 3 * second))
+        }
+        FaultName::Crash => (FaultKind::Exit { on: on(work)? }, (Duration::from_millis(500), 2 * second)),
+        FaultName::PowerLoss => (FaultKind::PowerLoss { on: on(work)? }, (Duration::from_millis(500), 2 * second)),
+        FaultName::ClockSkew => {
+            let by = written.by.map_or(second, |b| b.value.0);
+            // A clock that is wrong stays wrong.
+            return Some(Fault {
+                kind: FaultKind::ClockSkew { on: on(work)?, by },
+                probability: 1.0,
+                lasts: (Duration::ZERO, Duration::ZERO),
+            });
+        }
+        FaultName::ZoneLoss => {
+            let zone = work.names.zone(written.zone.as_ref()?, work.out);
+            (FaultKind::ZoneLoss { zone }, (second, 10 * second))
+        }
+    };
+    let lasts = written.r#for.map_or(lasts, |f| (f.value.0, f.value.1));
+    Some(Fault { kind, probability: written.p.map_or(0.1, |p| p.value.0), lasts })
+}
+
+/// The policies.
+pub(super) fn policies(work: &mut Resolution<'_>) -> Vec<Policy> {
+    let all = work.spec.policies.iter().flat_map(|p| &p.value);
+    all.map(|p| Policy {
+        id: p.value.id.as_ref().map_or_else(String::new, |i| i.value.0.clone()),
+        check: p.value.check.as_ref().map_or_else(String::new, |c| c.value.clone()),
+        error: p.value.level.is_none_or(|l| l.value == Level::Error),
+    })
+    .collect()
+}

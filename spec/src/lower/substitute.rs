@@ -1,0 +1,114 @@
+//! `${vars.NAME}` and `${env.NAME}`. No logic, no nesting, no recursion: a variable's own value may use `${env.NAME}` only.
+
+use std::collections::BTreeMap;
+
+use crate::checks::{unknown_variable, unset_environment};
+use crate::diagnostic::Diagnostic;
+use crate::source::{Node, Span, Value};
+
+/// Longest value after substitution, bytes: variables that repeat each other must not grow without end.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+struct Substitution<'a> {
+    /// A faulty variable is known but has no value: its uses are not reported again.
+    vars: BTreeMap<String, Option<String>>,
+    /// Whether `${vars.…}` may be used: not inside `vars:` itself.
+    in_vars: bool,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    out: &'a mut Vec<Diagnostic>,
+}
+
+/// Substitutes in every scalar of the tree. A faulty value becomes invalid after its report.
+pub(crate) fn substitute(root: &mut Node, variable: &dyn Fn(&str) -> Option<String>, out: &mut Vec<Diagnostic>) {
+    let mut work = Substitution { vars: BTreeMap::new(), in_vars: true, variable, out };
+    let Value::Mapping(entries) = &mut root.value else { return };
+    for entry in entries.iter_mut().filter(|e| e.key.text == "vars") {
+        work.node(&mut entry.value, &mut Vec::new());
+        for var in entry.value.entries() {
+            work.vars.insert(var.key.text.clone(), var.value.text().map(str::to_owned));
+        }
+    }
+    work.in_vars = false;
+    for entry in entries.iter_mut().filter(|e| e.key.text != "vars") {
+        work.node(&mut entry.value, &mut vec![entry.key.text.clone()]);
+    }
+}
+
+impl Substitution<'_> {
+    /// Depth is bounded by the parser's budget.
+    fn node(&mut self, node: &mut Node, path: &mut Vec<String>) {
+        match &mut node.value {
+            Value::Mapping(entries) => {
+                for entry in entries {
+                    path.push(entry.key.text.clone());
+                    self.node(&mut entry.value, path);
+                    path.pop();
+                }
+            }
+            Value::Sequence(items) => items.iter_mut().for_each(|item| self.node(item, path)),
+            Value::Scalar { text, .. } if text.contains("${") => {
+                // A process is told its own port when it starts.
+                let port = path.first().is_some_and(|p| p == "services")
+                    && path.iter().any(|p| p == "command" || p == "environment");
+                match self.text(text, node.span, port) {
+                    Some(new) => *text = new,
+                    None => node.value = Value::Invalid,
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str, span: Span, port: bool) -> Option<String> {
+        let mut result = String::with_capacity(text.len());
+        let mut good = true;
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            if rest[..at].ends_with('$') {
+                result.push_str(&rest[..at - 1]);
+                result.push_str("${");
+                rest = &rest[at + 2..];
+                continue;
+            }
+            result.push_str(&rest[..at]);
+            let inner = &rest[at + 2..];
+            let Some(end) = inner.find('}') else {
+                self.out.push(unknown_variable::form(span, inner));
+                return None;
+            };
+            match self.value(&inner[..end], span, port) {
+                Some(value) => result.push_str(&value),
+                None => good = false,
+            }
+            if result.len() > VALUE_BYTES_MAX {
+                self.out.push(unknown_variable::form(span, &inner[..end + 1]));
+                return None;
+            }
+            rest = &inner[end + 1..];
+        }
+        result.push_str(rest);
+        good.then_some(result)
+    }
+
+    fn value(&mut self, name: &str, span: Span, port: bool) -> Option<String> {
+        if name == "port" && port {
+            return Some("${port}".to_owned());
+        }
+        let fault = match name.split_once('.') {
+            Some(("env", name)) => match (self.variable)(name) {
+                Some(value) => return Some(value),
+                None => unset_environment::at(span, name),
+            },
+            Some(("vars", name)) if !self.in_vars => match self.vars.get(name) {
+                Some(value) => return value.clone(),
+                None => {
+                    let declared: Vec<&str> = self.vars.keys().map(String::as_str).collect();
+                    unknown_variable::at(span, name, &declared)
+                }
+            },
+            _ => unknown_variable::form(span, &format!("{name}}}")),
+        };
+        self.out.push(fault);
+        None
+    }
+}

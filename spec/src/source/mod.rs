@@ -1,0 +1,11 @@
+//! Text, files, byte spans, and the YAML tree that keeps a span for every key and value.
+//!
+//! It knows YAML and positions; it knows nothing of what a topology means.
+
+mod file;
+mod parse;
+mod tree;
+
+pub use file::{FileId, Position, Sources, Span, Spanned};
+pub use parse::{DEPTH_MAX, FILE_BYTES_MAX, parse};
+pub use tree::{Entry, Key, Node, Tag, Value};

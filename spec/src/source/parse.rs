@@ -1,0 +1,264 @@
+//! From text to the YAML tree, within budgets and without recursion. Refuses what a spec must not contain: several
+//! documents, anchors, aliases, merge keys, duplicate keys, foreign tags, and files too large or too deep.
+
+use std::collections::BTreeMap;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
+
+use super::{Entry, FileId, Key, Node, Span, Tag, Value};
+use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, syntax, too_deep, too_large, wrong_type};
+use crate::diagnostic::Diagnostic;
+
+/// Largest file that is read, bytes.
+pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Deepest nesting of mappings and lists.
+pub const DEPTH_MAX: usize = 64;
+/// Most values in one file: bounds memory where values are tiny.
+const NODES_MAX: usize = 2_000_000;
+/// After so many faults of form the rest of the file is not read.
+const FAULTS_MAX: usize = 100;
+
+/// Parses one file. The tree is `None` where nothing sensible can be made of the text; faults are added to `out`.
+pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node> {
+    if text.len() > FILE_BYTES_MAX {
+        out.push(too_large::bytes(file, text.len()));
+        return None;
+    }
+    let mut builder = Builder { file, text, out, stack: Vec::new(), root: None, documents: 0, faults: 0, nodes: 0 };
+    // Both limits lie above our own budget, which the builder checks over both kinds of nesting together; they only
+    // keep the scanner from queueing what we would refuse anyway.
+    let mut options = granit_parser::options! { flow_nesting_limit: DEPTH_MAX + 2, block_nesting_limit: DEPTH_MAX + 2, emit_anchor_events: true, emit_unresolved_aliases: true };
+    options.set_emit_comments(false);
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => {
+                if builder.event(event, span).is_err() {
+                    return None;
+                }
+            }
+            Err(error) => {
+                let at = builder.at(error.marker());
+                let fault = match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => too_deep::at(at),
+                    _ => syntax::at(at, &error.info()),
+                };
+                builder.out.push(fault);
+                return None;
+            }
+        }
+    }
+    builder.root
+}
+
+/// The rest of the file is not worth reading: the reason has been reported.
+struct Refused;
+
+enum Open {
+    Sequence(Vec<Node>),
+    /// Entries, the key that waits for its value, and every key with its place.
+    Mapping(Vec<Entry>, Option<Key>, BTreeMap<String, Span>),
+}
+
+struct Frame {
+    open: Open,
+    start: Span,
+    tag: Option<(Tag, Span)>,
+    block: bool,
+}
+
+struct Builder<'a> {
+    file: FileId,
+    text: &'a str,
+    out: &'a mut Vec<Diagnostic>,
+    stack: Vec<Frame>,
+    root: Option<Node>,
+    documents: usize,
+    faults: usize,
+    nodes: usize,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, span: granit_parser::Span) -> Result<(), Refused> {
+        let at = self.span(&span);
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    self.out.push(multiple_documents::at(at));
+                    return Err(Refused);
+                }
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.fault(anchor::alias(at))?;
+                self.place(Node { value: Value::Invalid, span: at, tag: None })?;
+            }
+            Event::Anchor(..) => self.fault(anchor::anchor(at))?,
+            Event::Scalar(text, style, _, tag) => {
+                let tag = self.tag(tag.as_deref(), &span)?;
+                let quoted = style != ScalarStyle::Plain;
+                let null = !quoted && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let value = if null { Value::Null } else { Value::Scalar { text: text.into_owned(), quoted } };
+                let at = self.trimmed(at);
+                self.place(Node { value, span: at, tag })?;
+            }
+            Event::SequenceStart(style, _, tag) => {
+                let tag = self.tag(tag.as_deref(), &span)?;
+                self.open(Open::Sequence(Vec::new()), at, tag, style)?;
+            }
+            Event::MappingStart(style, _, tag) => {
+                let tag = self.tag(tag.as_deref(), &span)?;
+                self.open(Open::Mapping(Vec::new(), None, BTreeMap::new()), at, tag, style)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(at)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        open: Open,
+        start: Span,
+        tag: Option<(Tag, Span)>,
+        style: granit_parser::StructureStyle,
+    ) -> Result<(), Refused> {
+        if self.stack.len() >= DEPTH_MAX {
+            self.out.push(too_deep::at(start));
+            return Err(Refused);
+        }
+        let block = style == granit_parser::StructureStyle::Block;
+        self.stack.push(Frame { open, start, tag, block });
+        Ok(())
+    }
+
+    fn close(&mut self, end: Span) -> Result<(), Refused> {
+        let Some(frame) = self.stack.pop() else { return Ok(()) };
+        let (value, first, last) = match frame.open {
+            Open::Sequence(items) => {
+                let ends = (items.first().map(|n| n.span), items.last().map(|n| n.span));
+                (Value::Sequence(items), ends.0, ends.1)
+            }
+            Open::Mapping(entries, ..) => {
+                let ends = (entries.first().map(|e| e.key.span), entries.last().map(|e| e.key.span.to(e.value.span)));
+                (Value::Mapping(entries), ends.0, ends.1)
+            }
+        };
+        // A block collection has no closing sign: its end event stands where the next thing begins.
+        let span = match (frame.block, first, last) {
+            (true, Some(first), Some(last)) => first.to(last),
+            (true, ..) => frame.start,
+            (false, ..) => frame.start.to(end),
+        };
+        self.place(Node { value, span, tag: frame.tag })
+    }
+
+    /// Puts a finished node where it belongs: key, value, item or root.
+    fn place(&mut self, node: Node) -> Result<(), Refused> {
+        self.nodes += 1;
+        if self.nodes > NODES_MAX {
+            self.out.push(too_large::values(node.span, NODES_MAX));
+            return Err(Refused);
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        let fault = match &mut frame.open {
+            Open::Sequence(items) => {
+                items.push(node);
+                None
+            }
+            Open::Mapping(entries, pending, keys) => match pending.take() {
+                Some(key) => {
+                    entries.push(Entry { key, value: node });
+                    None
+                }
+                None => {
+                    let (key, fault) = key_of(node, keys);
+                    *pending = Some(key);
+                    fault
+                }
+            },
+        };
+        match fault {
+            Some(fault) => self.fault(fault),
+            None => Ok(()),
+        }
+    }
+
+    fn fault(&mut self, fault: Diagnostic) -> Result<(), Refused> {
+        self.out.push(fault);
+        self.faults += 1;
+        if self.faults >= FAULTS_MAX { Err(Refused) } else { Ok(()) }
+    }
+
+    fn tag(
+        &mut self,
+        tag: Option<&granit_parser::Tag>,
+        span: &granit_parser::Span,
+    ) -> Result<Option<(Tag, Span)>, Refused> {
+        let Some(tag) = tag else { return Ok(None) };
+        let at = span.tag_span().map_or_else(|| self.span(span), |s| self.span(&s));
+        let known = [Tag::Unset, Tag::Replace, Tag::Add].into_iter().find(|t| t.name() == tag.original());
+        match known {
+            Some(known) => Ok(Some((known, at))),
+            None => {
+                self.fault(foreign_tag::at(at, &tag.original()))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn span(&self, span: &granit_parser::Span) -> Span {
+        let range = span.byte_range().unwrap_or(0..0);
+        Span { file: self.file, start: range.start, end: range.end.max(range.start) }
+    }
+
+    /// The same span without the white space at its end (block scalars and empty values).
+    fn trimmed(&self, span: Span) -> Span {
+        let text = self.text.get(span.start..span.end).unwrap_or("");
+        Span { end: span.start + text.trim_end().len(), ..span }
+    }
+
+    fn at(&self, marker: &granit_parser::Marker) -> Span {
+        let start = marker.byte_offset().unwrap_or(0).min(self.text.len());
+        let width =
+            self.text.get(start..).and_then(|t| t.chars().next()).filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        Span { file: self.file, start, end: start + width }
+    }
+}
+
+/// Reads a node as a key and remembers it. A key that is no plain text, stands twice, or is a merge key is a fault.
+fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Option<Diagnostic>) {
+    let span = node.span;
+    let (text, mut fault) = match node.value {
+        Value::Scalar { text, .. } => (text, None),
+        Value::Null => ("null".to_owned(), None),
+        // An alias as key has been reported when it was met.
+        Value::Invalid => (String::new(), None),
+        Value::Sequence(_) | Value::Mapping(_) => {
+            (String::new(), Some(wrong_type::at(span, "a key", "text", &node_word(&node.value), None)))
+        }
+    };
+    if text == "<<" {
+        fault = Some(anchor::merge_key(span));
+    } else if fault.is_none() && !text.is_empty() {
+        match keys.get(&text) {
+            Some(first) => fault = Some(duplicate_key::at(span, &text, *first)),
+            None => {
+                keys.insert(text.clone(), span);
+            }
+        }
+    }
+    // A key that was reported gets a name that nothing looks for, so that one fault is not reported twice.
+    let text = if fault.is_some() { String::new() } else { text };
+    (Key { text, span }, fault)
+}
+
+fn node_word(value: &Value) -> String {
+    match value {
+        Value::Sequence(_) => "a list".to_owned(),
+        _ => "a mapping".to_owned(),
+    }
+}

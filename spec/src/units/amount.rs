@@ -1,0 +1,119 @@
+//! Sizes, counts, shares and skews.
+
+use super::{Unit, UnitError, scaled, shortest};
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+const BYTES: &[(&str, u64)] = &[
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+];
+
+impl Unit for Bytes {
+    const WHAT: &'static str = "a size";
+    const FORMS: &'static str =
+        "`900B`, `64KiB`, `8GiB`, `30GB` (whole numbers of B, KiB, MiB, GiB, TiB, kB, MB, GB, TB)";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        match scaled(text, BYTES)? {
+            0 => Err(UnitError::Range("a size is at least 1B")),
+            bytes if bytes > 1 << 60 => Err(UnitError::Range("a size is at most 1,048,576TiB")),
+            bytes => Ok(Self(bytes)),
+        }
+    }
+    fn print(&self) -> String {
+        shortest(self.0, BYTES)
+    }
+}
+
+/// A whole number that may be abbreviated: `5M`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count(pub u64);
+
+pub(super) const COUNTS: &[(&str, u64)] = &[("", 1), ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+
+impl Unit for Count {
+    const WHAT: &'static str = "a count";
+    const FORMS: &'static str = "`1200`, `250k`, `5M`, `2G`";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        match scaled(text, COUNTS)? {
+            n if n > 1_000_000_000_000 => Err(UnitError::Range("a count is at most 1000G")),
+            n => Ok(Self(n)),
+        }
+    }
+    fn print(&self) -> String {
+        shortest(self.0, COUNTS)
+    }
+}
+
+/// Whole percents, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub u8);
+
+impl Unit for Percent {
+    const WHAT: &'static str = "a percentage";
+    const FORMS: &'static str = "`70%` (0% to 100%)";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        let value = scaled(text, &[("%", 1)])?;
+        u8::try_from(value).ok().filter(|p| *p <= 100).map(Self).ok_or(UnitError::Range("a percentage is 0% to 100%"))
+    }
+    fn print(&self) -> String {
+        format!("{}%", self.0)
+    }
+}
+
+/// Digits with an optional decimal part; no sign, no exponent, no `nan`.
+fn decimal(text: &str) -> Result<f64, UnitError> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
+    if !plain || text.len() > 20 {
+        return Err(UnitError::Form);
+    }
+    text.parse().map_err(|_| UnitError::Form)
+}
+
+/// A probability, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Probability(pub f64);
+
+impl Unit for Probability {
+    const WHAT: &'static str = "a probability";
+    const FORMS: &'static str = "`0.2` or `20%` (0 to 1)";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        if text.ends_with('%') {
+            return Percent::parse(text).map(|p| Self(f64::from(p.0) / 100.0));
+        }
+        let value = decimal(text)?;
+        if value > 1.0 { Err(UnitError::Range("a probability is 0 to 1")) } else { Ok(Self(value)) }
+    }
+    fn print(&self) -> String {
+        format!("{}", self.0)
+    }
+}
+
+/// Exponent of a Zipf distribution: how much hotter the hot keys are. 0 is uniform.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Zipf(pub f64);
+
+impl Unit for Zipf {
+    const WHAT: &'static str = "a skew";
+    const FORMS: &'static str = "`zipf(0.8)` (exponent 0 to 4) or `uniform`";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        if text == "uniform" {
+            return Ok(Self(0.0));
+        }
+        let inner = text.strip_prefix("zipf(").and_then(|t| t.strip_suffix(')')).ok_or(UnitError::Form)?;
+        let value = decimal(inner)?;
+        if value > 4.0 { Err(UnitError::Range("the exponent is 0 to 4")) } else { Ok(Self(value)) }
+    }
+    fn print(&self) -> String {
+        if self.0 == 0.0 { "uniform".to_owned() } else { format!("zipf({})", self.0) }
+    }
+}
