@@ -1,5 +1,6 @@
 //! A server for conformance suites and interoperability tests: emits `auth` on connection, echoes `message` as
-//! `message-back`, acknowledges `message-with-ack`.
+//! `message-back` and `large` as `large-back`, acknowledges `message-with-ack`, disconnects on `kick-me`, refuses the
+//! credentials `{"refuse": true}`.
 //!
 //! `cargo run -p archgen-socketio --example echo -- --port 3000 --ping-interval 300 --ping-timeout 200 --connect-timeout 1000`
 
@@ -8,13 +9,16 @@ use std::{io, sync::Arc};
 use archgen_env::{Env, http::ServerLimits, net::Address, os, task::Shutdown};
 use archgen_socketio::{Config, ConnectError, Encoded, Handler, Server, Socket};
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 struct Echo;
 
 #[async_trait]
 impl Handler for Echo {
     async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError> {
+        if auth.get("refuse") == Some(&Value::Bool(true)) {
+            return Err(ConnectError::new("not today").with_data(json!({"code": "refused"})));
+        }
         socket.emit("auth", &auth);
         Ok(())
     }
@@ -26,6 +30,14 @@ impl Handler for Echo {
                 None
             }
             "message-with-ack" => Some(arguments),
+            "large" => {
+                socket.emit_encoded(&Encoded::event_with("large-back", &arguments));
+                None
+            }
+            "kick-me" => {
+                socket.disconnect(arguments.first().and_then(Value::as_str).unwrap_or("kicked"));
+                None
+            }
             _ => None,
         }
     }

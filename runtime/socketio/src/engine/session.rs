@@ -11,6 +11,9 @@ use crate::Text;
 /// rest and the upgrade can go on.
 const PROBED_POLL_MS: u64 = 100;
 
+/// Packets in one poll's answer: the usual Python client refuses more than 16.
+const POLLED_PACKETS_MAX: usize = 16;
+
 /// Time limits of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -290,8 +293,8 @@ impl Session {
         Ok(())
     }
 
-    /// What the pending poll answers; `None` until there is something. The answer is at most `bytes_max` long, or one
-    /// packet.
+    /// What the pending poll answers; `None` until there is something. The answer is at most `bytes_max` long and
+    /// 16 packets, or one packet.
     pub fn poll_take(&mut self, now_ms: u64, bytes_max: usize) -> Option<String> {
         let answer = self.poll_answer(now_ms, bytes_max)?;
         self.poll_pending = false;
@@ -307,27 +310,32 @@ impl Session {
             _ => {}
         }
         let mut out = String::new();
+        let mut packets = 0;
         if std::mem::take(&mut self.ping_due) {
             out.push('2');
+            packets += 1;
         }
         while let Some(next) = self.outbox.next_bytes() {
-            if !out.is_empty() && out.len() + 1 + next > bytes_max {
+            let full = packets >= POLLED_PACKETS_MAX || out.len() + 1 + next > bytes_max;
+            if full && packets > 0 {
                 return Some(out);
             }
+            packets += 1;
             if !out.is_empty() {
                 out.push(SEPARATOR);
             }
             out.push_str(&self.outbox.pop()?);
         }
-        if let Phase::Closing { why, .. } = &self.phase {
-            if !out.is_empty() {
-                out.push(SEPARATOR);
-            }
-            out.push('1');
-            self.end(why.clone());
+        if !out.is_empty() {
+            // The close packet never shares an answer: the usual JavaScript client acts on it before the messages that it
+            // came with, and would lose them.
             return Some(out);
         }
-        if out.is_empty() && self.poll_until_ms.is_some_and(|until| now_ms >= until) {
+        if let Phase::Closing { why, .. } = &self.phase {
+            self.end(why.clone());
+            return Some("1".to_owned());
+        }
+        if self.poll_until_ms.is_some_and(|until| now_ms >= until) {
             out.push('6');
         }
         (!out.is_empty()).then_some(out)

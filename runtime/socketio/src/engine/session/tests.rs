@@ -67,6 +67,23 @@ fn a_poll_takes_what_fits_in_order() {
 }
 
 #[test]
+fn a_poll_takes_no_more_packets_than_the_usual_clients_accept() {
+    let limits = QueueLimits { packets_max: 100, ..LIMITS };
+    let mut session = Session::open(TIMING, limits, Carrier::Polling, 0);
+    for _ in 0..40 {
+        session.push("4".into(), false, 0);
+    }
+    let mut taken = 0;
+    while !session.outbox().is_idle() {
+        assert_eq!(session.poll_begin(0), Ok(()));
+        let packets = session.poll_take(0, BYTES_MAX).map_or(0, |payload| payload.split(SEPARATOR).count());
+        assert!((1..=16).contains(&packets), "{packets}");
+        taken += packets;
+    }
+    assert_eq!(taken, 40);
+}
+
+#[test]
 fn two_polls_at_once_end_the_session() {
     let mut session = open(Carrier::Polling);
     assert_eq!(session.poll_begin(0), Ok(()));
@@ -152,7 +169,9 @@ fn a_slow_reader_is_closed_and_its_queue_thrown_away() {
     assert_eq!(session.push("4x".into(), false, 0), Pushed::Overflow);
     session.outbox().append("4farewell".into(), false);
     assert_eq!(session.poll_begin(1), Ok(()));
-    assert_eq!(session.poll_take(1, BYTES_MAX).as_deref(), Some("4farewell\u{1e}1"));
+    assert_eq!(session.poll_take(1, BYTES_MAX).as_deref(), Some("4farewell"));
+    assert_eq!(session.poll_begin(2), Ok(()));
+    assert_eq!(session.poll_take(2, BYTES_MAX).as_deref(), Some("1"));
     assert_eq!(session.phase(), &Phase::Closed(Close::SlowConsumer));
 }
 
