@@ -46,5 +46,12 @@ const refused = io(url, { ...options, auth: { refuse: true } });
 const [error] = await once(refused, "connect_error");
 seen.refused = { message: error.message, data: error.data };
 refused.close();
+// A node that lets its clients go for now: the last event arrives, and the client would come back.
+const third = io(url, options);
+await once(third, "connect");
+const last = once(third, "kick");
+const lost = once(third, "disconnect");
+third.emit("close-me", "shutdown");
+seen.last = [(await last)[0].reason, (await lost)[0]];
 console.log(JSON.stringify(seen));
 process.exit(0);

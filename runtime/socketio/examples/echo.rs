@@ -1,6 +1,6 @@
 //! A server for conformance suites and interoperability tests: emits `auth` on connection, echoes `message` as
-//! `message-back` and `large` as `large-back`, acknowledges `message-with-ack`, disconnects on `kick-me`, refuses the
-//! credentials `{"refuse": true}`.
+//! `message-back` and `large` as `large-back`, acknowledges `message-with-ack`, disconnects on `kick-me` and `close-me`,
+//! refuses the credentials `{"refuse": true}`.
 //!
 //! `cargo run -p archgen-socketio --example echo -- --port 3000 --ping-interval 300 --ping-timeout 200 --connect-timeout 1000`
 
@@ -32,6 +32,10 @@ impl Handler for Echo {
             "message-with-ack" => Some(arguments),
             "large" => {
                 socket.emit_encoded(&Encoded::event_with("large-back", &arguments));
+                None
+            }
+            "close-me" => {
+                socket.close_transport(arguments.first().and_then(Value::as_str).unwrap_or("closed"));
                 None
             }
             "kick-me" => {

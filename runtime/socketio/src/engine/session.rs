@@ -120,7 +120,7 @@ pub enum WireFrame {
 #[derive(Debug, Clone, Copy)]
 enum Heartbeat {
     Resting { ping_at_ms: u64 },
-    Pinged { pong_by_ms: u64 },
+    Pinged { pong_by_ms: u64, again_at_ms: u64 },
 }
 
 /// The state. Times are milliseconds since it opened.
@@ -130,6 +130,7 @@ pub struct Session {
     carrier: Carrier,
     heartbeat: Heartbeat,
     ping_due: bool,
+    reading: bool,
     outbox: Outbox,
     poll_pending: bool,
     poll_until_ms: Option<u64>,
@@ -146,6 +147,7 @@ impl Session {
             carrier,
             heartbeat: Heartbeat::Resting { ping_at_ms: now_ms + timing.ping_interval_ms },
             ping_due: false,
+            reading: true,
             outbox: Outbox::new(limits),
             poll_pending: false,
             poll_until_ms: None,
@@ -200,8 +202,10 @@ impl Session {
     }
 
     /// Lets time pass. While the client's packets are left unread on purpose (`reading` is false), its pong cannot be seen
-    /// and is not missed.
+    /// and is not missed; pings go on, for the client misses them.
     pub fn tick(&mut self, now_ms: u64, reading: bool) {
+        self.reading = reading;
+        let Timing { ping_interval_ms, ping_timeout_ms, .. } = self.timing;
         if let Phase::Closing { why, until_ms } = &self.phase
             && now_ms >= *until_ms
         {
@@ -214,11 +218,18 @@ impl Session {
             && now_ms >= ping_at_ms
         {
             self.ping_due = true;
-            self.heartbeat = Heartbeat::Pinged { pong_by_ms: ping_at_ms + self.timing.ping_timeout_ms };
+            self.heartbeat = Heartbeat::Pinged {
+                pong_by_ms: ping_at_ms + ping_timeout_ms,
+                again_at_ms: ping_at_ms + ping_interval_ms,
+            };
         }
-        if let Heartbeat::Pinged { pong_by_ms } = &mut self.heartbeat {
+        if let Heartbeat::Pinged { pong_by_ms, again_at_ms } = &mut self.heartbeat {
             if !reading {
-                *pong_by_ms = now_ms + self.timing.ping_timeout_ms;
+                *pong_by_ms = now_ms + ping_timeout_ms;
+                if now_ms >= *again_at_ms {
+                    self.ping_due = true;
+                    *again_at_ms = now_ms + ping_interval_ms;
+                }
             } else if now_ms >= *pong_by_ms {
                 self.end(Close::PingTimeout);
             }
@@ -229,7 +240,8 @@ impl Session {
     pub fn deadline_ms(&self) -> Option<u64> {
         match (&self.phase, self.heartbeat) {
             (Phase::Open, Heartbeat::Resting { ping_at_ms }) => Some(ping_at_ms),
-            (Phase::Open, Heartbeat::Pinged { pong_by_ms }) => Some(pong_by_ms),
+            (Phase::Open, Heartbeat::Pinged { pong_by_ms, .. }) if self.reading => Some(pong_by_ms),
+            (Phase::Open, Heartbeat::Pinged { again_at_ms, .. }) => Some(again_at_ms),
             (Phase::Closing { until_ms, .. }, _) => Some(*until_ms),
             (Phase::Closed(_), _) => None,
         }

@@ -16,3 +16,6 @@ pub use config::{Config, Origins};
 pub use front::Server;
 pub use handler::{ConnectError, Handler};
 pub use socket::Socket;
+
+#[cfg(test)]
+mod tests;

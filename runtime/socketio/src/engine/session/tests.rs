@@ -41,8 +41,11 @@ fn a_missing_pong_ends_the_session_on_the_deadline_even_if_nobody_ticked_between
 fn a_pong_that_cannot_be_read_is_not_missed() {
     let mut session = open(Carrier::WebSocket);
     session.tick(300, false);
+    assert_eq!(session.next_frame(), Some(text("2")));
+    assert_eq!(session.deadline_ms(), Some(600));
     session.tick(5_000, false);
     assert_eq!(session.phase(), &Phase::Open);
+    assert_eq!(session.next_frame(), Some(text("2")), "the client would miss pings");
     session.tick(5_199, true);
     assert_eq!(session.phase(), &Phase::Open);
     session.tick(5_200, true);

@@ -1,0 +1,482 @@
+//! The server over in-memory streams, with the crate's own client and with bare frames, on a paused clock.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use archgen_env::{Env, os, task::Shutdown};
+use async_trait::async_trait;
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, DuplexStream},
+    sync::{Semaphore, watch},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::frame::coding::CloseCode},
+};
+
+use super::{Config, ConnectError, Handler, Origins, Server, Socket};
+use crate::client::{Client, ClientError, Event, Options};
+
+/// Writes down what happens to it; `gate` lets the event `wait` go on.
+struct Recorder {
+    log: watch::Sender<Vec<String>>,
+    sockets: Mutex<Vec<Socket>>,
+    gate: Semaphore,
+}
+
+impl Recorder {
+    fn note(&self, line: String) {
+        self.log.send_modify(|log| log.push(line));
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+
+    fn socket(&self) -> Socket {
+        self.sockets.lock().unwrap().last().cloned().expect("a socket connected")
+    }
+
+    /// Waits until this was written down.
+    async fn until(&self, line: &str) {
+        let mut log = self.log.subscribe();
+        let seen = log.wait_for(|log| log.iter().any(|one| one == line));
+        tokio::time::timeout(Duration::from_secs(600), seen)
+            .await
+            .unwrap_or_else(|_| panic!("never saw `{line}`, but {:?}", self.log()))
+            .unwrap();
+    }
+}
+
+#[async_trait]
+impl Handler for Recorder {
+    async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError> {
+        socket.emit("early", &auth);
+        tokio::task::yield_now().await;
+        if auth["token"] == "bad" {
+            return Err(ConnectError::new("bad token").with_data(json!({"code": "expired"})));
+        }
+        self.sockets.lock().unwrap().push(socket.clone());
+        self.note("connect".to_owned());
+        Ok(())
+    }
+
+    async fn event(&self, _: &Socket, name: &str, arguments: Vec<Value>) -> Option<Vec<Value>> {
+        match name {
+            "wait" => self.gate.acquire().await.unwrap().forget(),
+            "panic" => panic!("a handler's bug"),
+            // Every third event takes longer than those after it.
+            _ if arguments[0].as_u64().is_some_and(|n| n % 3 == 0) => {
+                tokio::time::sleep(Duration::from_millis(3)).await
+            }
+            _ => {}
+        }
+        self.note(format!("{name} {}", arguments.first().unwrap_or(&Value::Null)));
+        Some(arguments)
+    }
+
+    async fn disconnect(&self, _: &Socket, reason: &str) {
+        self.note(format!("disconnect: {reason}"));
+    }
+}
+
+struct World {
+    env: Env,
+    server: Server,
+    recorder: Arc<Recorder>,
+}
+
+fn world(config: Config) -> World {
+    let env = os::env("n1", Path::new("."), Shutdown::default());
+    let recorder =
+        Arc::new(Recorder { log: watch::channel(Vec::new()).0, sockets: Mutex::default(), gate: Semaphore::new(0) });
+    let server = Server::new(&env, Config { node: "n1".to_owned(), ..config }, recorder.clone());
+    World { env, server, recorder }
+}
+
+/// A connection to the server, whose kernel buffers hold 4 KiB.
+fn dial(world: &World) -> DuplexStream {
+    let (near, far) = tokio::io::duplex(4_096);
+    let service = TowerToHyperService::new(world.server.router());
+    tokio::spawn(async move {
+        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), service);
+        let _ = connection.with_upgrades().await;
+    });
+    near
+}
+
+async fn connect(world: &World, auth: Value) -> Result<(Client, crate::client::Events), ClientError> {
+    Client::connect(&world.env, dial(world), Options::new("n1", auth)).await
+}
+
+/// A bare WebSocket, past the open packet.
+async fn bare(world: &World) -> WebSocketStream<DuplexStream> {
+    let uri = "ws://n1/socket.io/?EIO=4&transport=websocket";
+    let (mut socket, _) = tokio_tungstenite::client_async(uri, dial(world)).await.unwrap();
+    assert!(text(&mut socket).await.unwrap().starts_with("0{\"sid\":\"n1."));
+    socket
+}
+
+/// The next text frame; `None` at the end.
+async fn text(socket: &mut WebSocketStream<DuplexStream>) -> Option<String> {
+    match socket.next().await? {
+        Ok(Message::Text(text)) => Some(text.to_string()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+async fn request(
+    world: &World,
+    method: Method,
+    query: &str,
+    headers: HeaderMap,
+    body: &str,
+) -> (StatusCode, HeaderMap, String) {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(dial(world))).await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+    *request.method_mut() = method;
+    *request.uri_mut() = format!("/socket.io/?{query}").parse().unwrap();
+    *request.headers_mut() = headers;
+    request.headers_mut().insert(header::HOST, "n1".parse().unwrap());
+    let response = sender.send_request(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = Body::new(body).collect().await.unwrap().to_bytes();
+    (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn get(world: &World, query: &str) -> (StatusCode, String) {
+    let (status, _, body) = request(world, Method::GET, query, HeaderMap::new(), "").await;
+    (status, body)
+}
+
+async fn post(world: &World, sid: &str, body: &str) -> StatusCode {
+    let query = format!("EIO=4&transport=polling&sid={sid}");
+    request(world, Method::POST, &query, HeaderMap::new(), body).await.0
+}
+
+async fn poll(world: &World, sid: &str) -> (StatusCode, String) {
+    get(world, &format!("EIO=4&transport=polling&sid={sid}")).await
+}
+
+async fn open_polling(world: &World) -> String {
+    let (status, body) = get(world, "EIO=4&transport=polling").await;
+    assert_eq!(status, StatusCode::OK);
+    crate::engine::Open::decode(&body).unwrap().sid
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_sent_at_once_are_all_handled_in_order() {
+    let world = world(Config::default());
+    let mut socket = bare(&world).await;
+    let burst = std::iter::once("40".to_owned()).chain((0..500).map(|n| format!("42[\"e\",{n}]")));
+    let (mut sink, mut stream) = {
+        for frame in burst {
+            socket.feed(Message::text(frame)).await.unwrap();
+        }
+        socket.split()
+    };
+    let read = async { while stream.next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = world.recorder.until("e 499") => {}
+        _ = sink.flush() => world.recorder.until("e 499").await,
+        () = read => panic!("closed early: {:?}", world.recorder.log()),
+    }
+    let expect: Vec<String> = std::iter::once("connect".to_owned()).chain((0..500).map(|n| format!("e {n}"))).collect();
+    assert_eq!(world.recorder.log(), expect);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_while_deciding_follows_the_grant_and_dies_with_a_refusal() {
+    let world = world(Config::default());
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40{\"token\":\"bad\"}")).await.unwrap();
+    let refusal = r#"44{"message":"bad token","data":{"code":"expired"}}"#;
+    assert_eq!(text(&mut socket).await.as_deref(), Some(refusal));
+    socket.send(Message::text("40{\"token\":\"good\"}")).await.unwrap();
+    assert!(text(&mut socket).await.unwrap().starts_with("40{\"sid\":\"n1."));
+    assert_eq!(text(&mut socket).await.as_deref(), Some(r#"42["early",{"token":"good"}]"#));
+    let refused = connect(&world, json!({"token": "bad"})).await.unwrap_err();
+    let data = Some(json!({"code": "expired"}));
+    assert_eq!(refused, ClientError::Refused { message: "bad token".to_owned(), data });
+}
+
+#[tokio::test(start_paused = true)]
+async fn acknowledgements_and_the_end_of_a_connection() {
+    let world = world(Config::default());
+    let (client, mut events) = connect(&world, json!({})).await.unwrap();
+    assert!(client.socket_id().starts_with("n1."));
+    assert_eq!(client.emit_with_ack("e", vec![json!(1), json!("é")], 1_000).await, Ok(vec![json!(1), json!("é")]));
+    let early = Event::Message { name: "early".to_owned(), arguments: vec![json!({})] };
+    assert_eq!(events.next().await, Some(early));
+    // Long enough for many heartbeats.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(client.emit_with_ack("e", vec![json!(2)], 1_000).await, Ok(vec![json!(2)]));
+    client.disconnect().await;
+    assert_eq!(events.next().await, Some(Event::Disconnected { reason: "io client disconnect".to_owned() }));
+    assert_eq!(events.next().await, None);
+    world.recorder.until("disconnect: client namespace disconnect").await;
+    assert_eq!(client.emit("e", vec![json!(3)]).await, Err(ClientError::Disconnected));
+    let socket = world.recorder.socket();
+    assert!(!socket.emit("late", &Value::Null), "a socket that is gone sends nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_event_arrives_before_the_close() {
+    let world = world(Config::default());
+    for (leave, reason) in [(true, "io server disconnect"), (false, "transport close")] {
+        let (_client, mut events) = connect(&world, json!({})).await.unwrap();
+        world.recorder.socket().emit("n", &json!(1));
+        if leave {
+            world.recorder.socket().disconnect("revoked");
+        } else {
+            world.recorder.socket().close_transport("revoked");
+        }
+        assert!(!world.recorder.socket().emit("n", &json!(2)), "nothing follows the farewell");
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            seen.push(match event {
+                Event::Message { name, arguments } => format!("{name} {}", arguments[0]),
+                Event::Disconnected { reason } => reason,
+            });
+        }
+        assert_eq!(seen, ["early {}", "n 1", r#"kick {"reason":"revoked"}"#, reason]);
+        world.recorder.until("disconnect: revoked").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gets_a_prefix_then_the_reason() {
+    let world = world(Config { send_queue_packets_max: 50, ..Config::default() });
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40")).await.unwrap();
+    world.recorder.until("connect").await;
+    let filler = "x".repeat(500);
+    let mut accepted = 0;
+    while world.recorder.socket().emit("n", &json!([accepted, filler])) {
+        accepted += 1;
+        // The task gets its turn to write, as far as the reader lets it.
+        tokio::task::yield_now().await;
+        assert!(accepted < 10_000, "the queue has no end");
+    }
+    let mut seen = Vec::new();
+    while let Some(frame) = text(&mut socket).await {
+        seen.push(frame);
+    }
+    assert_eq!(seen.pop().as_deref(), Some(r#"42["kick",{"reason":"slow_consumer"}]"#));
+    let numbers: Vec<u64> = seen[2..]
+        .iter()
+        .map(|frame| serde_json::from_str::<Value>(&frame[2..]).unwrap()[1][0].as_u64().unwrap())
+        .collect();
+    assert!(!numbers.is_empty() && numbers.len() <= accepted);
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "a prefix without a gap");
+    world.recorder.until("disconnect: slow_consumer").await;
+    assert_eq!(world.server.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_reads_nothing_at_all_is_let_go_in_time() {
+    let world = world(Config { send_queue_bytes_max: 10_000, ..Config::default() });
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40")).await.unwrap();
+    world.recorder.until("connect").await;
+    let before = tokio::time::Instant::now();
+    while world.recorder.socket().emit("n", &json!("x".repeat(1_000))) {
+        tokio::task::yield_now().await;
+    }
+    world.recorder.until("disconnect: slow_consumer").await;
+    assert!(before.elapsed() <= Duration::from_millis(1_100), "{:?}", before.elapsed());
+    drop(socket);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_handler_holds_its_client_back_and_misses_no_pong() {
+    let world = world(Config { receive_queue_packets_max: 8, ..Config::default() });
+    let (client, _events) = connect(&world, json!({})).await.unwrap();
+    client.emit("wait", vec![]).await.unwrap();
+    let sender = client.clone();
+    let sending = tokio::spawn(async move {
+        for n in 0..300 {
+            sender.emit("e", vec![json!(n), json!("x".repeat(100))]).await.unwrap();
+        }
+    });
+    // Far longer than the heartbeat allows.
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert!(!sending.is_finished(), "the client was not held back");
+    assert_eq!(world.recorder.log(), ["connect"]);
+    world.recorder.gate.add_permits(1);
+    world.recorder.until("e 299").await;
+    let expect = ["connect".to_owned(), "wait null".to_owned()].into_iter().chain((0..300).map(|n| format!("e {n}")));
+    assert_eq!(world.recorder.log(), expect.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_clients_are_let_go() {
+    let world = world(Config::default());
+    let before = tokio::time::Instant::now();
+    let mut socket = bare(&world).await;
+    while text(&mut socket).await.is_some() {}
+    assert_eq!(before.elapsed().as_secs(), 10, "no connection to the namespace");
+    let before = tokio::time::Instant::now();
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40")).await.unwrap();
+    world.recorder.until("disconnect: ping timeout").await;
+    assert_eq!(before.elapsed().as_secs(), 45, "no pong");
+    drop(socket);
+    assert_eq!(world.server.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_at_once_is_refused_on_both_transports() {
+    let world = world(Config { max_payload_bytes: 1_000, ..Config::default() });
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40")).await.unwrap();
+    world.recorder.until("connect").await;
+    let large = format!("42[\"e\",\"{}\"]", "x".repeat(2_000));
+    socket.send(Message::text(large.clone())).await.unwrap();
+    let code = loop {
+        match socket.next().await {
+            Some(Ok(Message::Close(frame))) => break frame.map(|frame| frame.code),
+            Some(Ok(_)) => {}
+            other => panic!("closed without a code: {other:?}"),
+        }
+    };
+    assert_eq!(code, Some(CloseCode::Size));
+    world.recorder.until("disconnect: payload too large").await;
+    let sid = open_polling(&world).await;
+    assert_eq!(post(&world, &sid, &large).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(poll(&world, &sid).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_closes_the_session_and_nothing_else() {
+    let world = world(Config::default());
+    for garbage in ["", "x", "7", "2", "5", "4", "4abc", "42{}", "42[\"e\",1]", "40[", "b", "451-[\"e\",{}]"] {
+        let mut socket = bare(&world).await;
+        socket.send(Message::text(garbage)).await.unwrap();
+        assert_eq!(text(&mut socket).await, None, "{garbage}");
+        let sid = open_polling(&world).await;
+        // Packets are refused at once; what they say is looked at when it is their turn.
+        let (posted, polled) = (post(&world, &sid, garbage).await, poll(&world, &sid).await);
+        let refused = posted == StatusCode::BAD_REQUEST && polled.0 == StatusCode::BAD_REQUEST;
+        assert!(refused || polled == (StatusCode::OK, "1".to_owned()), "{garbage}: {posted} {polled:?}");
+    }
+    let mut socket = bare(&world).await;
+    socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(text(&mut socket).await, None);
+    let (client, _events) = connect(&world, json!({})).await.unwrap();
+    assert_eq!(client.emit_with_ack("e", vec![json!(1)], 1_000).await, Ok(vec![json!(1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_refused() {
+    let world = world(Config {
+        sessions_max: 1,
+        origins: Origins::These(vec!["https://app.example".to_owned()]),
+        ..Config::default()
+    });
+    let version = (StatusCode::BAD_REQUEST, r#"{"code":5,"message":"Unsupported protocol version"}"#.to_owned());
+    assert_eq!(get(&world, "EIO=3&transport=polling").await, version);
+    let transport = (StatusCode::BAD_REQUEST, r#"{"code":0,"message":"Transport unknown"}"#.to_owned());
+    assert_eq!(get(&world, "EIO=4&transport=pigeon").await, transport);
+    let session = (StatusCode::BAD_REQUEST, r#"{"code":1,"message":"Session ID unknown"}"#.to_owned());
+    assert_eq!(poll(&world, "n1.nobody").await, session);
+    assert_eq!(get(&world, "EIO=4&transport=websocket").await.0, StatusCode::BAD_REQUEST);
+    let from = |origin: &str| HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
+    let (status, ..) = request(&world, Method::GET, "EIO=4&transport=polling", from("https://evil.example"), "").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, headers, _) = request(&world, Method::OPTIONS, "EIO=4", from("https://app.example"), "").await;
+    assert_eq!(
+        (status, &headers[header::ACCESS_CONTROL_ALLOW_ORIGIN]),
+        (StatusCode::NO_CONTENT, &"https://app.example".parse().unwrap())
+    );
+    let (status, headers, _) = request(&world, Method::GET, "EIO=4&transport=polling", from("http://n1"), "").await;
+    assert_eq!((status, &headers[header::VARY]), (StatusCode::OK, &"Origin".parse().unwrap()));
+    let (status, headers, _) = request(&world, Method::GET, "EIO=4&transport=polling", HeaderMap::new(), "").await;
+    assert_eq!((status, &headers[header::RETRY_AFTER]), (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_its_poll_has_left() {
+    let world = world(Config::default());
+    let sid = open_polling(&world).await;
+    assert_eq!(post(&world, &sid, "40").await, StatusCode::OK);
+    world.recorder.until("connect").await;
+    assert!(poll(&world, &sid).await.1.starts_with("40{"));
+    tokio::select! {
+        biased;
+        answered = poll(&world, &sid) => panic!("nothing to say, but {answered:?}"),
+        () = tokio::time::sleep(Duration::from_millis(10)) => {}
+    }
+    world.recorder.until("disconnect: transport close").await;
+    assert_eq!(poll(&world, &sid).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handlers_panic_ends_its_session_alone() {
+    let world = world(Config::default());
+    let (_other, _events) = connect(&world, json!({})).await.unwrap();
+    let (client, mut events) = connect(&world, json!({})).await.unwrap();
+    assert_eq!(client.emit_with_ack("panic", vec![], 1_000).await, Err(ClientError::Disconnected));
+    while events.next().await.is_some() {}
+    assert_eq!(world.server.sessions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_all_and_takes_none() {
+    let world = world(Config::default());
+    let (_client, mut events) = connect(&world, json!({})).await.unwrap();
+    let sid = open_polling(&world).await;
+    let (polled, ()) = tokio::join!(poll(&world, &sid), async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        world.server.shutdown("shutdown").await;
+    });
+    assert_eq!(polled, (StatusCode::OK, "1".to_owned()));
+    assert_eq!(world.server.sessions(), 0);
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(event);
+    }
+    assert!(
+        matches!(&seen[1], Event::Message { name, arguments } if name == "drain" && arguments[0]["after_ms"].as_u64().unwrap() < 2_000)
+    );
+    assert!(
+        matches!(&seen[2], Event::Message { name, arguments } if name == "kick" && arguments[0]["reason"] == "shutdown")
+    );
+    assert_eq!(seen[3], Event::Disconnected { reason: "transport close".to_owned() });
+    assert_eq!(connect(&world, json!({})).await.unwrap_err(), ClientError::Status(503));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_misses_the_servers_pings() {
+    let (near, far) = tokio::io::duplex(4_096);
+    let silent = async {
+        let mut socket = tokio_tungstenite::accept_async(far).await.unwrap();
+        let open = r#"0{"sid":"s","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000}"#;
+        socket.send(Message::text(open)).await.unwrap();
+        socket.send(Message::text(r#"40{"sid":"id"}"#)).await.unwrap();
+        let mut stream = socket.into_inner();
+        // Reads what comes and says nothing.
+        let mut sink = Vec::new();
+        let _ = stream.read_to_end(&mut sink).await;
+    };
+    tokio::spawn(silent);
+    let env = os::env("c1", Path::new("."), Shutdown::default());
+    let (_client, mut events) = Client::connect(&env, near, Options::new("n1", Value::Null)).await.unwrap();
+    let before = tokio::time::Instant::now();
+    assert_eq!(events.next().await, Some(Event::Disconnected { reason: "ping timeout".to_owned() }));
+    assert_eq!(before.elapsed().as_millis(), 500);
+}

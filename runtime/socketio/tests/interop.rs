@@ -1,0 +1,96 @@
+//! The unmodified npm and Python clients against the echo server, by polling, by WebSocket, and by the upgrade between
+//! them. `tests/interop/install` brings the clients.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use archgen_env::{os, task::Shutdown};
+use archgen_socketio::Config;
+use serde_json::{Value, json};
+
+#[expect(dead_code, reason = "the example's main and its arguments are not part of the test")]
+#[path = "../examples/echo.rs"]
+mod echo;
+
+fn interop() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interop")
+}
+
+/// Runs the echo server beside this closure, which is given its URL.
+fn with_echo(check: impl FnOnce(&str)) {
+    let installed = Command::new(interop().join("install")).status().expect("bash starts the installation");
+    assert!(installed.success(), "the clients could not be installed");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let shutdown = Shutdown::default();
+    let env = os::env("echo", Path::new("."), shutdown.clone());
+    let config = Config { ping_interval_ms: 300, ping_timeout_ms: 5_000, ..Config::default() };
+    let serving = runtime.spawn(async move { echo::serve(&env, port, config).await });
+    runtime.block_on(async {
+        let mut wait = tokio::time::interval(Duration::from_millis(5));
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(!serving.is_finished(), "the echo server did not start");
+            wait.tick().await;
+        }
+    });
+    check(&format!("http://127.0.0.1:{port}"));
+    shutdown.trigger("the test is over");
+    runtime.block_on(serving).expect("the server ends").expect("the server served");
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Value {
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(program)
+        .args(arguments)
+        .current_dir(interop())
+        .output()
+        .expect("the client's interpreter is installed");
+    let (seen, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(seen.trim()).unwrap_or_else(|_| panic!("{arguments:?}: {}\n{seen}\n{errors}", output.status))
+}
+
+fn expected(mode: &str, disconnect: &str) -> Value {
+    json!({
+        "auth": {"token": "t", "name": "é€🙂"},
+        "ack": [1, "2", {"3": [false]}],
+        "echoed": 300,
+        "in_order": true,
+        "large": true,
+        "connected": true,
+        "transport": if mode == "polling" { "polling" } else { "websocket" },
+        "kick": {"reason": "enough"},
+        "disconnect": disconnect,
+        "refused": {"message": "not today", "data": {"code": "refused"}},
+    })
+}
+
+#[test]
+fn npm_client() {
+    with_echo(|url| {
+        for mode in ["polling", "websocket", "upgrade"] {
+            let seen = run(Path::new("node"), &["socketio_client.mjs", url, mode]);
+            let mut expect = expected(mode, "io server disconnect");
+            expect["last"] = json!(["shutdown", "transport close"]);
+            assert_eq!(seen, expect, "{mode}");
+        }
+    });
+}
+
+#[test]
+fn python_clients() {
+    with_echo(|url| {
+        for mode in ["polling", "websocket", "upgrade"] {
+            for flavour in ["sync", "async"] {
+                let python = interop().join(".venv/bin/python");
+                let seen = run(&python, &["socketio_client.py", url, mode, flavour]);
+                assert_eq!(seen, expected(mode, "server disconnect"), "{mode} {flavour}");
+            }
+        }
+    });
+}
