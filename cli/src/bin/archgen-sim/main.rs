@@ -1,2 +1,12 @@
-//! The `archgen-sim` command.
-fn main() {}
+//! The `archgen-sim` command: what `archgen sim` runs. A program of its own because it carries the libc shim.
+
+#[path = "../../arguments/sim.rs"]
+mod arguments;
+mod program;
+mod shim;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    program::run()
+}
