@@ -95,7 +95,13 @@ fn load(arguments: &SimArguments) -> Option<Topology> {
         }
     };
     let folder = arguments.spec.parent().unwrap_or(Path::new("")).to_owned();
-    let read = |relative: &str| fs::read_to_string(folder.join(relative)).map_err(|e| ReadError::new(e.to_string()));
+    let read = |relative: &str| {
+        fs::read_to_string(folder.join(relative)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Missing,
+            io::ErrorKind::InvalidData => ReadError::NotText,
+            _ => ReadError::Other(error.to_string()),
+        })
+    };
     let variable = |name: &str| std::env::var(name).ok();
     let loaded = archgen_spec::load(&path, text, Some(&arguments.environment), &read, &variable);
     if loaded.topology.is_none() {
