@@ -18,7 +18,9 @@ pub enum SimFormat {
 /// Each seed is one run: people sign in and talk by real HTTP and Socket.IO while faults from the spec's `sim:` section come and
 /// go; then everything is healed and the final history is read. The same seed always gives the same run, with the same digest.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use.")]
+#[command(
+    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
+)]
 pub struct SimArguments {
     /// The topology spec.
     pub spec: PathBuf,

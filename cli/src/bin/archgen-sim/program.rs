@@ -55,7 +55,10 @@ pub fn run() -> ExitCode {
     let Some(topology) = load(&arguments) else { return ExitCode::FAILURE };
     let unknown = unchecked(&topology.simulation.invariants);
     if !unknown.is_empty() {
-        complain(&format!("note: this version has no checker yet for {}; nothing is said about them", unknown.join(", ")));
+        complain(&format!(
+            "note: this version has no checker yet for {}; nothing is said about them",
+            unknown.join(", ")
+        ));
     }
     match simulate(&Arc::new(topology), &arguments) {
         Ok(summary) => report(&summary, &arguments),

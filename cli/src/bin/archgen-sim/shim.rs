@@ -105,7 +105,9 @@ unsafe extern "C" fn getentropy(buffer: *mut u8, length: usize) -> libc::c_int {
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> libc::c_int {
     let base = match clock {
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => world::EPOCH,
-        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_BOOTTIME => MONOTONIC_BASE,
+        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_BOOTTIME => {
+            MONOTONIC_BASE
+        }
         _ => Duration::ZERO,
     };
     if base > Duration::ZERO && CLOCK.with(Cell::get) {
@@ -146,7 +148,9 @@ unsafe extern "C" fn syscall(
     unsafe {
         match number {
             libc::SYS_getrandom => getrandom(a as *mut u8, b, c as u32) as libc::c_long,
-            libc::SYS_clock_gettime => libc::c_long::from(clock_gettime(a as libc::clockid_t, b as *mut libc::timespec)),
+            libc::SYS_clock_gettime => {
+                libc::c_long::from(clock_gettime(a as libc::clockid_t, b as *mut libc::timespec))
+            }
             _ => kernel(number, [a, b, c, d, e, f]) as libc::c_long,
         }
     }
