@@ -8,3 +8,4 @@
 pub mod host;
 pub mod identity;
 pub mod registry;
+pub mod user;
