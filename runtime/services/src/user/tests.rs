@@ -1,1 +1,6 @@
-//! Tests of the user service.
+//! Tests of the user service: its rules as pure functions, and its routes in this process over a strict account store.
+
+mod flows;
+mod rules;
+mod store;
+mod world;
