@@ -21,7 +21,7 @@ def transports(mode):
 
 def run_sync(url, mode):
     seen, backs = {}, []
-    large, kicked, gone, auth = (threading.Event() for _ in range(4))
+    large, kicked, gone, auth, echoed = (threading.Event() for _ in range(5))
     sio = socketio.Client(reconnection=False)
 
     @sio.on("auth")
@@ -32,6 +32,8 @@ def run_sync(url, mode):
     @sio.on("message-back")
     def on_back(n, text):
         backs.append([n, text])
+        if len(backs) == MESSAGES:
+            echoed.set()
 
     @sio.on("large-back")
     def on_large(text):
@@ -55,7 +57,9 @@ def run_sync(url, mode):
     seen["ack"] = list(answer)
     assert auth.wait(5)
     # The client hands each event to a thread of its own, so their order here is the threads', not the network's.
-    sio.sleep(1.2)
+    assert echoed.wait(5)
+    # A few heartbeats go by.
+    sio.sleep(1)
     seen["echoed"] = len(backs)
     seen["in_order"] = sorted(backs) == [[n, TEXT] for n in range(MESSAGES)]
     sio.emit("large", "x" * 400_000)
@@ -74,7 +78,7 @@ def run_sync(url, mode):
 
 async def run_async(url, mode):
     seen, backs = {}, []
-    large, kicked, gone, auth = (asyncio.Event() for _ in range(4))
+    large, kicked, gone, auth, echoed = (asyncio.Event() for _ in range(5))
     sio = socketio.AsyncClient(reconnection=False)
 
     @sio.on("auth")
@@ -85,6 +89,8 @@ async def run_async(url, mode):
     @sio.on("message-back")
     async def on_back(n, text):
         backs.append([n, text])
+        if len(backs) == MESSAGES:
+            echoed.set()
 
     @sio.on("large-back")
     async def on_large(text):
@@ -106,7 +112,9 @@ async def run_async(url, mode):
         await sio.emit("message", (n, TEXT))
     seen["ack"] = list(await sio.call("message-with-ack", (1, "2", {"3": [False]}), timeout=5))
     await asyncio.wait_for(auth.wait(), 5)
-    await sio.sleep(1.2)
+    await asyncio.wait_for(echoed.wait(), 5)
+    # A few heartbeats go by.
+    await sio.sleep(1)
     seen["echoed"] = len(backs)
     seen["in_order"] = backs == [[n, TEXT] for n in range(MESSAGES)]
     await sio.emit("large", "x" * 400_000)

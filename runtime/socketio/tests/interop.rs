@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::{os, task::Shutdown};
+use archgen_env::{net::Address, os, task::Shutdown};
 use archgen_socketio::Config;
 use serde_json::{Value, json};
 
@@ -30,10 +30,11 @@ fn with_echo(check: impl FnOnce(&str)) {
     let shutdown = Shutdown::default();
     let env = os::env("echo", Path::new("."), shutdown.clone());
     let config = Config { ping_interval_ms: 300, ping_timeout_ms: 5_000, ..Config::default() };
+    let client = env.clone();
     let serving = runtime.spawn(async move { echo::serve(&env, port, config).await });
     runtime.block_on(async {
         let mut wait = tokio::time::interval(Duration::from_millis(5));
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        while client.net().connect(&Address::new("127.0.0.1", port)).await.is_err() {
             assert!(!serving.is_finished(), "the echo server did not start");
             wait.tick().await;
         }

@@ -64,6 +64,17 @@ impl Socket {
         self.close(reason, true);
     }
 
+    /// Ends the connection for good, as [`Socket::disconnect`] does, and throws away what is queued: for a client that has
+    /// lost the right to see it.
+    pub fn revoke(&self, reason: &str) {
+        self.0.link.change(|core, now_ms| {
+            if core.generation == self.0.generation {
+                core.session.outbox().clear();
+                self.0.link.close_locked(core, Close::Server(reason.to_owned()), true, now_ms);
+            }
+        });
+    }
+
     /// Ends the connection for now: the client is sent the farewell event with this reason and its transport is closed,
     /// after which the usual clients come back.
     pub fn close_transport(&self, reason: &str) {

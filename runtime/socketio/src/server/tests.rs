@@ -1,10 +1,11 @@
 //! The server over in-memory streams, with the crate's own client and with bare frames, on a paused clock.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
-
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, DuplexStream},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::{Semaphore, watch},
 };
 use tokio_tungstenite::{
@@ -110,7 +111,7 @@ fn world(config: Config) -> World {
 fn dial(world: &World) -> DuplexStream {
     let (near, far) = tokio::io::duplex(4_096);
     let service = TowerToHyperService::new(world.server.router());
-    tokio::spawn(async move {
+    world.env.spawn("http", async move {
         let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), service);
         let _ = connection.with_upgrades().await;
     });
@@ -145,7 +146,7 @@ async fn request(
     body: &str,
 ) -> (StatusCode, HeaderMap, String) {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(dial(world))).await.unwrap();
-    tokio::spawn(connection);
+    world.env.spawn("http", async move { drop(connection.await) });
     let mut request = Request::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
     *request.method_mut() = method;
     *request.uri_mut() = format!("/socket.io/?{query}").parse().unwrap();
@@ -259,6 +260,45 @@ async fn the_last_event_arrives_before_the_close() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_lost_its_rights_sees_nothing_more() {
+    let world = world(Config::default());
+    let (_client, mut events) = connect(&world, json!({})).await.unwrap();
+    world.recorder.socket().emit("secret", &json!(1));
+    world.recorder.socket().revoke("revoked");
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(match event {
+            Event::Message { name, .. } => name,
+            Event::Disconnected { reason } => reason,
+        });
+    }
+    assert_eq!(seen, ["early", "kick", "io server disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_are_none_are_told_why() {
+    let world = world(Config::default());
+    // Unmasked; a reserved opcode; a control frame in parts; a length beyond every bound; text that is not UTF-8.
+    let frames: [(&[u8], CloseCode); 5] = [
+        (&[0x81, 0x01, b'4'], CloseCode::Protocol),
+        (&[0x83, 0x80, 0, 0, 0, 0], CloseCode::Protocol),
+        (&[0x09, 0x80, 0, 0, 0, 0], CloseCode::Protocol),
+        (&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], CloseCode::Size),
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xff], CloseCode::Protocol),
+    ];
+    for (frame, code) in frames {
+        let mut stream = bare(&world).await.into_inner();
+        stream.write_all(frame).await.unwrap();
+        let mut seen = Vec::new();
+        stream.read_to_end(&mut seen).await.unwrap();
+        assert_eq!(seen[0], 0x88, "{frame:x?}: no close frame");
+        assert_eq!(CloseCode::from(u16::from_be_bytes([seen[2], seen[3]])), code, "{frame:x?}");
+    }
+    let (client, _events) = connect(&world, json!({})).await.unwrap();
+    assert_eq!(client.emit_with_ack("e", vec![json!(1)], 1_000).await, Ok(vec![json!(1)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_gets_a_prefix_then_the_reason() {
     let world = world(Config { send_queue_packets_max: 50, ..Config::default() });
     let mut socket = bare(&world).await;
@@ -308,14 +348,17 @@ async fn a_busy_handler_holds_its_client_back_and_misses_no_pong() {
     let (client, _events) = connect(&world, json!({})).await.unwrap();
     client.emit("wait", vec![]).await.unwrap();
     let sender = client.clone();
-    let sending = tokio::spawn(async move {
+    let sent = Arc::new(AtomicBool::new(false));
+    let done = sent.clone();
+    world.env.spawn("sender", async move {
         for n in 0..300 {
             sender.emit("e", vec![json!(n), json!("x".repeat(100))]).await.unwrap();
         }
+        done.store(true, Ordering::SeqCst);
     });
     // Far longer than the heartbeat allows.
     tokio::time::sleep(Duration::from_secs(200)).await;
-    assert!(!sending.is_finished(), "the client was not held back");
+    assert!(!sent.load(Ordering::SeqCst), "the client was not held back");
     assert_eq!(world.recorder.log(), ["connect"]);
     world.recorder.gate.add_permits(1);
     world.recorder.until("e 299").await;
@@ -473,8 +516,8 @@ async fn a_client_misses_the_servers_pings() {
         let mut sink = Vec::new();
         let _ = stream.read_to_end(&mut sink).await;
     };
-    tokio::spawn(silent);
     let env = os::env("c1", Path::new("."), Shutdown::default());
+    env.spawn("silent-server", silent);
     let (_client, mut events) = Client::connect(&env, near, Options::new("n1", Value::Null)).await.unwrap();
     let before = tokio::time::Instant::now();
     assert_eq!(events.next().await, Some(Event::Disconnected { reason: "ping timeout".to_owned() }));

@@ -16,6 +16,7 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message,
+        error::ProtocolError,
         handshake::derive_accept_key,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
@@ -102,6 +103,16 @@ impl WebSocket {
                     self.read_over = true;
                     link.close_locked(&mut core, Close::TooLarge, false, now_ms);
                 }
+                // Its connection is gone, and with it whoever could be told.
+                Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))
+                | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
+                    self.read_over = true;
+                    core.session.end(Close::Transport);
+                }
+                Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
+                    self.read_over = true;
+                    link.close_locked(&mut core, Close::Violation, false, now_ms);
+                }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "WebSocket broke while reading");
                     self.read_over = true;
@@ -145,7 +156,7 @@ impl Wire {
 fn close_frame(why: &Close) -> CloseFrame {
     let code = match why {
         Close::TooLarge => CloseCode::Size,
-        Close::Violation => CloseCode::Policy,
+        Close::Violation => CloseCode::Protocol,
         _ => CloseCode::Normal,
     };
     // A control frame holds 125 bytes, two of which are the code.
