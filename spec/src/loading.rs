@@ -3,10 +3,10 @@
 use thiserror::Error;
 
 use crate::ast::{Decode, Decoder, Spec};
-use crate::checks::{language_version, secret_literal, unknown_environment, unreadable_overlay};
+use crate::checks::{language_version, secret_literal, unknown_environment, unreadable_overlay, wrong_type};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{self, Origins};
-use crate::source::{Node, Sources, parse};
+use crate::source::{FileId, Node, Sources, Span, parse};
 use crate::topology::Topology;
 
 /// Why a file could not be read.
@@ -61,6 +61,9 @@ pub fn load(
     if let Some(tree) = tree {
         loaded.topology = meaning(tree, variable, &mut loaded);
     }
+    if !loaded.diagnostics.is_empty() {
+        secret_literal::blank(&mut loaded.sources);
+    }
     loaded.diagnostics.sort_by_key(|d| (d.primary.file, d.primary.start, d.primary.end, d.code));
     if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
         loaded.topology = None;
@@ -76,7 +79,13 @@ fn tree(
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     loaded: &mut Loaded,
 ) -> Option<Node> {
-    let mut base = file(path, text, loaded)?;
+    let Some(mut base) = file(path, text, loaded) else {
+        if loaded.diagnostics.is_empty() {
+            let nothing = Span::start_of(FileId(0));
+            loaded.diagnostics.push(wrong_type::at(nothing, "the spec", "a mapping", "an empty file", None));
+        }
+        return None;
+    };
     lower::refuse_tags(&base, &mut loaded.diagnostics);
     language_version::check(&base, &mut loaded.diagnostics);
     let declared: Vec<(&str, &Node)> =
@@ -95,8 +104,13 @@ fn tree(
     match within(relative).and_then(|()| read(relative)) {
         Ok(text) => {
             let folder = path.rfind(['/', '\\']).map_or("", |i| &path[..=i]);
-            let overlay = file(&format!("{folder}{relative}"), text, loaded)?;
-            lower::merge(&mut base, overlay, &mut loaded.diagnostics);
+            let before = loaded.diagnostics.len();
+            match file(&format!("{folder}{relative}"), text, loaded) {
+                Some(overlay) => lower::merge(&mut base, overlay, &mut loaded.diagnostics),
+                // An overlay of nothing but comments changes nothing.
+                None if loaded.diagnostics.len() == before => {}
+                None => return None,
+            }
         }
         Err(error) => loaded.diagnostics.push(unreadable_overlay::at(place.span, relative, &error.to_string())),
     }

@@ -200,7 +200,7 @@ impl<T: Decode> Decode for Vec<Spanned<T>> {
 impl<T: Decode> Decode for Vec<Named<T>> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Value::Mapping(entries) = &node.value else {
-            decoder.expected(node, "a mapping of names", None);
+            decoder.expected(node, "a mapping of names", Some("write it as `name: { … }`".to_owned()));
             return None;
         };
         let mut all = Vec::with_capacity(entries.len());

@@ -4,7 +4,7 @@ use crate::checks::{bad_name, bad_unit, out_of_range, yaml_boolean};
 use crate::source::{Node, Spanned, Value};
 use crate::units::{
     Bytes, Count, HealthCheck, Limit, Percent, Period, PeriodRange, Probability, Rate, RestartBackoff, Tolerance, Unit,
-    UnitError, Version, Zipf,
+    UnitError, Version, Zipf, guess,
 };
 
 use super::{Decode, Decoder, Named};
@@ -131,7 +131,7 @@ fn unit<U: Unit>(node: &Node, decoder: &mut Decoder<'_>) -> Option<U> {
     match U::parse(text) {
         Ok(value) => Some(value),
         Err(UnitError::Form) => {
-            decoder.report(bad_unit::at(node.span, text, U::WHAT, U::FORMS));
+            decoder.report(bad_unit::guessed(node.span, text, U::WHAT, U::FORMS, guess::<U>(text)));
             None
         }
         Err(UnitError::Range(why)) => {

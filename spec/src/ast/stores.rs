@@ -222,13 +222,5 @@ fn store_limit(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'
 
 fn dataset_limit(_: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
     let kind = decoder.store_kind?;
-    let what = match kind {
-        StoreKind::Redis => "keyspace",
-        StoreKind::Postgres | StoreKind::Cassandra => "table",
-        StoreKind::Mongodb => "collection",
-        StoreKind::Kafka => "topic",
-        StoreKind::Elasticsearch => "index",
-        StoreKind::S3 => "bucket",
-    };
-    Some((format!("a {} {what}", kind.name()), dataset_keys(kind).to_vec()))
+    Some((format!("a {} {}", kind.name(), kind.dataset_word()), dataset_keys(kind).to_vec()))
 }

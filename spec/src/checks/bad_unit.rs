@@ -25,6 +25,15 @@ pub fn at(span: Span, text: &str, what: &str, forms: &str) -> Diagnostic {
         .with_help(format!("accepted forms: {forms}"))
 }
 
+/// The same with what is probably meant.
+pub fn guessed(span: Span, text: &str, what: &str, forms: &str, guess: Option<String>) -> Diagnostic {
+    let fault = at(span, text, what, forms);
+    match guess {
+        Some(guess) => fault.with_help(format!("did you mean `{guess}`? accepted forms: {forms}")),
+        None => fault,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,13 @@ pub fn at(span: Span, name: &str, what: &str, declared: &[&str]) -> Diagnostic {
         .with_help(suggestion::help(name, "declared", declared))
 }
 
+/// The store has no such table, collection, topic, index or bucket.
+pub fn in_store(span: Span, name: &str, what: &str, store: &str, declared: &[&str]) -> Diagnostic {
+    let shown: String = name.chars().take(60).collect();
+    Diagnostic::error(EXPLANATION.code, span, format!("there is no {what} `{shown}` in the store `{store}`"))
+        .with_help(suggestion::help(name, "declared", declared))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,7 +20,6 @@ pub const EXPLANATION: Explanation = Explanation {
 pub fn at(span: Span, subject: &str, bounds: &str, found: Option<&str>) -> Diagnostic {
     let found = found.map_or_else(String::new, |f| format!(", found {}", f.chars().take(60).collect::<String>()));
     Diagnostic::error(EXPLANATION.code, span, format!("{subject} {bounds}{found}"))
-        .with_help("choose a value within the bounds")
 }
 
 #[cfg(test)]

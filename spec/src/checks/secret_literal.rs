@@ -31,6 +31,26 @@ pub fn scan(root: &mut Node, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
     walk(root, &mut path, sources, out);
 }
 
+/// Blanks out whatever looks like a secret anywhere in the files: a snippet shows comments and neighbours, too.
+pub fn blank(sources: &mut Sources) {
+    let mut found = Vec::new();
+    for file in sources.files() {
+        let text = sources.text(file);
+        let signs = PREFIXES.iter().map(|(prefix, ..)| *prefix).chain(["://", "PRIVATE KEY"]);
+        if !signs.into_iter().any(|sign| text.contains(sign)) {
+            continue;
+        }
+        let mut start = 0;
+        for word in text.split([' ', '\n', '"', '\'', ',']) {
+            if word.len() >= 8 && token(word).is_some() {
+                found.push(Span { file, start, end: start + word.len() });
+            }
+            start += word.len() + 1;
+        }
+    }
+    found.into_iter().for_each(|span| sources.redact(span));
+}
+
 /// Depth is bounded by the parser's budget.
 fn walk(node: &mut Node, path: &mut Vec<String>, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
     match &mut node.value {
@@ -79,19 +99,21 @@ fn secret_name(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
+/// How tokens begin, how much follows at least, and what they are.
+const PREFIXES: [(&str, usize, &str); 9] = [
+    ("AKIA", 16, "looks like an AWS access key"),
+    ("ASIA", 16, "looks like an AWS access key"),
+    ("ghp_", 30, "looks like a GitHub token"),
+    ("github_pat_", 22, "looks like a GitHub token"),
+    ("glpat-", 20, "looks like a GitLab token"),
+    ("xoxb-", 20, "looks like a Slack token"),
+    ("sk_live_", 16, "looks like a Stripe key"),
+    ("AIza", 35, "looks like a Google API key"),
+    ("eyJ", 40, "looks like a JSON web token"),
+];
+
 /// Forms that only secrets have.
 fn token(text: &str) -> Option<&'static str> {
-    const PREFIXES: [(&str, usize, &str); 9] = [
-        ("AKIA", 16, "looks like an AWS access key"),
-        ("ASIA", 16, "looks like an AWS access key"),
-        ("ghp_", 30, "looks like a GitHub token"),
-        ("github_pat_", 22, "looks like a GitHub token"),
-        ("glpat-", 20, "looks like a GitLab token"),
-        ("xoxb-", 20, "looks like a Slack token"),
-        ("sk_live_", 16, "looks like a Stripe key"),
-        ("AIza", 35, "looks like a Google API key"),
-        ("eyJ", 40, "looks like a JSON web token"),
-    ];
     if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
         return Some("holds a private key");
     }
@@ -135,6 +157,14 @@ mod tests {
         assert!(!at(&["gateway", "limits", "per_token"], "50/s burst 100"));
         assert!(!at(&["secrets", "pg"], "env:PG_PASSWORD"));
         assert!(!at(&["gateway", "host"], "chat.example.test"));
+    }
+
+    #[test]
+    fn neighbours_and_comments_are_blanked_out() {
+        let spec = "colour: blue # AKIAIOSFODNN7EXAMPLE\nvars: { db: [x, 'postgres://u:hunter2@db/x'\n";
+        let loaded = crate::checks::testing::loaded(spec);
+        let text = crate::diagnostic::human(&loaded.diagnostics, &loaded.sources, false);
+        assert!(!text.is_empty() && !text.contains("AKIA") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// `did you mean …? known …: a, b, c`, with at most twenty names.
 pub fn help(name: &str, what: &str, candidates: &[&str]) -> String {
     let known = match candidates {
-        [] => format!("there are no {what}"),
+        [] => format!("{what}: none"),
         _ => format!("{what}: {}", listed(candidates)),
     };
     match nearest(name, candidates.iter().copied()) {

@@ -19,9 +19,22 @@ pub const EXPLANATION: Explanation = Explanation {
 "#,
 };
 
-fn at(span: Span, name: &str, what: &str) -> Diagnostic {
+fn at(span: Span, name: &str, what: &str, example: &str) -> Diagnostic {
     Diagnostic::warning(EXPLANATION.code, span, format!("the version of `{name}` {what}"))
-        .with_help("say which one, for example `version: \"7.2\"`")
+        .with_help(format!("say which one, for example `version: \"{example}\"`"))
+}
+
+/// A version of each engine that archgen was tried with.
+fn example(kind: StoreKind) -> &'static str {
+    match kind {
+        StoreKind::Redis => "7.2",
+        StoreKind::Postgres => "15",
+        StoreKind::Cassandra => "4.1",
+        StoreKind::Mongodb => "7.0",
+        StoreKind::Kafka => "3.7",
+        StoreKind::Elasticsearch => "8.15",
+        StoreKind::S3 => "1.0",
+    }
 }
 
 fn pinned(version: &str) -> bool {
@@ -34,14 +47,14 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     for (store, model) in context.stores.iter().zip(&context.topology.stores) {
         match &store.value.version {
             Some(version) if !pinned(&version.value) => {
-                out.push(at(version.span, &store.name.value, "is not a number"))
+                out.push(at(version.span, &store.name.value, "is not a number", example(model.kind)))
             }
             None if !model.embedded
                 && !store.value.said.contains(&"version")
                 && model.kind != StoreKind::S3
                 && store.value.kind.is_some() =>
             {
-                out.push(at(store.name.span, &store.name.value, "is not pinned"));
+                out.push(at(store.name.span, &store.name.value, "is not pinned", example(model.kind)));
             }
             _ => {}
         }
@@ -50,7 +63,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         && !model.embedded
         && !gateway.value.said.contains(&"version")
     {
-        out.push(at(gateway.value.here, "gateway", "is not pinned"));
+        out.push(at(gateway.value.here, "gateway", "is not pinned", "1.22"));
     }
 }
 

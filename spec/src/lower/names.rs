@@ -173,9 +173,13 @@ impl<'a> Names<'a> {
         let Some(index) = datasets.iter().position(|d| d.name.value == dataset) else {
             let declared: Vec<&str> = datasets.iter().map(|d| d.name.value.as_str()).collect();
             let section = self.kind(*id).map_or("datasets", StoreKind::dataset_section);
-            let what = format!("entry under `{section}` of the store `{store}` named");
-            let fault = dangling::at(name.span, dataset, &what, &declared);
-            out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
+            // A section that could not be read has been reported; what it declares is not known.
+            let unread = datasets.is_empty() && self.stores[id.0].value.said.contains(&section);
+            if !unread {
+                let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
+                let fault = dangling::in_store(name.span, dataset, what, store, &declared);
+                out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
+            }
             return None;
         };
         Some(DatasetRef { store: *id, dataset: index })

@@ -41,6 +41,18 @@ impl StoreKind {
         Self::ALL.iter().find(|(_, k)| *k == self).map_or("", |(n, _)| n)
     }
 
+    /// What one of the store's datasets is called: `table`, `collection`, `topic`, …
+    pub fn dataset_word(self) -> &'static str {
+        match self {
+            Self::Redis => "keyspace",
+            Self::Postgres | Self::Cassandra => "table",
+            Self::Mongodb => "collection",
+            Self::Kafka => "topic",
+            Self::Elasticsearch => "index",
+            Self::S3 => "bucket",
+        }
+    }
+
     /// What the store's datasets are called in the spec: `tables`, `collections`, `topics`, …
     pub fn dataset_section(self) -> &'static str {
         match self {

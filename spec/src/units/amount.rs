@@ -22,6 +22,7 @@ impl Unit for Bytes {
     const WHAT: &'static str = "a size";
     const FORMS: &'static str =
         "`900B`, `64KiB`, `8GiB`, `30GB` (whole numbers of B, KiB, MiB, GiB, TiB, kB, MB, GB, TB)";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "B")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         match scaled(text, BYTES)? {
             0 => Err(UnitError::Range("a size is at least 1B")),
@@ -61,6 +62,7 @@ pub struct Percent(pub u8);
 impl Unit for Percent {
     const WHAT: &'static str = "a percentage";
     const FORMS: &'static str = "`70%` (0% to 100%)";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "%")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let value = scaled(text, &[("%", 1)])?;
         u8::try_from(value).ok().filter(|p| *p <= 100).map(Self).ok_or(UnitError::Range("a percentage is 0% to 100%"))
@@ -105,6 +107,7 @@ pub struct Zipf(pub f64);
 impl Unit for Zipf {
     const WHAT: &'static str = "a skew";
     const FORMS: &'static str = "`zipf(0.8)` (exponent 0 to 4) or `uniform`";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("zipf(", ")")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         if text == "uniform" {
             return Ok(Self(0.0));

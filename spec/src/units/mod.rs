@@ -34,6 +34,8 @@ pub trait Unit: Sized {
     const WHAT: &'static str;
     /// The accepted forms, as examples: `900B, 8GiB, 30GB`.
     const FORMS: &'static str;
+    /// What people forget before and after the value: `("", "s")`.
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[];
     /// Reads it.
     ///
     /// # Errors
@@ -41,6 +43,60 @@ pub trait Unit: Sized {
     fn parse(text: &str) -> Result<Self, UnitError>;
     /// Prints the canonical form; [`Unit::parse`] reads it back to an equal value.
     fn print(&self) -> String;
+}
+
+/// Units as people also write them, lower-case, with the accepted spelling.
+const SPELLINGS: [(&str, &str); 38] = [
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minute", "m"),
+    ("minutes", "m"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("b", "B"),
+    ("byte", "B"),
+    ("bytes", "B"),
+    ("kb", "kB"),
+    ("mb", "MB"),
+    ("gb", "GB"),
+    ("tb", "TB"),
+    ("kib", "KiB"),
+    ("mib", "MiB"),
+    ("gib", "GiB"),
+    ("tib", "TiB"),
+    ("ki", "KiB"),
+    ("mi", "MiB"),
+    ("gi", "GiB"),
+    ("g", "GiB"),
+    ("k", "k"),
+    ("m", "M"),
+    ("million", "M"),
+    ("thousand", "k"),
+    ("percent", "%"),
+    ("per second", "/s"),
+    ("per minute", "/m"),
+    ("rps", "/s"),
+    ("/sec", "/s"),
+];
+
+/// The accepted form that a refused text probably means.
+pub fn guess<U: Unit>(text: &str) -> Option<String> {
+    let mut variants = vec![text.to_owned(), text.replace([' ', '_', ','], "")];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text[digits..].trim().to_ascii_lowercase();
+    let spellings = SPELLINGS.iter().filter(|(wrong, _)| digits > 0 && *wrong == unit);
+    variants.extend(spellings.map(|(_, right)| format!("{}{right}", &text[..digits])));
+    let forgotten = [("", "")].iter().chain(U::FORGOTTEN);
+    let candidates = forgotten.flat_map(|(before, after)| variants.iter().map(move |v| format!("{before}{v}{after}")));
+    candidates.into_iter().find(|c| c.len() <= 64 && U::parse(c).is_ok())
 }
 
 /// Splits `123abc` into the number and what follows.

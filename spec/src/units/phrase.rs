@@ -16,6 +16,7 @@ pub struct HealthCheck {
 impl Unit for HealthCheck {
     const WHAT: &'static str = "a health check";
     const FORMS: &'static str = "`/healthz every 5s` (every 100ms to 10m)";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", " every 5s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         let [path, "every", every] = words.as_slice() else { return Err(UnitError::Form) };
@@ -41,6 +42,7 @@ pub struct RestartBackoff(pub Duration, pub Duration);
 impl Unit for RestartBackoff {
     const WHAT: &'static str = "a restart rule";
     const FORMS: &'static str = "`backoff 200ms..30s`";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("backoff ", ""), ("backoff ", "..30s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let range = text.strip_prefix("backoff ").ok_or(UnitError::Form)?;
         let PeriodRange(least, most) = PeriodRange::parse(range.trim())?;

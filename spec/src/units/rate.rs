@@ -36,6 +36,7 @@ impl Rate {
 impl Unit for Rate {
     const WHAT: &'static str = "a rate";
     const FORMS: &'static str = "`20/s`, `2k/s`, `30/m`, `100/h`";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "/s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (events, per) = text.split_once('/').ok_or(UnitError::Form)?;
         let (_, per, _) = PERS.iter().find(|(s, ..)| *s == per).ok_or(UnitError::Form)?;
@@ -63,6 +64,7 @@ pub struct Limit {
 impl Unit for Limit {
     const WHAT: &'static str = "a rate limit";
     const FORMS: &'static str = "`20/s` or `20/s burst 40`";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "/s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let mut words = text.split_ascii_whitespace();
         let rate = Rate::parse(words.next().ok_or(UnitError::Form)?)?;

@@ -69,6 +69,22 @@ fn shares_and_phrases() {
     check::<Version>("latest", Err(UnitError::Form));
 }
 
+#[test]
+fn slips_are_guessed() {
+    assert_eq!(guess::<Period>("30").as_deref(), Some("30s"));
+    assert_eq!(guess::<Period>("5 minutes").as_deref(), Some("5m"));
+    assert_eq!(guess::<Bytes>("8 GiB").as_deref(), Some("8GiB"));
+    assert_eq!(guess::<Bytes>("100mb").as_deref(), Some("100MB"));
+    assert_eq!(guess::<Rate>("2000").as_deref(), Some("2000/s"));
+    assert_eq!(guess::<Limit>("20 per second").as_deref(), Some("20/s"));
+    assert_eq!(guess::<Count>("5 million").as_deref(), Some("5M"));
+    assert_eq!(guess::<Zipf>("0.8").as_deref(), Some("zipf(0.8)"));
+    assert_eq!(guess::<Tolerance>("5m").as_deref(), Some("±5m"));
+    assert_eq!(guess::<HealthCheck>("/healthz").as_deref(), Some("/healthz every 5s"));
+    assert_eq!(guess::<RestartBackoff>("200ms..30s").as_deref(), Some("backoff 200ms..30s"));
+    assert_eq!(guess::<Period>("soon"), None);
+}
+
 fn round_trip<U: Unit + PartialEq + std::fmt::Debug>(unit: U) -> Result<(), TestCaseError> {
     let printed = unit.print();
     let back = U::parse(&printed).map_err(|e| TestCaseError::fail(format!("{printed}: {e}")))?;

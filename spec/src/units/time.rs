@@ -16,6 +16,7 @@ const MICROS_MAX: u64 = 36_500 * 86_400_000_000;
 impl Unit for Period {
     const WHAT: &'static str = "a duration";
     const FORMS: &'static str = "`250ms`, `30s`, `1m30s`, `12h`, `30d` (whole numbers of us, ms, s, m, h, d)";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (mut rest, mut micros, mut last) = (text, 0_u64, u64::MAX);
         loop {
@@ -78,6 +79,7 @@ pub struct Tolerance(pub Duration);
 impl Unit for Tolerance {
     const WHAT: &'static str = "a tolerance";
     const FORMS: &'static str = "`±5m` or `+-5m`";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("±", ""), ("±", "s")];
     fn parse(text: &str) -> Result<Self, UnitError> {
         let inner = text.strip_prefix('±').or_else(|| text.strip_prefix("+-")).ok_or(UnitError::Form)?;
         Period::parse(inner.trim()).map(|s| Self(s.0))
