@@ -5,6 +5,7 @@
 //!
 //! Start with `host` (what all share), then the services in the order of a message's way.
 
+pub mod gateway;
 pub mod host;
 pub mod identity;
 pub mod registry;
