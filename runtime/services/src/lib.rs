@@ -5,8 +5,11 @@
 //!
 //! Start with `host` (what all share), then the services in the order of a message's way.
 
+pub mod consumer;
 pub mod gateway;
 pub mod host;
 pub mod identity;
+pub mod notification;
 pub mod registry;
+pub mod search;
 pub mod user;

@@ -2,8 +2,7 @@
 //!
 //! A refresh token is exchanged once; a later second use means that it was copied, and ends the whole family. The exception is
 //! a short grace: a client whose answer was lost presents the same token again and gets another successor of the same family.
-//! A thief who copies a token and uses it inside that grace is not detected by this rule but by the next use of either branch
-//! only if that comes from a token already rotated longer ago; the grace is therefore short and limited in number.
+//! The price is that a thief who uses a copied token inside that grace goes unnoticed, so it is short and its uses are few.
 
 use super::rows::{RefreshToken, Session};
 
