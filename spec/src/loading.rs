@@ -63,6 +63,7 @@ pub fn load(
     }
     if !loaded.diagnostics.is_empty() {
         secret_literal::blank(&mut loaded.sources);
+        loaded.diagnostics.iter_mut().for_each(secret_literal::blank_message);
     }
     loaded.diagnostics.sort_by_key(|d| (d.primary.file, d.primary.start, d.primary.end, d.code));
     if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {

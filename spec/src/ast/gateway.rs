@@ -4,7 +4,7 @@ use crate::ast::choice::{choice, choice_decode};
 use crate::topology::Balance;
 use crate::units::{Bytes, Count, Limit, Period, Version};
 
-use super::{Choice, Named, Port};
+use super::{Choice, Host, Named, Port};
 
 section! {
     /// The API gateway.
@@ -16,7 +16,7 @@ section! {
         /// archgen's own gateway stands in.
         embedded: bool,
         /// Public host name.
-        host: String,
+        host: Host,
         /// Port for clients.
         port: Port,
         /// TLS secret reference.

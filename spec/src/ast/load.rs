@@ -1,5 +1,6 @@
 //! The `load:` section.
 
+use super::Identifier;
 use crate::units::{Bytes, Count, Rate, Zipf};
 
 section! {
@@ -25,7 +26,7 @@ section! {
         /// Mean size.
         size: Bytes,
         /// Column that traffic is keyed by.
-        key: String,
+        key: Identifier,
         /// Distribution of keys.
         skew: Zipf,
         /// Distinct keys.

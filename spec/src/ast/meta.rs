@@ -18,7 +18,7 @@ section! {
         /// Variables.
         vars: Vec<Named<Spanned<String>>>,
         /// Failure domains.
-        zones: Vec<Spanned<Name>>,
+        zones: Vec<Spanned<String>>,
         /// Secrets, by reference.
         secrets: Vec<Named<Spanned<Secret>>>,
         /// Expected load.

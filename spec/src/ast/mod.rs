@@ -26,7 +26,7 @@ pub use meta::Spec;
 pub use policies::{Level, Policy};
 pub use realtime::Realtime;
 pub use registry::{Acl, Registry};
-pub use scalar::{ColumnsOf, Hash, KeyColumns, Name, Port, ShardKey, is_name};
+pub use scalar::{ColumnsOf, Endpoint, Hash, Host, Identifier, KeyColumns, Name, Port, ShardKey, VersionName, is_name};
 pub use services::{Environment, Program, Service};
 pub use sim::{Fault, FaultName, Sim};
 pub use stores::{BucketWidth, Dataset, DatasetKey, Store};

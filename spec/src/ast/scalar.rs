@@ -20,6 +20,11 @@ impl Decode for String {
                 decoder.report(fault);
                 None
             }
+            Value::Scalar { text, .. } if text.chars().any(char::is_control) => {
+                let fault = out_of_range::at(node.span, &decoder.subject(), "holds a control character", None);
+                decoder.report(fault);
+                None
+            }
             Value::Scalar { text, .. } => Some(text.clone()),
             _ => {
                 decoder.expected(node, "text", None);
@@ -174,6 +179,61 @@ fn is_identifier(text: &str) -> bool {
     text.len() <= 48 && text.bytes().all(plain) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
+/// A name inside a store: a column, a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifier(pub String);
+
+/// A host name: letters, digits, `-` and `.`, at most 253 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host(pub String);
+
+/// `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(pub String);
+
+/// An engine's version, as the engine writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionName(pub String);
+
+fn is_host(text: &str) -> bool {
+    let label = |part: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        (1..=63).contains(&part.len()) && part.bytes().all(plain) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn is_endpoint(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|p| p > 0))
+}
+
+fn is_version_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-+_".contains(&b);
+    (1..=32).contains(&text.len()) && text.bytes().all(plain)
+}
+
+macro_rules! checked_text {
+    ($($type:ident: $test:path, $what:literal, $forms:literal;)*) => { $(
+        impl Decode for $type {
+            fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+                let text = String::decode(node, decoder)?;
+                if $test(&text) {
+                    return Some(Self(text));
+                }
+                decoder.report(bad_unit::at(node.span, &text, $what, $forms));
+                None
+            }
+        }
+    )* };
+}
+
+checked_text! {
+    Identifier: is_identifier, "a name inside a store", "`channel_id` (lower-case letters, digits and `_`)";
+    Host: is_host, "a host name", "`chat.example.org`";
+    Endpoint: is_endpoint, "an address", "`db.example.org:5432`";
+    VersionName: is_version_name, "a version", "`\"7.2\"`";
+}
+
 /// A key column with its type: `message_id bigint desc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyColumn {
@@ -291,8 +351,8 @@ pub struct ShardKey {
 impl Decode for ShardKey {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         if matches!(node.value, Value::Sequence(_)) {
-            let fields: Vec<Spanned<String>> = Vec::decode(node, decoder)?;
-            return Some(Self { fields: fields.into_iter().map(|f| f.value).collect(), hashed: false });
+            let fields: Vec<Spanned<Identifier>> = Vec::decode(node, decoder)?;
+            return Some(Self { fields: fields.into_iter().map(|f| f.value.0).collect(), hashed: false });
         }
         let text = String::decode(node, decoder)?;
         let hashed = text.strip_prefix("hashed(").and_then(|t| t.strip_suffix(')'));

@@ -6,7 +6,9 @@ use crate::source::{Node, Spanned};
 use crate::topology::{Consistency, StoreKind};
 use crate::units::{Bytes, Period, Unit};
 
-use super::{Choice, ColumnsOf, Decode, Decoder, Hash, KeyColumns, Named, Port, ShardKey};
+use super::{
+    Choice, ColumnsOf, Decode, Decoder, Endpoint, Hash, Identifier, KeyColumns, Named, Port, ShardKey, VersionName,
+};
 
 section! {
     /// One store.
@@ -14,11 +16,11 @@ section! {
         /// Engine family.
         kind: StoreKind,
         /// Engine version.
-        version: String,
+        version: VersionName,
         /// archgen-store stands in.
         embedded: bool,
         /// A real engine that is already there.
-        endpoint: String,
+        endpoint: Endpoint,
         /// Port of each node.
         port: Port,
         /// Nodes.
@@ -75,7 +77,7 @@ section! {
         /// Postgres: hash partitioning.
         shard: Shard,
         /// Secondary indexes.
-        indexes: Vec<Named<Vec<Spanned<String>>>>,
+        indexes: Vec<Named<Vec<Spanned<Identifier>>>>,
         /// Cassandra: partition key.
         partition: KeyColumns,
         /// Cassandra: clustering key.
@@ -95,7 +97,7 @@ section! {
         /// Elasticsearch: target shard size.
         shard_size: Bytes,
         /// Elasticsearch: routing field.
-        route: String,
+        route: Identifier,
         /// S3: versioned.
         versioned: bool,
         /// S3: expiry.
@@ -124,7 +126,7 @@ pub enum DatasetKey {
     /// Shard key of a collection.
     Fields(ShardKey),
     /// Key field of a topic.
-    Field(String),
+    Field(Identifier),
 }
 
 impl Decode for DatasetKey {
@@ -133,7 +135,7 @@ impl Decode for DatasetKey {
         match decoder.names().get(2).map(String::as_str) {
             Some("tables") => KeyColumns::decode(node, decoder).map(Self::Columns),
             Some("collections") => ShardKey::decode(node, decoder).map(Self::Fields),
-            _ => String::decode(node, decoder).map(Self::Field),
+            _ => Identifier::decode(node, decoder).map(Self::Field),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Context, Explanation};
 use crate::ast::is_name;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
+use crate::topology::SecretSource;
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -46,12 +47,34 @@ fn inner(name: &Spanned<String>) -> Option<Diagnostic> {
     ))
 }
 
+/// A name in an environment: letters, digits and `_`, no digit first.
+fn variable(name: &Spanned<String>) -> Option<Diagnostic> {
+    let text = &name.value;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let good = (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.as_bytes()[0].is_ascii_digit();
+    let shown: String = text.chars().take(60).collect();
+    let fault = Diagnostic::error(EXPLANATION.code, name.span, format!("\"{shown}\" is not a usable name"));
+    (!good).then(|| fault.with_help("environment variables are letters, digits and `_`, no digit first"))
+}
+
 /// Names that are keys: services, stores, and what is in the stores.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let zones = context.spec.zones.iter().flat_map(|z| &z.value);
+    out.extend(zones.filter(|z| !is_name(&z.value)).map(|z| at(z.span, &z.value)));
     let components = context.services.iter().map(|s| &s.name).chain(context.stores.iter().map(|s| &s.name));
     for name in components {
         if !is_name(&name.value) {
             out.push(at(name.span, &name.value));
+        }
+    }
+    let environments = context.services.iter().flat_map(|s| &s.value.environment).flat_map(|e| &e.value);
+    out.extend(environments.filter_map(|e| variable(&e.name)));
+    let centres = context.stores.iter().flat_map(|s| &s.value.replication).flat_map(|r| &r.value);
+    out.extend(centres.filter(|c| !is_name(&c.name.value)).map(|c| at(c.name.span, &c.name.value)));
+    let secrets = context.spec.secrets.iter().flat_map(|s| &s.value);
+    for secret in secrets {
+        if let SecretSource::Environment(name) = &secret.value.value.0 {
+            out.extend(variable(&Spanned { value: name.clone(), span: secret.value.span }));
         }
     }
     for (_, dataset) in context.datasets() {

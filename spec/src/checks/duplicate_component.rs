@@ -9,9 +9,9 @@ use crate::source::Span;
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
     code: Code(33),
-    title: "two components share a name",
+    title: "a name is declared twice",
     why: "Services and stores share one name space with `gateway`, `realtime` and `registry`: names become host names, and `needs: [x]` must mean one thing.",
-    fix: "Rename one of the two.",
+    fix: "Rename one of the two. Zones and policies must differ among themselves as well.",
     before: r#"services:
   search: { port: 9600 }
 stores:
@@ -25,6 +25,16 @@ stores:
 };
 
 const RESERVED: [&str; 3] = ["gateway", "realtime", "registry"];
+
+fn twice<'a>(what: &str, names: impl Iterator<Item = (&'a str, Span)>, out: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for (name, span) in names {
+        if let Some(first) = seen.insert(name, span) {
+            let fault = Diagnostic::error(EXPLANATION.code, span, format!("the {what} `{name}` is declared twice"));
+            out.push(fault.with_help("rename or remove one of the two").with_related(first, "first declared here"));
+        }
+    }
+}
 
 /// Names of services and stores against each other and against the reserved ones.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
@@ -40,6 +50,10 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             out.push(fault.with_help("rename one of the two").with_related(first, "first declared here"));
         }
     }
+    let zones = context.spec.zones.iter().flat_map(|z| &z.value);
+    twice("zone", zones.map(|z| (z.value.as_str(), z.span)), out);
+    let policies = context.spec.policies.iter().flat_map(|p| &p.value).filter_map(|p| p.value.id.as_ref());
+    twice("policy", policies.map(|id| (id.value.0.as_str(), id.span)), out);
 }
 
 #[cfg(test)]

@@ -31,18 +31,34 @@ pub fn scan(root: &mut Node, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
     walk(root, &mut path, sources, out);
 }
 
+/// Whether a search for secrets is worth its time.
+fn suspicious(text: &str) -> bool {
+    let signs = PREFIXES.iter().map(|(prefix, ..)| *prefix).chain(["://", "PRIVATE KEY"]);
+    signs.into_iter().any(|sign| text.contains(sign))
+}
+
+/// Blanks out whatever looks like a secret in a message: it may quote a key or a name.
+pub fn blank_message(diagnostic: &mut Diagnostic) {
+    let related = diagnostic.related.iter_mut().map(|(_, what)| what);
+    for text in [&mut diagnostic.message].into_iter().chain(&mut diagnostic.help).chain(related) {
+        if suspicious(text) {
+            let words: Vec<&str> = text.split(' ').map(|w| if token(w).is_some() { "***" } else { w }).collect();
+            *text = words.join(" ");
+        }
+    }
+}
+
 /// Blanks out whatever looks like a secret anywhere in the files: a snippet shows comments and neighbours, too.
 pub fn blank(sources: &mut Sources) {
     let mut found = Vec::new();
     for file in sources.files() {
         let text = sources.text(file);
-        let signs = PREFIXES.iter().map(|(prefix, ..)| *prefix).chain(["://", "PRIVATE KEY"]);
-        if !signs.into_iter().any(|sign| text.contains(sign)) {
+        if !suspicious(text) {
             continue;
         }
         let mut start = 0;
         for word in text.split([' ', '\n', '"', '\'', ',']) {
-            if word.len() >= 8 && token(word).is_some() {
+            if token(word).is_some() {
                 found.push(Span { file, start, end: start + word.len() });
             }
             start += word.len() + 1;
@@ -52,41 +68,39 @@ pub fn blank(sources: &mut Sources) {
 }
 
 /// Depth is bounded by the parser's budget.
-fn walk(node: &mut Node, path: &mut Vec<String>, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
+fn walk<'t>(node: &'t mut Node, path: &mut Vec<&'t str>, sources: &mut Sources, out: &mut Vec<Diagnostic>) {
+    if let Some(why) = node.text().and_then(|text| suspicion(path, text)) {
+        let name = path.join(".");
+        out.push(Diagnostic::error(EXPLANATION.code, node.span, format!("`{name}` {why}")).with_help(HELP));
+        sources.redact(node.span);
+        node.value = Value::Invalid;
+    }
     match &mut node.value {
         Value::Mapping(entries) => {
             for entry in entries {
-                path.push(entry.key.text.clone());
+                path.push(&entry.key.text);
                 walk(&mut entry.value, path, sources, out);
                 path.pop();
             }
         }
         Value::Sequence(items) => items.iter_mut().for_each(|item| walk(item, path, sources, out)),
-        Value::Scalar { text, .. } => {
-            if let Some(why) = suspicion(path, text) {
-                let name = path.join(".");
-                out.push(Diagnostic::error(EXPLANATION.code, node.span, format!("`{name}` {why}")).with_help(HELP));
-                sources.redact(node.span);
-                node.value = Value::Invalid;
-            }
-        }
-        Value::Null | Value::Invalid => {}
+        Value::Scalar { .. } | Value::Null | Value::Invalid => {}
     }
 }
 
 /// Why a value is taken for a secret; `None` where it is not.
-fn suspicion(path: &[String], text: &str) -> Option<&'static str> {
+fn suspicion(path: &[&str], text: &str) -> Option<&'static str> {
     if text.starts_with("secret:") {
         return None;
     }
-    if path.first().is_some_and(|p| p == "secrets") {
+    if path.first() == Some(&"secrets") {
         let reference = ["env:", "file:"].iter().any(|p| text.strip_prefix(p).is_some_and(|rest| !rest.is_empty()));
         return (!reference).then_some("holds a literal where a reference is due");
     }
     if let Some(why) = token(text) {
         return Some(why);
     }
-    let own = path.iter().any(|p| p == "environment") || path.first().is_some_and(|p| p == "vars");
+    let own = path.contains(&"environment") || path.first() == Some(&"vars");
     let named = own && path.last().is_some_and(|key| secret_name(key));
     (named && !text.is_empty() && !text.contains("${")).then_some("has a secret's name and a literal value")
 }
@@ -98,6 +112,9 @@ fn secret_name(key: &str) -> bool {
         .iter()
         .any(|word| key.contains(word))
 }
+
+/// No secret that can be told by its form is shorter: `a://b:c@d`.
+const TOKEN_BYTES_MIN: usize = 9;
 
 /// How tokens begin, how much follows at least, and what they are.
 const PREFIXES: [(&str, usize, &str); 9] = [
@@ -114,6 +131,10 @@ const PREFIXES: [(&str, usize, &str); 9] = [
 
 /// Forms that only secrets have.
 fn token(text: &str) -> Option<&'static str> {
+    // Shorter texts are none of these; most values are short.
+    if text.len() < TOKEN_BYTES_MIN {
+        return None;
+    }
     if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
         return Some("holds a private key");
     }
@@ -145,9 +166,7 @@ mod tests {
 
     #[test]
     fn forms_of_secrets() {
-        let at = |path: &[&str], text: &str| {
-            suspicion(&path.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(), text).is_some()
-        };
+        let at = |path: &[&str], text: &str| suspicion(path, text).is_some();
         assert!(at(&["gateway", "host"], "AKIAIOSFODNN7EXAMPLE"));
         assert!(at(&["services", "x", "command"], "--db=postgres://u:hunter2@db/x"));
         assert!(at(&["services", "x", "environment", "DB_PASSWORD"], "hunter2"));

@@ -54,8 +54,8 @@ fn table_columns(table: &Named<Dataset>, out: &mut Vec<Diagnostic>) {
     declared.extend(parts.map(|c| c.value.name.as_str()));
     declared.extend(dataset.columns.iter().flat_map(|c| &c.value).map(|c| c.name.value.as_str()));
     let indexed = dataset.indexes.iter().flat_map(|i| &i.value).flat_map(|i| &i.value);
-    for column in indexed.filter(|c| !declared.contains(&c.value.as_str())) {
-        out.push(at(column.span, &column.value, name, &declared));
+    for column in indexed.filter(|c| !declared.contains(&c.value.0.as_str())) {
+        out.push(at(column.span, &column.value.0, name, &declared));
     }
     let shard = dataset.shard.as_ref().and_then(|s| s.value.by.as_ref());
     if let Some(by) = shard.filter(|by| !declared.contains(&by.value.0.as_str())) {

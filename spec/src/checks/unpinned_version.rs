@@ -46,7 +46,7 @@ fn pinned(version: &str) -> bool {
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     for (store, model) in context.stores.iter().zip(&context.topology.stores) {
         match &store.value.version {
-            Some(version) if !pinned(&version.value) => {
+            Some(version) if !pinned(&version.value.0) => {
                 out.push(at(version.span, &store.name.value, "is not a number", example(model.kind)))
             }
             None if !model.embedded

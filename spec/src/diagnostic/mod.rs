@@ -3,6 +3,8 @@
 mod code;
 mod human;
 mod json;
+#[cfg(test)]
+mod tests;
 
 pub use code::{Code, Diagnostic, Severity};
 pub use human::{PRINTED_MAX, human};

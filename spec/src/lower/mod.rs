@@ -10,6 +10,8 @@ mod routes;
 mod sections;
 mod stores;
 mod substitute;
+#[cfg(test)]
+mod tests;
 
 pub use origins::{Origin, OriginSource, Origins};
 

@@ -41,7 +41,7 @@ impl<'a> Names<'a> {
             by_service,
             by_store,
             secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
-            zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.0.as_str()).collect(),
+            zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.as_str()).collect(),
             singletons: singletons.into_iter().flatten().collect(),
         }
     }

@@ -1,6 +1,6 @@
 //! Where each final value comes from.
 
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
 
 use crate::source::{Node, Sources, Span, Value};
 
@@ -35,7 +35,7 @@ impl Origin {
 /// The origin of every final value, by dotted path (`services.search.port`).
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
-    values: BTreeMap<String, Origin>,
+    values: IndexMap<String, Origin>,
 }
 
 impl Origins {
@@ -46,7 +46,9 @@ impl Origins {
 
     /// Every value in path order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Origin)> {
-        self.values.iter().map(|(path, origin)| (path.as_str(), origin))
+        let mut all: Vec<(&str, &Origin)> = self.values.iter().map(|(path, origin)| (path.as_str(), origin)).collect();
+        all.sort_unstable_by_key(|(path, _)| *path);
+        all.into_iter()
     }
 
     pub(super) fn by_default(&mut self, path: String, value: String, reason: &'static str) {

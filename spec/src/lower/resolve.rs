@@ -52,7 +52,7 @@ pub(crate) fn resolve(spec: &Spec, origins: &mut Origins, out: &mut Vec<Diagnost
         resolved.push(model);
         needs.push(spanned);
     }
-    let zones: Vec<String> = spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.0.clone()).collect();
+    let zones: Vec<String> = spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.clone()).collect();
     let local = zones.is_empty().then(|| vec!["local".to_owned()]);
     let topology = Topology {
         name: spec.name.as_ref().map_or_else(String::new, |n| n.value.0.clone()),

@@ -37,7 +37,7 @@ pub(super) fn gateway(work: &mut Resolution<'_>) -> Option<Gateway> {
         version: written.version.map_or((1, 22), |v| (v.value.0, v.value.1)),
         embedded: work.or(written.embedded.map(|e| e.value), || path("embedded"), false, "false", "the real nginx"),
         host: work.or(
-            written.host.as_ref().map(|h| h.value.clone()),
+            written.host.as_ref().map(|h| h.value.0.clone()),
             || path("host"),
             "localhost".to_owned(),
             "localhost",

@@ -21,7 +21,7 @@ pub(super) fn load(work: &mut Resolution<'_>) -> Load {
     model.mean_per_second = messages.mean.map_or(model.mean_per_second, |r| r.value.per_second());
     model.peak_per_second = messages.peak.map_or(model.mean_per_second * 10.0, |r| r.value.per_second());
     model.size_bytes = messages.size.map_or(model.size_bytes, |s| s.value.0);
-    model.key = messages.key.as_ref().map_or(model.key.clone(), |k| k.value.clone());
+    model.key = messages.key.as_ref().map_or(model.key.clone(), |k| k.value.0.clone());
     model.skew = messages.skew.map_or(model.skew, |s| s.value.0);
     model.keys = messages.keys.map_or(model.keys, |k| k.value.0);
     load

@@ -1,13 +1,12 @@
 //! Stores and their datasets.
 
 use crate::ast::{self, BucketWidth, ColumnsOf, Dataset as Written, Field, KeyColumns, Named};
-use crate::checks::{datasets_of, missing_key};
+use crate::checks::{datasets_of, missing_key, out_of_range};
+use crate::sharding::SLOTS;
 use crate::source::Spanned;
 use crate::topology::{Bucket, Column, Consistency, Dataset, DatasetShape, Store, StoreKind};
 
 use super::resolve::Resolution;
-
-const SLOTS: u16 = 16_384;
 
 /// The default port of an engine.
 fn port(kind: StoreKind) -> (u16, &'static str, &'static str) {
@@ -45,13 +44,14 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
     Store {
         name: name.clone(),
         kind,
-        version: written.version.as_ref().map(|v| v.value.clone()),
+        version: written.version.as_ref().map(|v| v.value.0.clone()),
         embedded,
-        endpoint: written.endpoint.as_ref().map(|e| e.value.clone()),
+        // What is embedded needs no address of another engine, whatever the base says.
+        endpoint: written.endpoint.as_ref().filter(|_| !embedded).map(|e| e.value.0.clone()),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), default_port, shown, reason),
         nodes,
         copies,
-        slots: written.slots.map_or(SLOTS, |s| s.value),
+        slots: slots(written, work),
         consistency: (
             pair.and_then(|p| p.write).map_or(quorum, |c| c.value),
             pair.and_then(|p| p.read).map_or(quorum, |c| c.value),
@@ -66,6 +66,16 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
             .collect(),
         datasets,
     }
+}
+
+/// Hash slots: never more than the engines know.
+fn slots(written: &ast::Store, work: &mut Resolution<'_>) -> u16 {
+    let Some(slots) = written.slots else { return SLOTS };
+    if slots.value > SLOTS {
+        let found = slots.value.to_string();
+        work.out.push(out_of_range::at(slots.span, "`slots`", "must be 1 to 16384", Some(&found)));
+    }
+    slots.value.min(SLOTS)
 }
 
 /// Machines that hold data: `nodes`, or what the engine's own words say.
@@ -132,7 +142,7 @@ fn plain_columns(written: &Field<ColumnsOf>) -> Vec<Column> {
 
 fn indexes(written: &Written) -> Vec<(String, Vec<String>)> {
     let all = written.indexes.iter().flat_map(|i| &i.value);
-    all.map(|i| (i.name.value.clone(), i.value.iter().map(|c| c.value.clone()).collect())).collect()
+    all.map(|i| (i.name.value.clone(), i.value.iter().map(|c| c.value.0.clone()).collect())).collect()
 }
 
 fn require(store: &str, named: &Named<Written>, key: &'static str, section: &str, work: &mut Resolution<'_>) {
@@ -221,7 +231,7 @@ fn topic(store: &str, named: &Named<Written>, brokers: u32, work: &mut Resolutio
             reason,
         ),
         key: match written.key.as_ref().map(|k| &k.value) {
-            Some(ast::DatasetKey::Field(field)) => Some(field.clone()),
+            Some(ast::DatasetKey::Field(field)) => Some(field.0.clone()),
             _ => None,
         },
         retain: written.retain.map(|r| r.value.0),
@@ -241,6 +251,6 @@ fn index(store: &str, named: &Named<Written>, work: &mut Resolution<'_>) -> Data
             "0",
             "no copies are asked for",
         ),
-        route: written.route.as_ref().map(|r| r.value.clone()),
+        route: written.route.as_ref().map(|r| r.value.0.clone()),
     }
 }

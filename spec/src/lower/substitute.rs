@@ -9,6 +9,15 @@ use crate::source::{Node, Span, Value};
 /// Longest value after substitution, bytes: variables that repeat each other must not grow without end.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
+/// Where `${port}` stays: a process is told its own port when it starts.
+#[derive(Clone, Copy, PartialEq)]
+enum Port {
+    None,
+    /// In a `command` or `environment` below.
+    Below,
+    Here,
+}
+
 struct Substitution<'a> {
     /// A faulty variable is known but has no value: its uses are not reported again.
     vars: BTreeMap<String, Option<String>>,
@@ -23,38 +32,34 @@ pub(crate) fn substitute(root: &mut Node, variable: &dyn Fn(&str) -> Option<Stri
     let mut work = Substitution { vars: BTreeMap::new(), in_vars: true, variable, out };
     let Value::Mapping(entries) = &mut root.value else { return };
     for entry in entries.iter_mut().filter(|e| e.key.text == "vars") {
-        work.node(&mut entry.value, &mut Vec::new());
+        work.node(&mut entry.value, Port::None);
         for var in entry.value.entries() {
             work.vars.insert(var.key.text.clone(), var.value.text().map(str::to_owned));
         }
     }
     work.in_vars = false;
     for entry in entries.iter_mut().filter(|e| e.key.text != "vars") {
-        work.node(&mut entry.value, &mut vec![entry.key.text.clone()]);
+        let port = if entry.key.text == "services" { Port::Below } else { Port::None };
+        work.node(&mut entry.value, port);
     }
 }
 
 impl Substitution<'_> {
     /// Depth is bounded by the parser's budget.
-    fn node(&mut self, node: &mut Node, path: &mut Vec<String>) {
+    fn node(&mut self, node: &mut Node, port: Port) {
         match &mut node.value {
             Value::Mapping(entries) => {
                 for entry in entries {
-                    path.push(entry.key.text.clone());
-                    self.node(&mut entry.value, path);
-                    path.pop();
+                    let names_port = matches!(entry.key.text.as_str(), "command" | "environment");
+                    let below = if port == Port::Below && names_port { Port::Here } else { port };
+                    self.node(&mut entry.value, below);
                 }
             }
-            Value::Sequence(items) => items.iter_mut().for_each(|item| self.node(item, path)),
-            Value::Scalar { text, .. } if text.contains("${") => {
-                // A process is told its own port when it starts.
-                let port = path.first().is_some_and(|p| p == "services")
-                    && path.iter().any(|p| p == "command" || p == "environment");
-                match self.text(text, node.span, port) {
-                    Some(new) => *text = new,
-                    None => node.value = Value::Invalid,
-                }
-            }
+            Value::Sequence(items) => items.iter_mut().for_each(|item| self.node(item, port)),
+            Value::Scalar { text, .. } if text.contains("${") => match self.text(text, node.span, port == Port::Here) {
+                Some(new) => *text = new,
+                None => node.value = Value::Invalid,
+            },
             _ => {}
         }
     }
