@@ -24,17 +24,21 @@ pub struct Caller {
     pub scope: String,
 }
 
-/// Another host of the fleet.
+/// Another host of the fleet, speaking for itself: a request that the gateway forwarded carries the fleet's key too, but is
+/// never one.
 #[derive(Debug, Clone, Copy)]
 pub struct Internal;
 
+/// Header by which the gateway says for whom it forwards.
+const FORWARDED_HEADER: &str = "x-forwarded-for";
+
 fn check_key(headers: &HeaderMap, key: &ServiceKey) -> Result<(), Problem> {
     let presented = headers.get(ServiceKey::HEADER).map(|v| v.as_bytes()).unwrap_or_default();
-    if key.matches(presented) {
-        Ok(())
-    } else {
-        Err(Problem::new(StatusCode::UNAUTHORIZED, "fleet_only", "this address serves the fleet; use the gateway"))
-    }
+    if key.matches(presented) { Ok(()) } else { Err(fleet_only()) }
+}
+
+fn fleet_only() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "fleet_only", "this address serves the fleet; use the gateway")
 }
 
 impl<S> FromRequestParts<S> for Caller
@@ -64,6 +68,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         check_key(&parts.headers, &ServiceKey::from_ref(state))?;
+        if parts.headers.contains_key(FORWARDED_HEADER) {
+            return Err(fleet_only());
+        }
         Ok(Self)
     }
 }

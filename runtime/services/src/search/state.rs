@@ -22,12 +22,16 @@ pub(super) struct Shared(Arc<State>);
 
 impl Shared {
     pub fn new(context: &HostContext, config: &Config) -> Self {
-        Self(Arc::new(State {
+        Self::of(State {
             key: context.key.clone(),
             index: config.index.clone(),
             messaging: config.messaging.clone(),
             user: config.user.clone(),
-        }))
+        })
+    }
+
+    pub fn of(state: State) -> Self {
+        Self(Arc::new(state))
     }
 }
 

@@ -224,6 +224,8 @@ async fn introspection_is_for_the_fleet_and_confidential_clients() {
     let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
     let nobody = world.form("/oauth2/introspect", false, &[("token", access)]).await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    let forwarded = world.forwarded("/oauth2/introspect", &[("token", access)]).await;
+    assert_eq!(forwarded.status, StatusCode::UNAUTHORIZED, "the gateway's key does not vouch for its clients");
     let public = world.form("/oauth2/introspect", false, &[("token", access), ("client_id", "archgen-web")]).await;
     assert_eq!(public.status, StatusCode::UNAUTHORIZED);
     let client = [("token", access), ("client_id", "reports"), ("client_secret", "s3cret")];

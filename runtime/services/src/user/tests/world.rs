@@ -163,6 +163,14 @@ impl World {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
+    /// A form as the gateway forwards it: with the fleet's key, and for whom.
+    pub async fn forwarded(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.header(ServiceKey::HEADER, KEY).header("x-forwarded-for", "192.0.2.1");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
     pub async fn get(&self, path: &str, bearer: Option<&str>) -> Answer {
         let mut request = Request::get(path);
         if let Some(token) = bearer {
