@@ -6,6 +6,7 @@
 //! Start with `host` (what all share), then the services in the order of a message's way.
 
 pub mod consumer;
+pub mod file;
 pub mod gateway;
 pub mod host;
 pub mod identity;

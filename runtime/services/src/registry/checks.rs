@@ -38,7 +38,10 @@ pub(super) fn start(state: &State, id: String, kind: CheckKind) -> Task {
     state.env.clone().spawn("http check", async move {
         let CheckKind::Http { url, interval, timeout } = kind else { return };
         // Spreads the checks of instances registered together.
-        sleep(Duration::from_millis(state.env.entropy("checks").below(interval.as_millis() as u64 / 4 + 1))).await;
+        sleep(Duration::from_millis(
+            state.env.entropy(&format!("check {id}")).below(interval.as_millis() as u64 / 4 + 1),
+        ))
+        .await;
         loop {
             let begun = Instant::now();
             let (status, output) = ask(&state.client, &url, timeout).await;

@@ -1,0 +1,64 @@
+//! Routes of the file service.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Path, State as Shared, rejection::JsonRejection},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{error::FileError, intent::Intent, logic, state::State};
+use crate::identity::Caller;
+
+/// Largest request body, bytes: metadata only.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+pub(super) fn routes(state: State) -> Router {
+    Router::new()
+        .route("/api/v1/files", post(intend))
+        .route("/api/v1/files/{id}", get(look).delete(delete))
+        .route("/api/v1/files/{id}/complete", post(complete))
+        .route("/api/v1/files/{id}/content", get(content))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(state)
+}
+
+async fn intend(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Result<Json<Intent>, JsonRejection>,
+) -> Result<Response, FileError> {
+    let Json(intent) = body.map_err(|rejection| FileError::Invalid(rejection.body_text()))?;
+    let key = headers.get("idempotency-key").map(|v| v.to_str().unwrap_or_default());
+    let (stored, upload) = logic::intend(&state, &caller.user, intent, key).await?;
+    let mut file = stored.json();
+    let Some(upload) = upload else { return Ok(Json(file).into_response()) };
+    file["upload"] = json!({"method": "PUT", "url": upload.url, "expires_ms": upload.expires_ms});
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(file)).into_response())
+}
+
+async fn complete(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, FileError> {
+    Ok(Json(logic::complete(&state, &caller.user, &id).await?.json()))
+}
+
+async fn look(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>, FileError> {
+    Ok(Json(logic::look(&state, &caller.user, &id).await?.json()))
+}
+
+async fn content(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Response, FileError> {
+    let url = logic::content(&state, &caller.user, &id).await?;
+    let headers = [(header::LOCATION, url.as_str()), (header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+async fn delete(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, FileError> {
+    logic::delete(&state, &caller.user, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
