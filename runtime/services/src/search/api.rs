@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archgen_ports::index::{Hit, Query};
-use axum::{Json, Router, extract::State as Of, routing::get};
+use axum::{Json, Router, extract::State as Of, response::IntoResponse, routing::get};
+use http::header;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ async fn search(
     Of(state): Of<Shared>,
     caller: Caller,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Value>, SearchError> {
+) -> Result<impl IntoResponse, SearchError> {
     let parsed = parse(&asked.q)?;
     let limit = asked.limit.unwrap_or(20).clamp(1, HITS_MAX);
     let after =
@@ -59,7 +60,8 @@ async fn search(
     };
     let next = hits.last().filter(|_| hits.len() == limit).map(|hit| cursor(hit.rank, &hit.id));
     let items: Vec<Value> = hits.into_iter().map(|hit| hit.stored).collect();
-    Ok(Json(json!({"items": items, "next": next})))
+    // A stored answer would outlive the caller's rights.
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({"items": items, "next": next}))))
 }
 
 /// Filters that keep a query inside what the caller may see, and inside the channels that it names. `authors` are the resolved ids of

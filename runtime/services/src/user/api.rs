@@ -1,5 +1,6 @@
 //! Routes under `/api/v1` and `/internal`, and their wire shapes.
 
+use archgen_env::http::Problem;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, FromRequest, Path, Request, State as Of},
@@ -7,7 +8,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use super::{
     config::WEB_CLIENT,
     error::UserError,
     grant::DEFAULT_SCOPE,
+    oauth::bearer,
     presence::Status,
     rows::{Session, Stored, User},
     state::Shared,
@@ -121,11 +123,22 @@ async fn login(Of(state): Of<Shared>, request: Request) -> Result<Response, Resp
     Ok((no_store, Json(tokens)).into_response())
 }
 
-async fn logout(Of(state): Of<Shared>, caller: Caller) -> Result<StatusCode, UserError> {
-    match state.session(&caller.session).await? {
-        Some(session) if session.value.user == caller.user.as_str() => {
-            state.end_session(&session.key, "logout").await?
+/// Ends the session of whom the gateway introduces or, on a route that it does not guard, of the bearer.
+async fn logout(
+    Of(state): Of<Shared>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+) -> Result<StatusCode, UserError> {
+    let (user, session) = match (caller, bearer(&headers)) {
+        (Ok(caller), _) => (caller.user.0, caller.session),
+        (Err(_), Some(token)) => {
+            let claims = state.live_claims(token).await?.ok_or(UserError::Token)?;
+            (claims.sub, claims.sid)
         }
+        (Err(_), None) => return Err(UserError::Token),
+    };
+    match state.session(&session).await? {
+        Some(stored) if stored.value.user == user => state.end_session(&session, "logout").await?,
         _ => return Err(UserError::Invalid("the token belongs to no session")),
     }
     Ok(StatusCode::NO_CONTENT)

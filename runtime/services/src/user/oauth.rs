@@ -275,7 +275,8 @@ fn refreshable(token: &super::rows::RefreshToken, session: &super::rows::Session
     token.rotated_ms.is_none() && super::rotation::decide(token, session, now_ms) == super::rotation::Decision::Rotate
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token of a bearer.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

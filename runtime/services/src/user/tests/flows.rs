@@ -266,6 +266,11 @@ async fn sessions_are_listed_and_ended_by_their_user_alone() {
         world.json("POST", "/api/v1/auth/logout", Some(&desk), Value::Null).await.status,
         StatusCode::NO_CONTENT
     );
+    let tokens = world.login("ada@example.com", PASSWORD).await.json();
+    let bearer = tokens["access_token"].as_str();
+    assert_eq!(world.post("/api/v1/auth/logout", bearer).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.post("/api/v1/auth/logout", bearer).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.post("/api/v1/auth/logout", None).await.status, StatusCode::UNAUTHORIZED);
     let unnamed = world.json("GET", "/api/v1/me/sessions", None, Value::Null).await;
     assert_eq!(unnamed.status, StatusCode::UNAUTHORIZED);
 }

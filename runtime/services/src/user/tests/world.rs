@@ -172,7 +172,14 @@ impl World {
     }
 
     pub async fn get(&self, path: &str, bearer: Option<&str>) -> Answer {
-        let mut request = Request::get(path);
+        self.as_bearer(Request::get(path), bearer).await
+    }
+
+    pub async fn post(&self, path: &str, bearer: Option<&str>) -> Answer {
+        self.as_bearer(Request::post(path), bearer).await
+    }
+
+    async fn as_bearer(&self, mut request: http::request::Builder, bearer: Option<&str>) -> Answer {
         if let Some(token) = bearer {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
