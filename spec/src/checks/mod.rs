@@ -1,6 +1,7 @@
 //! Every diagnostic code, one file each: what it means, how it is found, what it says, its tests.
 //!
-//! Codes are grouped: 001 reading, 010 form, 020 overlays and substitution, 030 references, 040 placement, 050 safety.
+//! Codes are grouped: 001 reading, 010 form, 020 overlays and substitution, 030 references, 040 placement, 050 safety,
+//! 060 policies.
 
 mod context;
 mod explanation;
@@ -27,6 +28,7 @@ pub(crate) mod missing_key;
 pub(crate) mod multiple_documents;
 pub(crate) mod out_of_range;
 pub(crate) mod overlay_names_nothing;
+pub(crate) mod policy_broken;
 pub(crate) mod port_twice;
 pub(crate) mod route_without_service;
 pub(crate) mod secret_literal;

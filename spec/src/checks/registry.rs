@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Every code, ascending.
-static ALL: [&Explanation; 35] = [
+static ALL: [&Explanation; 36] = [
     &syntax::EXPLANATION,
     &duplicate_key::EXPLANATION,
     &too_large::EXPLANATION,
@@ -40,6 +40,7 @@ static ALL: [&Explanation; 35] = [
     &secret_literal::EXPLANATION,
     &auth_off::EXPLANATION,
     &unpinned_version::EXPLANATION,
+    &policy_broken::EXPLANATION,
 ];
 
 /// Every explanation, by ascending code.
@@ -54,7 +55,7 @@ pub fn explain(code: Code) -> Option<&'static Explanation> {
 
 /// Runs every check of meaning.
 pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
-    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 12] = [
+    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 13] = [
         bad_name::check,
         duplicate_component::check,
         cycle::check,
@@ -67,6 +68,7 @@ pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         shard_key_not_in_key::check,
         auth_off::check,
         unpinned_version::check,
+        policy_broken::check,
     ];
     for check in CHECKS {
         check(context, out);

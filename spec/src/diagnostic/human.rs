@@ -15,15 +15,22 @@ const LINE_BYTES_MAX: usize = 240;
 
 /// Renders diagnostics and a closing count, ending in a line break; empty where there is none.
 pub fn human(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
+    human_of_all(&[(diagnostics, sources)], color)
+}
+
+/// The same for several specs with one closing count, in the given order.
+pub fn human_of_all(specs: &[(&[Diagnostic], &Sources)], color: bool) -> String {
+    let all: Vec<(&Diagnostic, &Sources)> =
+        specs.iter().flat_map(|(diagnostics, sources)| diagnostics.iter().map(move |d| (d, *sources))).collect();
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(140);
     let mut text = String::new();
-    for diagnostic in diagnostics.iter().take(PRINTED_MAX) {
+    for (diagnostic, sources) in all.iter().take(PRINTED_MAX) {
         text.push_str(&one(diagnostic, sources, &renderer));
         text.push_str("\n\n");
     }
-    if !diagnostics.is_empty() {
-        text.push_str(&summary(diagnostics));
+    if !all.is_empty() {
+        text.push_str(&summary(&all));
         text.push('\n');
     }
     text
@@ -101,9 +108,9 @@ fn boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-fn summary(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-    let warnings = diagnostics.len() - errors;
+fn summary(all: &[(&Diagnostic, &Sources)]) -> String {
+    let errors = all.iter().filter(|(d, _)| d.severity == Severity::Error).count();
+    let warnings = all.len() - errors;
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut parts = Vec::new();
     if errors > 0 {
@@ -113,8 +120,8 @@ fn summary(diagnostics: &[Diagnostic]) -> String {
         parts.push(count(warnings, "warning"));
     }
     let mut line = parts.join(", ");
-    if diagnostics.len() > PRINTED_MAX {
-        line.push_str(&format!(" ({} more not shown)", diagnostics.len() - PRINTED_MAX));
+    if all.len() > PRINTED_MAX {
+        line.push_str(&format!(" ({} more not shown)", all.len() - PRINTED_MAX));
     }
     line
 }

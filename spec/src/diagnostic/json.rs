@@ -52,9 +52,15 @@ fn place(sources: &Sources, span: Span) -> Place<'_> {
 
 /// Renders every diagnostic as one JSON document, lines and columns from 1, ends exclusive, without a final line break.
 pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> String {
-    let diagnostics = diagnostics
+    json_of_all(&[(diagnostics, sources)])
+}
+
+/// The same for several specs in one document, in the given order.
+pub fn json_of_all(specs: &[(&[Diagnostic], &Sources)]) -> String {
+    let diagnostics = specs
         .iter()
-        .map(|d| Entry {
+        .flat_map(|(diagnostics, sources)| diagnostics.iter().map(move |d| (d, *sources)))
+        .map(|(d, sources)| Entry {
             code: d.code.to_string(),
             severity: d.severity.name(),
             message: &d.message,

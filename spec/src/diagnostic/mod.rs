@@ -7,5 +7,5 @@ mod json;
 mod tests;
 
 pub use code::{Code, Diagnostic, Severity};
-pub use human::{PRINTED_MAX, human};
-pub use json::json;
+pub use human::{PRINTED_MAX, human, human_of_all};
+pub use json::{json, json_of_all};

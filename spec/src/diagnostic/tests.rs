@@ -1,6 +1,6 @@
 //! Both renderings, byte for byte.
 
-use super::{Code, Diagnostic, PRINTED_MAX, human, json};
+use super::{Code, Diagnostic, PRINTED_MAX, human, json, json_of_all};
 use crate::source::{FileId, Sources, Span};
 
 fn span(file: FileId, sources: &Sources, text: &str) -> Span {
@@ -64,6 +64,8 @@ fn machines_read_exactly_this() {
         r#""file":"topology.yaml","line":2,"column":7,"end_line":2,"end_column":8,"related":[]}]}"#,
     );
     assert_eq!(json(&diagnostics, &sources), expected);
+    let twice = json_of_all(&[(&diagnostics, &sources), (&diagnostics, &sources)]);
+    assert_eq!(twice.matches("AG010").count(), 2);
     assert_eq!(json(&[], &sources), r#"{"version":1,"diagnostics":[]}"#);
     assert_eq!(human(&[], &sources, false), "");
 }

@@ -17,4 +17,5 @@ pub use origins::{Origin, OriginSource, Origins};
 
 pub(crate) use overlay::{merge, refuse_tags};
 pub(crate) use resolve::resolve;
+pub(crate) use stores::declared_copies;
 pub(crate) use substitute::substitute;

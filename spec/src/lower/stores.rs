@@ -37,7 +37,7 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
     let embedded = work.or(said, || path("embedded"), false, "false", "the real engine");
     let nodes = nodes(named, kind, work);
     let datasets: Vec<Dataset> = datasets_of(written).iter().map(|d| dataset(name, d, kind, nodes, work)).collect();
-    let copies = if embedded { 1 } else { copies(written, kind, &datasets) };
+    let copies = if embedded { 1 } else { declared_copies(written, kind, &datasets) };
     let (default_port, shown, reason) = port(kind);
     let quorum = Consistency::Quorum;
     let pair = written.consistency.as_ref().map(|c| &c.value);
@@ -96,8 +96,8 @@ fn nodes(named: &Named<ast::Store>, kind: StoreKind, work: &mut Resolution<'_>) 
     nodes
 }
 
-/// Copies of each datum, the first included.
-fn copies(written: &ast::Store, kind: StoreKind, datasets: &[Dataset]) -> u32 {
+/// Copies of each datum in the real engine, the first included.
+pub(crate) fn declared_copies(written: &ast::Store, kind: StoreKind, datasets: &[Dataset]) -> u32 {
     let replicas = written.replicas.map(|r| narrow(r.value));
     match kind {
         StoreKind::Redis | StoreKind::Postgres => replicas.unwrap_or(0).saturating_add(1),

@@ -1,0 +1,110 @@
+//! What every quantity has in common, and the reading of numbers with suffixes.
+
+use thiserror::Error;
+
+/// Why a text is no such quantity.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UnitError {
+    /// It has another form.
+    #[error("has the wrong form")]
+    Form,
+    /// The form is right, the value is not possible.
+    #[error("is out of range: {0}")]
+    Range(&'static str),
+}
+
+/// A quantity with a written form.
+pub trait Unit: Sized {
+    /// What it is: `a size`.
+    const WHAT: &'static str;
+    /// The accepted forms, as examples: `900B, 8GiB, 30GB`.
+    const FORMS: &'static str;
+    /// What people forget before and after the value: `("", "s")`.
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[];
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Where the form is wrong or the value out of range.
+    fn parse(text: &str) -> Result<Self, UnitError>;
+    /// Prints the canonical form; [`Unit::parse`] reads it back to an equal value.
+    fn print(&self) -> String;
+}
+
+/// Units as people also write them, lower-case, with the accepted spelling.
+const SPELLINGS: [(&str, &str); 38] = [
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minute", "m"),
+    ("minutes", "m"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("b", "B"),
+    ("byte", "B"),
+    ("bytes", "B"),
+    ("kb", "kB"),
+    ("mb", "MB"),
+    ("gb", "GB"),
+    ("tb", "TB"),
+    ("kib", "KiB"),
+    ("mib", "MiB"),
+    ("gib", "GiB"),
+    ("tib", "TiB"),
+    ("ki", "KiB"),
+    ("mi", "MiB"),
+    ("gi", "GiB"),
+    ("g", "GiB"),
+    ("k", "k"),
+    ("m", "M"),
+    ("million", "M"),
+    ("thousand", "k"),
+    ("percent", "%"),
+    ("per second", "/s"),
+    ("per minute", "/m"),
+    ("rps", "/s"),
+    ("/sec", "/s"),
+];
+
+/// The accepted form that a refused text probably means.
+pub fn guess<U: Unit>(text: &str) -> Option<String> {
+    let mut variants = vec![text.to_owned(), text.replace([' ', '_', ','], "")];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text[digits..].trim().to_ascii_lowercase();
+    let spellings = SPELLINGS.iter().filter(|(wrong, _)| digits > 0 && *wrong == unit);
+    variants.extend(spellings.map(|(_, right)| format!("{}{right}", &text[..digits])));
+    let forgotten = [("", "")].iter().chain(U::FORGOTTEN);
+    let candidates = forgotten.flat_map(|(before, after)| variants.iter().map(move |v| format!("{before}{v}{after}")));
+    candidates.into_iter().find(|c| c.len() <= 64 && U::parse(c).is_ok())
+}
+
+/// Splits `123abc` into the number and what follows.
+pub(super) fn number(text: &str) -> Result<(u64, &str), UnitError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return Err(UnitError::Form);
+    }
+    let value = text[..digits].parse().map_err(|_| UnitError::Range("the number is too large"))?;
+    Ok((value, &text[digits..]))
+}
+
+/// Reads `123abc` where `abc` is one of the suffixes, each with its factor.
+pub(super) fn scaled(text: &str, suffixes: &[(&str, u64)]) -> Result<u64, UnitError> {
+    let (value, suffix) = number(text)?;
+    let (_, factor) = suffixes.iter().find(|(s, _)| *s == suffix).ok_or(UnitError::Form)?;
+    value.checked_mul(*factor).ok_or(UnitError::Range("the number is too large"))
+}
+
+/// The shortest way to write a value with one of the suffixes; the earlier suffix wins a tie.
+pub(super) fn shortest(value: u64, suffixes: &[(&str, u64)]) -> String {
+    let fitting = suffixes.iter().filter(|(_, factor)| value.is_multiple_of(*factor));
+    let mut all: Vec<String> = fitting.map(|(suffix, factor)| format!("{}{suffix}", value / factor)).collect();
+    all.sort_by_key(String::len);
+    all.into_iter().next().unwrap_or_else(|| value.to_string())
+}
