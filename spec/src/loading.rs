@@ -107,7 +107,11 @@ fn tree(
             let folder = path.rfind(['/', '\\']).map_or("", |i| &path[..=i]);
             let before = loaded.diagnostics.len();
             match file(&format!("{folder}{relative}"), text, loaded) {
-                Some(overlay) => lower::merge(&mut base, overlay, &mut loaded.diagnostics),
+                Some(overlay) => {
+                    let file = overlay.span.file;
+                    lower::merge(&mut base, overlay, &mut loaded.diagnostics);
+                    lower::refuse_idle_tags(&base, file, &mut loaded.diagnostics);
+                }
                 // An overlay of nothing but comments changes nothing.
                 None if loaded.diagnostics.len() == before => {}
                 None => return None,

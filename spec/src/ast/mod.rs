@@ -1,7 +1,7 @@
 //! Wire shapes: what a spec says, section by section, every value with its place and nothing decided yet.
 //!
 //! A collecting decoder builds them from the tree and reports every fault of form. Names are text here; ids exist only
-//! after [`crate::lower`].
+//! after `lower`.
 
 #[macro_use]
 mod section;

@@ -28,6 +28,12 @@ pub fn in_base(span: Span, tag: &str) -> Diagnostic {
         .with_help("remove the tag")
 }
 
+/// One of ours where an overlay merges nothing.
+pub fn idle(span: Span, tag: &str) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, format!("`{tag}` has nothing to act on here"))
+        .with_help("the value around it replaces the base's whole value; remove the tag")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,9 +108,10 @@ fn suspicion(path: &[&str], text: &str) -> Option<&'static str> {
 /// Names of free settings that promise a secret.
 fn secret_name(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential"]
+    // `token_lifetime` names no secret, `api_token` does.
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "access_key", "credentials"]
         .iter()
-        .any(|word| key.contains(word))
+        .any(|word| key.ends_with(word))
 }
 
 /// No secret that can be told by its form is shorter: `a://b:c@d`.
@@ -173,6 +174,7 @@ mod tests {
         assert!(at(&["secrets", "pg"], "env:"));
         assert!(!at(&["services", "x", "environment", "DB_PASSWORD"], "secret:pg"));
         assert!(!at(&["services", "user", "password_memory"], "19MiB"));
+        assert!(!at(&["vars", "token_lifetime"], "10m"));
         assert!(!at(&["gateway", "limits", "per_token"], "50/s burst 100"));
         assert!(!at(&["secrets", "pg"], "env:PG_PASSWORD"));
         assert!(!at(&["gateway", "host"], "chat.example.test"));

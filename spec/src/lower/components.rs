@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ast::{self, Acl, Choice, Environment, Named, Program};
-use crate::checks::missing_key;
+use crate::checks::{missing_key, out_of_range};
 use crate::source::Spanned;
 use crate::topology::{Health, Need, Realtime, Registry, Service, ServiceKind};
 use crate::units::{HealthCheck, RestartBackoff, Unit};
@@ -155,10 +155,19 @@ fn kind(named: &Named<ast::Service>, work: &mut Resolution<'_>) -> ServiceKind {
         Program::Notification => ServiceKind::Notification,
         Program::Search => ServiceKind::Search,
         Program::Process => ServiceKind::Process {
-            command: written.command.iter().flat_map(|c| &c.value).map(|c| c.value.clone()).collect(),
+            command: command(written, work),
             environment: environment(written.environment.as_ref(), work),
         },
     }
+}
+
+/// A process's program and arguments: at least the program.
+fn command(written: &ast::Service, work: &mut Resolution<'_>) -> Vec<String> {
+    let Some(command) = &written.command else { return Vec::new() };
+    if command.value.is_empty() {
+        work.out.push(out_of_range::at(command.span, "`command`", "must name a program", None));
+    }
+    command.value.iter().map(|c| c.value.clone()).collect()
 }
 
 /// A process's environment. References to secrets stay references, but they must be declared.

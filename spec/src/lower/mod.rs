@@ -15,7 +15,7 @@ mod tests;
 
 pub use origins::{Origin, OriginSource, Origins};
 
-pub(crate) use overlay::{merge, refuse_tags};
+pub(crate) use overlay::{merge, refuse_idle_tags, refuse_tags};
 pub(crate) use resolve::resolve;
 pub(crate) use stores::declared_copies;
 pub(crate) use substitute::substitute;

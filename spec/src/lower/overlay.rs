@@ -5,7 +5,7 @@
 
 use crate::checks::{foreign_tag, overlay_names_nothing};
 use crate::diagnostic::Diagnostic;
-use crate::source::{Entry, Node, Tag, Value};
+use crate::source::{Entry, FileId, Node, Span, Tag, Value};
 
 /// Applies an overlay to the base.
 pub(crate) fn merge(base: &mut Node, overlay: Node, out: &mut Vec<Diagnostic>) {
@@ -14,11 +14,25 @@ pub(crate) fn merge(base: &mut Node, overlay: Node, out: &mut Vec<Diagnostic>) {
 }
 
 /// Tags have no meaning outside overlays.
-pub(crate) fn refuse_tags(root: &Node, out: &mut Vec<Diagnostic>) {
+pub(crate) fn refuse_tags(base: &Node, out: &mut Vec<Diagnostic>) {
+    each_tag(base, &mut |tag, span| out.push(foreign_tag::in_base(span, tag.name())));
+}
+
+/// Tags of the overlay that are still there after the merge stand where nothing is merged: inside a value that replaces
+/// another one whole.
+pub(crate) fn refuse_idle_tags(merged: &Node, overlay: FileId, out: &mut Vec<Diagnostic>) {
+    each_tag(merged, &mut |tag, span| {
+        if span.file == overlay {
+            out.push(foreign_tag::idle(span, tag.name()));
+        }
+    });
+}
+
+fn each_tag(root: &Node, report: &mut dyn FnMut(Tag, Span)) {
     let mut waiting = vec![root];
     while let Some(node) = waiting.pop() {
         if let Some((tag, span)) = node.tag {
-            out.push(foreign_tag::in_base(span, tag.name()));
+            report(tag, span);
         }
         match &node.value {
             Value::Mapping(entries) => waiting.extend(entries.iter().rev().map(|e| &e.value)),

@@ -55,6 +55,15 @@ fn replace_and_add_say_what_they_do() {
 }
 
 #[test]
+fn a_tag_that_does_nothing_is_an_error() {
+    let base = "services:\n  user: { port: 9300, needs: [cache] }\nstores:\n  cache: { kind: redis, embedded: true }\n";
+    let inside = check(base, "services:\n  user: !replace { port: 9300, replicas: !add 2 }\n");
+    assert_eq!(codes(&inside), ["AG007 spec/dev.yaml:2:42"]);
+    let listed = check(base, "services:\n  user: { needs: [!add cache] }\n");
+    assert_eq!(codes(&listed), ["AG007 spec/dev.yaml:2:19"]);
+}
+
+#[test]
 fn an_overlay_of_comments_changes_nothing() {
     let loaded = check("zones: [a]\n", "# nothing yet\n");
     assert!(loaded.topology.is_some() && loaded.diagnostics.is_empty());

@@ -1,6 +1,6 @@
 //! The resolved model: every name an id, every default decided, every unit a number.
 //!
-//! Nothing here knows YAML. [`crate::lower`] is the only place that builds a [`Topology`] from a file; everything
+//! Nothing here knows YAML. `lower` is the only place that builds a [`Topology`] from a file; everything
 //! downstream (generator, fleet, simulator, command line) reads this model and nothing else.
 
 mod component;
