@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use archgen_env::net::Address;
 use archgen_ports::ServiceKey;
-use archgen_spec::topology::Topology;
+use archgen_spec::topology::{ServiceKind, Topology};
 
 use crate::Host;
 
@@ -42,6 +42,19 @@ pub struct Assembly {
     pub engine: EngineKind,
     /// Public URLs.
     pub public: PublicUrls,
+}
+
+impl Assembly {
+    /// The address of a host.
+    pub(crate) fn address(&self, host: &str) -> Result<&Address, FleetError> {
+        self.addresses.get(host).ok_or_else(|| FleetError::NoAddress(host.to_owned()))
+    }
+
+    /// Ownership shards of the channels: those of the messaging service.
+    pub(crate) fn shards(&self) -> u16 {
+        let messaging = self.topology.services.iter().find(|s| s.kind == ServiceKind::Messaging);
+        messaging.map_or(1, |s| s.shards.max(1))
+    }
 }
 
 /// Why a topology cannot be assembled or a host ended.

@@ -1,1 +1,17 @@
-//! archgen-store: to be filled.
+//! The embedded store: a node that keeps every port's promise on an ordered key-value engine, and the client that speaks to it.
+//!
+//! `engine` (fjall, and the deterministic log engine) → `committer` (group commit) → `operations` (one file per port) → `node`
+//! (HTTP) ⇄ `client` (the ports). The same node code runs under `archgen up` and in simulation; only the engine differs. A node
+//! keeps one copy of each datum: past one machine the answer is the real engine.
+
+mod client;
+mod committer;
+pub mod engine;
+mod node;
+mod operations;
+#[cfg(sabotage)]
+pub mod sabotage;
+
+pub use client::StoreClient;
+pub use engine::EngineKind;
+pub use node::{NodeConfig, NodeError, run};

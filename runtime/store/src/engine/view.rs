@@ -1,0 +1,67 @@
+//! [`View`]: an engine with writes that are decided but not yet committed. What decides on it sees both.
+
+use super::{Batch, Engine, EngineError, Pair};
+
+/// Committed state with an overlay of writes.
+pub struct View<'a> {
+    engine: &'a dyn Engine,
+    writes: Batch,
+}
+
+impl<'a> View<'a> {
+    /// The committed state alone.
+    pub fn new(engine: &'a dyn Engine) -> Self {
+        Self { engine, writes: Batch::new() }
+    }
+
+    /// The writes so far.
+    pub fn into_writes(self) -> Batch {
+        self.writes
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        match self.writes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.engine.get(key),
+        }
+    }
+
+    /// Sets a key.
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert(key, Some(value));
+    }
+
+    /// Deletes a key.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// As [`Engine::scan`].
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn scan(&self, from: &[u8], to: &[u8], limit: usize, reverse: bool) -> Result<Vec<Pair>, EngineError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let overlay: Vec<_> = self.writes.range(from.to_vec()..to.to_vec()).collect();
+        // Each overlay entry can hide at most one committed pair.
+        let committed = self.engine.scan(from, to, limit.saturating_add(overlay.len()), reverse)?;
+        if overlay.is_empty() {
+            return Ok(committed);
+        }
+        let mut merged: Batch = committed.into_iter().map(|(k, v)| (k, Some(v))).collect();
+        merged.extend(overlay.into_iter().map(|(k, v)| (k.clone(), v.clone())));
+        let pairs = merged.into_iter().filter_map(|(k, v)| v.map(|v| (k, v)));
+        Ok(if reverse {
+            let all: Vec<Pair> = pairs.collect();
+            all.into_iter().rev().take(limit).collect()
+        } else {
+            pairs.take(limit).collect()
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! The store protocol: one route per port, one call per request, under the fleet's key.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use archgen_env::http::Problem;
+use archgen_ports::{ServiceKey, StoreError};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State as Extract},
+    middleware::{self, Next},
+    response::Response,
+    routing::post,
+};
+use http::StatusCode;
+use serde_json::{Value, to_value};
+use tokio::time::{Instant, timeout_at};
+
+use super::{objects, state::State};
+use crate::{
+    committer::{Decision, DecisionError},
+    operations::{
+        accounts::{self, AccountsCall},
+        cache::CacheCall,
+        documents::{self, DocumentsCall},
+        events::{self, EventsCall},
+        index::{self, IndexCall},
+        messages::{self, MessagesCall},
+    },
+};
+
+/// Body of one call.
+const CALL_BYTES_MAX: usize = 16 << 20;
+/// Longest wait of a fetch, milliseconds.
+const FETCH_WAIT_MS_MAX: u64 = 30_000;
+
+type Shared = Extract<Arc<State>>;
+type Answer = Result<Json<Value>, Problem>;
+
+pub(super) fn routes(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/store/accounts", post(on_accounts))
+        .route("/store/messages", post(on_messages))
+        .route("/store/documents", post(on_documents))
+        .route("/store/events", post(on_events))
+        .route("/store/index", post(on_index))
+        .route("/store/cache", post(on_cache))
+        .route("/store/blobs", post(objects::on_call))
+        .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(state.clone(), guard))
+        .with_state(state)
+}
+
+async fn guard(Extract(state): Shared, request: Request, next: Next) -> Result<Response, Problem> {
+    let presented = request.headers().get(ServiceKey::HEADER).map(|v| v.as_bytes()).unwrap_or_default();
+    if !state.key.matches(presented) {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "fleet_only", "the store serves its fleet only"));
+    }
+    state.calls.inc();
+    Ok(next.run(request).await)
+}
+
+/// A read's answer. An engine that cannot be read is a 500: nothing was applied.
+pub(super) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
+    result.map(Json).map_err(|error| match error {
+        DecisionError::Invalid(reason) => Problem::invalid(reason),
+        other => {
+            tracing::error!(error = %other, "read failed");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "engine", "the store cannot read its data")
+        }
+    })
+}
+
+/// A decision's answer once it is durable. 4xx and 503 say that nothing was applied, 500 that nobody knows.
+pub(super) async fn decide(state: &State, decision: Decision) -> Answer {
+    state.committer.decide(decision).await.map(Json).map_err(|error| match error {
+        StoreError::Refused(reason) if reason.contains("overloaded") => Problem::unavailable(reason),
+        StoreError::Refused(reason) => Problem::invalid(reason),
+        StoreError::Indeterminate(reason) => {
+            tracing::error!(%reason, "a write has no known outcome");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "engine", "the store cannot say whether it was written")
+        }
+    })
+}
+
+async fn on_accounts(Extract(state): Shared, Json(call): Json<AccountsCall>) -> Answer {
+    match accounts::read(&*state.engine, &call).transpose() {
+        Some(result) => read_answer(result),
+        None => match call {
+            AccountsCall::Commit { writes } => {
+                decide(&state, Box::new(move |view| accounts::commit(view, writes))).await
+            }
+            _ => Err(Problem::invalid("not a call")),
+        },
+    }
+}
+
+async fn on_documents(Extract(state): Shared, Json(call): Json<DocumentsCall>) -> Answer {
+    match documents::read(&*state.engine, &call).transpose() {
+        Some(result) => read_answer(result),
+        None => match call {
+            DocumentsCall::Put { collection, key, expect, value } => {
+                decide(&state, Box::new(move |view| documents::put(view, &collection, &key, expect, value))).await
+            }
+            _ => Err(Problem::invalid("not a call")),
+        },
+    }
+}
+
+async fn on_messages(Extract(state): Shared, Json(call): Json<MessagesCall>) -> Answer {
+    match messages::read(&*state.engine, &call, state.env.wall_ms()).transpose() {
+        Some(result) => read_answer(result),
+        None => {
+            let env = state.env.clone();
+            decide(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms()))).await
+        }
+    }
+}
+
+fn partitions(state: &State, topic: &str) -> Result<u16, Problem> {
+    state.topics.get(topic).copied().ok_or_else(|| Problem::invalid(format!("there is no topic `{topic}`")))
+}
+
+async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answer {
+    match call {
+        EventsCall::Partitions { topic } => Ok(Json(partitions(&state, &topic)?.into())),
+        EventsCall::Publish { topic, events } => {
+            let partitions = partitions(&state, &topic)?;
+            decide(&state, Box::new(move |view| events::publish(view, &topic, partitions, events))).await
+        }
+        EventsCall::Fetch { topic, partition, offset, records_max, wait_ms } => {
+            partitions(&state, &topic)?;
+            let mut commits = state.committer.commits();
+            let deadline = Instant::now() + Duration::from_millis(wait_ms.min(FETCH_WAIT_MS_MAX));
+            loop {
+                commits.mark_unchanged();
+                let found = events::fetch(&*state.engine, &topic, partition, offset, records_max);
+                let stopping = state.env.shutdown().is_triggered();
+                if !matches!(&found, Ok(records) if records.is_empty()) || stopping {
+                    return read_answer(found.and_then(|records| Ok(to_value(records)?)));
+                }
+                let waited = async {
+                    tokio::select! {
+                        biased;
+                        () = state.env.shutdown().triggered() => {}
+                        _ = commits.changed() => {}
+                    }
+                };
+                if timeout_at(deadline, waited).await.is_err() {
+                    return Ok(Json(Value::Array(Vec::new())));
+                }
+            }
+        }
+        EventsCall::Committed { group, topic, partition } => {
+            read_answer(events::committed(&*state.engine, &group, &topic, partition).map(Value::from))
+        }
+        EventsCall::Commit { group, topic, partition, offset } => {
+            decide(&state, Box::new(move |view| events::commit(view, &group, &topic, partition, offset))).await
+        }
+    }
+}
+
+async fn on_index(Extract(state): Shared, Json(call): Json<IndexCall>) -> Answer {
+    match call {
+        IndexCall::Put { index, documents } => {
+            let write_all: Decision = Box::new(move |view| {
+                for document in documents {
+                    let (id, version) = (document.id.clone(), document.version);
+                    index::write(view, &index, &id, version, Some(document))?;
+                }
+                Ok(Value::Null)
+            });
+            decide(&state, write_all).await
+        }
+        IndexCall::Delete { index, id, version } => {
+            decide(&state, Box::new(move |view| index::write(view, &index, &id, version, None))).await
+        }
+        IndexCall::Search { index, query } => read_answer(index::search(&*state.engine, &index, &query)),
+    }
+}
+
+async fn on_cache(Extract(state): Shared, Json(call): Json<CacheCall>) -> Answer {
+    let mut cache = state.cache.lock().unwrap_or_else(PoisonError::into_inner);
+    let answer = match call {
+        CacheCall::Get { key } => to_value(cache.get(&key)),
+        CacheCall::Set { key, value, ttl_ms } => {
+            cache.set(&key, value, ttl_ms);
+            Ok(Value::Null)
+        }
+        CacheCall::Delete { key } => {
+            cache.delete(&key);
+            Ok(Value::Null)
+        }
+        CacheCall::Increment { key, by, ttl_ms } => to_value(cache.increment(&key, by, ttl_ms)),
+        CacheCall::Keys { prefix, limit } => to_value(cache.keys(&prefix, limit)),
+    };
+    read_answer(answer.map_err(DecisionError::from))
+}

@@ -1,0 +1,81 @@
+//! What a node is told, and its run.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use archgen_env::{
+    Env,
+    http::{Probe, ServerLimits, serve},
+    net::Address,
+};
+use archgen_ports::ServiceKey;
+
+use super::{api, marker, objects, state::State};
+use crate::engine::{self, EngineError, EngineKind};
+
+/// Configuration of a node.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Name of the store that it is a node of.
+    pub store: String,
+    /// Where it listens.
+    pub address: Address,
+    /// Base URL at which clients reach its objects, without a final slash.
+    pub public_url: String,
+    /// The fleet's key.
+    pub key: ServiceKey,
+    /// Engine.
+    pub engine: EngineKind,
+    /// Topic to its number of partitions.
+    pub topics: BTreeMap<String, u16>,
+}
+
+/// Why a node does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data folder is another store's, another engine's, or lacks its marker.
+    #[error(
+        "`{file}`: {reason}; this is not a data folder of store `{store}`: move it away, or start where it belongs"
+    )]
+    Foreign {
+        /// The file.
+        file: String,
+        /// What was found.
+        reason: String,
+        /// The store that was expected.
+        store: String,
+    },
+    /// The data cannot be read.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The disk failed.
+    #[error("`{file}`")]
+    Disk {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}")]
+    Listen(Address, #[source] io::Error),
+}
+
+/// Runs a node until the order to stop.
+///
+/// # Errors
+/// See [`NodeError`]: a node whose data is damaged refuses to start and names the file.
+pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
+    let (its_env, its_config) = (env.clone(), config.clone());
+    let opened = env.compute(move || {
+        marker::check(&its_env, &its_config)?;
+        objects::sweep(&its_env)?;
+        Ok::<_, NodeError>(engine::open(&its_env, its_config.engine)?)
+    });
+    let engine = opened.await?;
+    let probe = Probe::default();
+    let state = Arc::new(State::new(&env, &config, engine, &probe));
+    let routes = api::routes(state.clone()).merge(objects::routes(state)).merge(probe.routes());
+    probe.set_ready(true);
+    let limits = ServerLimits::default();
+    serve(&env, &config.address, routes, limits).await.map_err(|e| NodeError::Listen(config.address, e))
+}
