@@ -5,17 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use archgen_env::net::Address;
 use archgen_ports::ServiceKey;
 use archgen_spec::topology::{ServiceKind, Topology};
+use archgen_store::EngineKind;
 
 use crate::Host;
-
-/// Engine under the embedded stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineKind {
-    /// fjall, for fleets on an operating system.
-    Fjall,
-    /// The deterministic log engine.
-    Log,
-}
 
 /// Host name to the address where it listens and is called.
 pub type Addresses = BTreeMap<String, Address>;
@@ -64,7 +56,9 @@ pub enum FleetError {
     #[error("no address for host `{0}`")]
     NoAddress(String),
     /// A service lacks a store it cannot work without.
-    #[error("service `{service}` needs a {kind} store: name one of its datasets under `needs`, `publishes` or `consumes`")]
+    #[error(
+        "service `{service}` needs a {kind} store: name one of its datasets under `needs`, `publishes` or `consumes`"
+    )]
     NoStore {
         /// The service.
         service: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archgen_env::{Env, net::Address};
 use archgen_spec::topology::{Component, Instance};
 
-use crate::{Assembly, FleetError};
+use crate::{Assembly, FleetError, start};
 
 /// One host of the fleet. Starting it twice starts it anew: all state is in its `Env`'s disk.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Host {
     ///
     /// # Errors
     /// [`FleetError`] where it cannot start or ends by itself.
-    pub async fn start(&self, _env: Env) -> Result<(), FleetError> {
-        Err(FleetError::Ended { host: self.name().to_owned(), reason: "not assembled yet".to_owned() })
+    pub async fn start(&self, env: Env) -> Result<(), FleetError> {
+        start::run(&self.assembly, &self.instance, env).await
     }
 }

@@ -5,6 +5,9 @@
 
 mod assembly;
 mod host;
+mod start;
+mod wiring;
 
-pub use assembly::{Addresses, Assembly, EngineKind, FleetError, PublicUrls, hosts};
+pub use archgen_store::EngineKind;
+pub use assembly::{Addresses, Assembly, FleetError, PublicUrls, hosts};
 pub use host::Host;

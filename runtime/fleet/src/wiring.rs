@@ -135,6 +135,16 @@ impl Wiring<'_> {
         self.assembly.topology.store(reference.store).datasets[reference.dataset].name.clone()
     }
 
+    /// Whether a store is of this kind.
+    pub(crate) fn is_kind(&self, id: StoreId, kind: StoreKind) -> bool {
+        self.assembly.topology.store(id).kind == kind
+    }
+
+    /// The topics that a service consumes, in declared order.
+    pub(crate) fn consumed(&self, service: &Service) -> Vec<String> {
+        service.consumes.iter().map(|d| self.dataset(*d)).collect()
+    }
+
     /// The first topic that a service publishes to.
     pub(crate) fn topic(&self, service: &Service) -> Option<String> {
         service.publishes.first().map(|d| self.dataset(*d))

@@ -1,0 +1,192 @@
+//! Starts one host: makes what its program is configured with, and runs the program.
+
+use std::collections::BTreeMap;
+
+use archgen_env::{Env, http::ServerLimits};
+use archgen_services::{
+    file, gateway,
+    host::{HostContext, HostError},
+    identity::TokenVerifier,
+    notification, registry, search, user,
+};
+use archgen_spec::topology::{Component, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind};
+use archgen_store::{NodeConfig, NodeError};
+
+use crate::{Assembly, FleetError, wiring::Wiring};
+
+/// Largest file where no route says otherwise, bytes.
+const FILE_BYTES_MAX: u64 = 100 << 20;
+/// How long an upload URL is good, milliseconds.
+const UPLOAD_MS_MAX: u64 = 15 * 60_000;
+/// How long a download URL is good, milliseconds.
+const DOWNLOAD_MS_MAX: u64 = 60_000;
+
+/// Runs a host until the order to stop.
+pub(crate) async fn run(assembly: &Assembly, instance: &Instance, env: Env) -> Result<(), FleetError> {
+    let wiring = Wiring { assembly, instance, env };
+    let topology = &assembly.topology;
+    match instance.component {
+        Component::Store(id) => run_store(&wiring, id).await,
+        Component::Registry => run_registry(&wiring).await,
+        Component::Gateway => run_gateway(&wiring).await,
+        Component::Realtime => Err(FleetError::NotEmbedded("realtime".to_owned(), "socketio")),
+        Component::Service(id) => run_service(&wiring, topology.service(id)).await,
+    }
+}
+
+fn ended(wiring: &Wiring<'_>, result: Result<(), HostError>) -> Result<(), FleetError> {
+    result.map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(String::new, |c| format!(": {c}"));
+        FleetError::Ended { host: wiring.instance.name.clone(), reason: format!("{error}{cause}") }
+    })
+}
+
+fn topics(store: &Store) -> BTreeMap<String, u16> {
+    let partitions = store.datasets.iter().filter_map(|d| match &d.shape {
+        DatasetShape::Topic { partitions, .. } => Some((d.name.clone(), (*partitions).clamp(1, 1_024) as u16)),
+        _ => None,
+    });
+    partitions.collect()
+}
+
+async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
+    let store = wiring.assembly.topology.store(id);
+    if !store.embedded {
+        return Err(FleetError::NotEmbedded(store.name.clone(), store.kind.name()));
+    }
+    let address = wiring.assembly.address(&wiring.instance.name)?.clone();
+    let config = NodeConfig {
+        store: store.name.clone(),
+        public_url: format!("http://{address}"),
+        address,
+        key: wiring.assembly.key.clone(),
+        engine: wiring.assembly.engine,
+        topics: topics(store),
+    };
+    archgen_store::run(wiring.env.clone(), config).await.map_err(|error: NodeError| {
+        let cause = std::error::Error::source(&error).map_or_else(String::new, |c| format!(": {c}"));
+        FleetError::Ended { host: wiring.instance.name.clone(), reason: format!("{error}{cause}") }
+    })
+}
+
+async fn run_registry(wiring: &Wiring<'_>) -> Result<(), FleetError> {
+    let declared = wiring.assembly.topology.registry.as_ref();
+    let embedded = declared.is_some_and(|r| r.embedded);
+    let registry = declared.filter(|_| embedded).ok_or(FleetError::NotEmbedded("registry".to_owned(), "consul"))?;
+    let mut others = wiring.peer_list(Component::Registry)?;
+    others.retain(|peer| peer.name != wiring.instance.name);
+    let config =
+        registry::Config { datacenter: registry.datacenter.clone(), default_deny: registry.default_deny, others };
+    ended(wiring, registry::run(wiring.context()?, config).await)
+}
+
+fn verifier(wiring: &Wiring<'_>, context: &HostContext) -> Result<TokenVerifier, FleetError> {
+    let user = wiring.service(context, &ServiceKind::User, "user")?;
+    Ok(TokenVerifier::new(wiring.env.clone(), user, &wiring.assembly.topology.name))
+}
+
+async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
+    let topology = &wiring.assembly.topology;
+    let declared = topology.gateway.as_ref().filter(|g| g.embedded);
+    let declared = declared.ok_or(FleetError::NotEmbedded("gateway".to_owned(), "nginx"))?;
+    let context = wiring.context()?;
+    let mut services = Vec::with_capacity(topology.services.len());
+    for (index, service) in topology.services.iter().enumerate() {
+        services.push(gateway::Upstream {
+            name: service.name.clone(),
+            peers: wiring.peer_list(Component::Service(archgen_spec::topology::ServiceId(index)))?,
+            fleet: !matches!(service.kind, ServiceKind::Process { .. }),
+        });
+    }
+    let config = gateway::Config {
+        name: topology.name.clone(),
+        gateway: declared.clone(),
+        services,
+        cache: wiring.any_cache()?,
+        verifier: Some(verifier(wiring, &context)?),
+        realtime: wiring.assembly.public.realtime.clone(),
+        server: ServerLimits::default(),
+    };
+    ended(wiring, gateway::run(context, config).await)
+}
+
+async fn run_service(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    match &service.kind {
+        ServiceKind::User => run_user(wiring, service).await,
+        ServiceKind::File => run_file(wiring, service).await,
+        ServiceKind::Notification => run_notification(wiring, service).await,
+        ServiceKind::Search => run_search(wiring, service).await,
+        ServiceKind::Messaging => Err(FleetError::NotEmbedded(service.name.clone(), "messaging")),
+        ServiceKind::Process { .. } => {
+            Err(FleetError::NotEmbedded(service.name.clone(), "programs of the user's own yet"))
+        }
+    }
+}
+
+async fn run_user(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    let context = wiring.context()?;
+    let ports = wiring.ports(service)?;
+    let topology = &wiring.assembly.topology;
+    let public_url = wiring.assembly.public.gateway.clone();
+    let config = user::Config {
+        accounts: ports.accounts()?,
+        cache: ports.optional_cache(),
+        events: ports.optional_events(),
+        topic: wiring.topic(service).unwrap_or_else(|| "user".to_owned()),
+        clients: vec![user::RegisteredClient::web(&topology.name, vec![format!("{public_url}/")])],
+        public_url,
+        audience: topology.name.clone(),
+        password_memory_bytes: service.password_memory_bytes,
+        realtime: wiring.realtime(&context)?,
+    };
+    ended(wiring, user::run(context, config).await)
+}
+
+async fn run_file(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    let context = wiring.context()?;
+    let ports = wiring.ports(service)?;
+    let bucket = service.needs.iter().find_map(|need| match need {
+        archgen_spec::topology::Need::Dataset(d) if wiring.is_kind(d.store, StoreKind::S3) => Some(wiring.dataset(*d)),
+        _ => None,
+    });
+    let routes = wiring.assembly.topology.gateway.as_ref().map(|g| g.routes.as_slice()).unwrap_or_default();
+    let limit = routes.iter().filter(|r| r.prefix == "/api/v1/files").map(|r| r.body_bytes_max).max();
+    let config = file::Config {
+        documents: ports.documents()?,
+        blobs: ports.blobs()?,
+        bucket: bucket.unwrap_or_else(|| "files".to_owned()),
+        events: ports.optional_events(),
+        topic: wiring.topic(service).unwrap_or_else(|| "file".to_owned()),
+        messaging: wiring.service(&context, &ServiceKind::Messaging, "messaging")?,
+        file_bytes_max: limit.unwrap_or(FILE_BYTES_MAX),
+        upload_ms_max: UPLOAD_MS_MAX,
+        download_ms_max: DOWNLOAD_MS_MAX,
+    };
+    ended(wiring, file::run(context, config).await)
+}
+
+async fn run_notification(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    let context = wiring.context()?;
+    let ports = wiring.ports(service)?;
+    let config = notification::Config {
+        documents: ports.documents()?,
+        events: ports.events()?,
+        message_topic: wiring.consumed(service).into_iter().next().unwrap_or_else(|| "message".to_owned()),
+        messaging: wiring.service(&context, &ServiceKind::Messaging, "messaging")?,
+        realtime: wiring.realtime(&context)?,
+    };
+    ended(wiring, notification::run(context, config).await)
+}
+
+async fn run_search(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    let context = wiring.context()?;
+    let ports = wiring.ports(service)?;
+    let config = search::Config {
+        index: ports.index()?,
+        events: ports.events()?,
+        topics: wiring.consumed(service),
+        messaging: wiring.service(&context, &ServiceKind::Messaging, "messaging")?,
+        user: wiring.service(&context, &ServiceKind::User, "user")?,
+    };
+    ended(wiring, search::run(context, config).await)
+}
