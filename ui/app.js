@@ -207,13 +207,18 @@ function drawChannels() {
   document.title = (unread ? `(${unread}) ` : '') + state.config.name;
 }
 
+function drawTitle(channel) {
+  $('title').textContent = ({ dm: '', private: '◆ ' }[channel.kind] ?? '# ') + channelName(channel);
+  $('compose').body.placeholder = `Message ${channelName(channel)}`;
+}
+
 async function openChannel(channel) {
   state.open = channel;
   $('room').classList.remove('menu');
-  $('title').textContent = (channel.kind === 'dm' ? '' : channel.kind === 'private' ? '◆ ' : '# ') + channelName(channel);
+  drawTitle(channel);
   $('join').hidden = channel.inside;
   $('compose').hidden = !channel.inside;
-  $('compose').body.placeholder = `Message ${channelName(channel)}`;
+  $('invite').hidden = channel.kind === 'dm';
   $('people').hidden = !channel.inside;
   $('typing').textContent = '';
   drawChannels();
@@ -252,7 +257,7 @@ async function loadMembers(channel) {
   const known = await call('POST', '/api/v1/presence/query', { users }).catch(() => ({ items: [] }));
   takePresence(known.items);
   if (state.socket) state.socket.ask('presence:watch', { users }).then((a) => a && takePresence(a.items || [])).catch(() => {});
-  if (channel === state.open) { drawMembers(channel); drawChannels(); $('title').textContent = (channel.kind === 'dm' ? '' : channel.kind === 'private' ? '◆ ' : '# ') + channelName(channel); }
+  if (channel === state.open) { drawMembers(channel); drawChannels(); drawTitle(channel); }
 }
 
 $('add-channel').onclick = () => { $('new-channel').hidden = !$('new-channel').hidden; if (!$('new-channel').hidden) $('new-channel').elements.name.focus(); };
@@ -483,6 +488,7 @@ $('compose').onsubmit = (event) => {
   const body = event.target.body.value.trim(), channel = state.open;
   if (!body || !channel) return;
   event.target.body.value = '';
+  typed = 0;
   grow();
   const key = crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
   const row = { author: state.me.id, ts: Date.now(), body, key, pending: true };
@@ -554,8 +560,8 @@ function drawTyping() {
 
 function colour(id) {
   let sum = 0;
-  for (const c of id) sum = (sum * 31 + c.charCodeAt(0)) % 360;
-  return `hsl(${sum} 45% 45%)`;
+  for (const c of id) sum = (sum * 33 + c.charCodeAt(0)) % 1_000_003;
+  return `hsl(${(sum * 137) % 360} 45% 45%)`;
 }
 
 const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
