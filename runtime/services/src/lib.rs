@@ -10,6 +10,7 @@ pub mod file;
 pub mod gateway;
 pub mod host;
 pub mod identity;
+pub mod messaging;
 pub mod notification;
 pub mod registry;
 pub mod search;

@@ -1,0 +1,49 @@
+//! What the messaging service is given, and its run.
+
+use std::sync::Arc;
+
+use archgen_env::http::ServerLimits;
+use archgen_ports::{accounts::Accounts, events::Events, messages::Messages};
+
+use super::{api, internal, lease, relay, state::State};
+use crate::host::{HostContext, HostError, Peers};
+
+/// Configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// Channel logs and leases.
+    pub messages: Arc<dyn Messages>,
+    /// Channels and members.
+    pub accounts: Arc<dyn Accounts>,
+    /// Where events go; without it nothing is published.
+    pub events: Option<Arc<dyn Events>>,
+    /// Topic of the events.
+    pub topic: String,
+    /// The user service, which knows handles.
+    pub user: Peers,
+    /// The instances of this service, this one among them, ordinal order.
+    pub messaging: Peers,
+    /// Realtime hosts, which are told of every entry.
+    pub realtime: Option<Peers>,
+    /// Ownership shards.
+    pub shards: u16,
+    /// How long an owner may go without renewing, milliseconds.
+    pub lease_ms: u64,
+}
+
+/// Runs the service until the order to stop; then gives its shards back.
+///
+/// # Errors
+/// [`HostError::Listen`].
+pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> {
+    let state = Arc::new(State::new(&context, config));
+    let tasks =
+        [context.env.spawn("lease", lease::keep(state.clone())), context.env.spawn("relay", relay::run(state.clone()))];
+    let routes = api::routes(state.clone()).merge(internal::routes(state.clone()));
+    let served = context.serve(routes, ServerLimits::default()).await;
+    for task in tasks {
+        task.abort();
+    }
+    lease::give_back_all(&state).await;
+    served
+}

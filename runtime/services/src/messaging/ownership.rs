@@ -1,0 +1,136 @@
+//! Who owns which shard, and what to ask the store for. Pure: times come in, decisions come out.
+//!
+//! Shard `s` prefers the instance of ordinal `s % replicas`. An instance asks for its own shards always, and for another's once
+//! that lease has been seen expired for a grace that grows with its distance from the preferred ordinal, so that the nearest
+//! live instance takes over and the others need not race it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use archgen_ports::messages::Lease;
+use tokio::time::Instant;
+
+/// A shard that this instance may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Epoch under which it appends.
+    pub(super) epoch: u64,
+    /// End of the lease, by the time before it was asked for: never later than the store's own.
+    pub(super) until: Instant,
+}
+
+/// This instance's place.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) owner: String,
+    pub(super) incarnation: String,
+    pub(super) ordinal: u32,
+    pub(super) replicas: u32,
+    pub(super) shards: u16,
+    pub(super) lease: Duration,
+}
+
+/// What this instance knows of all shards.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    place: Place,
+    held: BTreeMap<u16, Held>,
+    /// Owner by the last look at the leases.
+    owners: BTreeMap<u16, String>,
+    /// Since when a shard has been seen without a valid lease.
+    free_since: BTreeMap<u16, Instant>,
+}
+
+impl Ownership {
+    pub(super) fn new(place: Place, now: Instant) -> Self {
+        let free_since = (0..place.shards).map(|s| (s, now)).collect();
+        Self { place, held: BTreeMap::new(), owners: BTreeMap::new(), free_since }
+    }
+
+    fn distance(&self, shard: u16) -> u32 {
+        let (replicas, preferred) = (self.place.replicas.max(1), u32::from(shard) % self.place.replicas.max(1));
+        (self.place.ordinal + replicas - preferred) % replicas
+    }
+
+    /// Whether this instance is the one that a shard prefers.
+    pub(super) fn prefers_us(&self, shard: u16) -> bool {
+        self.distance(shard) == 0
+    }
+
+    /// The epoch to append under, while the lease lasts.
+    pub(super) fn epoch(&self, shard: u16, now: Instant) -> Option<u64> {
+        self.held.get(&shard).filter(|h| now < h.until).map(|h| h.epoch)
+    }
+
+    /// The owner to hand a call to, as last seen.
+    pub(super) fn owner(&self, shard: u16) -> Option<&str> {
+        self.owners.get(&shard).map(String::as_str)
+    }
+
+    /// Shards held.
+    pub(super) fn held(&self) -> Vec<u16> {
+        self.held.keys().copied().collect()
+    }
+
+    /// Takes in a look at all leases.
+    pub(super) fn observe(&mut self, leases: &[Lease], now: Instant) {
+        for lease in leases {
+            if lease.left_ms == 0 {
+                self.owners.remove(&lease.shard);
+                self.free_since.entry(lease.shard).or_insert(now);
+            } else {
+                self.free_since.remove(&lease.shard);
+                self.owners.insert(lease.shard, lease.owner.clone());
+            }
+            let ours = lease.owner == self.place.owner && lease.incarnation == self.place.incarnation;
+            if !ours && lease.left_ms > 0 {
+                self.held.remove(&lease.shard);
+            }
+        }
+    }
+
+    /// The shards to ask for now.
+    pub(super) fn wanted(&self, now: Instant) -> Vec<u16> {
+        (0..self.place.shards)
+            .filter(|shard| {
+                let distance = self.distance(*shard);
+                let grace = self.place.lease / 2 * distance;
+                distance == 0
+                    || self.held.contains_key(shard)
+                    || self.free_since.get(shard).is_some_and(|since| now.duration_since(*since) >= grace)
+            })
+            .collect()
+    }
+
+    /// Takes in the answer to a request made at `asked`. Returns the shards that are newly ours.
+    pub(super) fn granted(&mut self, leases: &[Lease], asked: Instant) -> Vec<u16> {
+        let mut gained = Vec::new();
+        for lease in leases {
+            if lease.owner == self.place.owner && lease.incarnation == self.place.incarnation {
+                let held = Held { epoch: lease.epoch, until: asked + self.place.lease };
+                if self.held.insert(lease.shard, held).is_none_or(|before| before.epoch != lease.epoch) {
+                    gained.push(lease.shard);
+                }
+            } else {
+                self.held.remove(&lease.shard);
+            }
+        }
+        self.observe(leases, asked);
+        gained
+    }
+
+    /// Own preferred shards that another instance holds, by that instance's name.
+    pub(super) fn abroad(&self) -> BTreeMap<String, Vec<u16>> {
+        let mut abroad: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+        for (shard, owner) in
+            self.owners.iter().filter(|(s, owner)| self.prefers_us(**s) && **owner != self.place.owner)
+        {
+            abroad.entry(owner.clone()).or_default().push(*shard);
+        }
+        abroad
+    }
+
+    /// Gives up a shard at once; returns whether it was held.
+    pub(super) fn drop_shard(&mut self, shard: u16) -> bool {
+        self.held.remove(&shard).is_some()
+    }
+}

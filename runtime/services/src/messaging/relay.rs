@@ -1,0 +1,97 @@
+//! The relay: publishes each owned shard's unpublished entries to the event topic, then moves the durable mark. A crash between
+//! the two publishes again: consumers key by event id.
+
+use std::{sync::Arc, time::Duration};
+
+use archgen_ports::{
+    Envelope,
+    events::Events,
+    messages::{LogEntry, Range, Unpublished},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{error::MessagingError, state::State, view::ChannelEvent};
+
+/// Entries published at a time.
+const BATCH_ENTRIES_MAX: usize = 200;
+/// Channels taken from a shard at a time.
+const CHANNELS_MAX: usize = 100;
+/// Wait after a failure, milliseconds.
+const RETRY_MS: u64 = 500;
+
+/// Runs until aborted.
+pub(super) async fn run(state: Arc<State>) {
+    let Some(events) = state.config.events.clone() else { return };
+    loop {
+        state.published.notified().await;
+        let shards = state.take_unpublished();
+        for shard in shards {
+            if state.ownership().epoch(shard, Instant::now()).is_none() {
+                // Its owner publishes it.
+                continue;
+            }
+            if let Err(error) = publish_shard(&state, &*events, shard).await {
+                tracing::warn!(shard, %error, "relay failed; trying again");
+                tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+                state.mark_unpublished([shard]);
+            }
+        }
+    }
+}
+
+async fn publish_shard(state: &Arc<State>, events: &dyn Events, shard: u16) -> Result<(), MessagingError> {
+    let waiting = state.config.messages.unpublished(shard, CHANNELS_MAX).await?;
+    let whole = waiting.len() < CHANNELS_MAX;
+    for channel in waiting {
+        publish_channel(state, events, shard, channel).await?;
+    }
+    if !whole {
+        state.mark_unpublished([shard]);
+    }
+    Ok(())
+}
+
+async fn publish_channel(
+    state: &Arc<State>,
+    events: &dyn Events,
+    shard: u16,
+    waiting: Unpublished,
+) -> Result<(), MessagingError> {
+    let Unpublished { channel, mut published, head } = waiting;
+    loop {
+        let entries = state.config.messages.read(&channel, Range::After(published), BATCH_ENTRIES_MAX).await?;
+        let Some(last) = entries.last().map(|e| e.position.seq) else { break };
+        let envelopes = entries.iter().map(|entry| envelope(&ChannelEvent::new(&channel, entry), entry)).collect();
+        events.publish(&state.config.topic, envelopes).await?;
+        state.config.messages.mark_published(shard, &channel, last).await?;
+        published = last;
+        if published >= head {
+            return Ok(());
+        }
+    }
+    // The mark itself may have been lost after the last publish.
+    Ok(state.config.messages.mark_published(shard, &channel, published).await?)
+}
+
+/// The event of an entry: the channel event's data with what names the entry.
+pub(super) fn envelope(event: &ChannelEvent, entry: &LogEntry) -> Envelope {
+    let mut data = match event.data.clone() {
+        Value::Object(data) => data,
+        _ => serde_json::Map::new(),
+    };
+    let names = json!({"channel": event.ch, "author": entry.author, "ts": entry.ts});
+    data.extend(names.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+    data.entry("id").or_insert_with(|| json!(entry.id));
+    Envelope {
+        v: 1,
+        event_id: format!("{}:{}", event.ch, event.seq),
+        kind: event.kind.clone(),
+        key: event.ch.0.clone(),
+        epoch: Some(event.epoch),
+        seq: Some(event.seq),
+        ts: entry.ts,
+        actor: entry.author.0.clone(),
+        data: Value::Object(data),
+    }
+}

@@ -1,0 +1,96 @@
+//! The state of a messaging host.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use archgen_env::Env;
+use archgen_ports::{ChannelId, ServiceKey};
+use archgen_spec::sharding::slot_of;
+use axum::extract::FromRef;
+use prometheus_client::metrics::counter::Counter;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
+
+use super::{
+    Config,
+    ownership::{Ownership, Place},
+    push::Push,
+    writer::Job,
+};
+use crate::host::HostContext;
+
+pub(super) struct State {
+    pub(super) env: Env,
+    pub(super) config: Config,
+    pub(super) key: ServiceKey,
+    pub(super) place: Place,
+    ownership: Mutex<Ownership>,
+    pub(super) writers: Mutex<BTreeMap<ChannelId, mpsc::Sender<Job>>>,
+    unpublished: Mutex<BTreeSet<u16>>,
+    pub(super) published: Notify,
+    pub(super) push: Push,
+    pub(super) appended: Counter,
+    pub(super) duplicates: Counter,
+    pub(super) fenced: Counter,
+}
+
+impl State {
+    pub(super) fn new(context: &HostContext, config: Config) -> Self {
+        let place = Place {
+            owner: context.env.host().to_owned(),
+            incarnation: context.env.new_uuid().to_string(),
+            ordinal: context.ordinal,
+            replicas: context.replicas,
+            shards: config.shards.max(1),
+            lease: Duration::from_millis(config.lease_ms),
+        };
+        Self {
+            push: Push::start(&context.env, config.realtime.as_ref()),
+            env: context.env.clone(),
+            key: context.key.clone(),
+            ownership: Mutex::new(Ownership::new(place.clone(), Instant::now())),
+            place,
+            config,
+            writers: Mutex::default(),
+            unpublished: Mutex::default(),
+            published: Notify::new(),
+            appended: context.probe.counter("messaging_entries", "Log entries appended"),
+            duplicates: context.probe.counter("messaging_duplicates", "Retries answered with the first result"),
+            fenced: context.probe.counter("messaging_fenced", "Appends refused because a newer owner exists"),
+        }
+    }
+
+    pub(super) fn ownership(&self) -> MutexGuard<'_, Ownership> {
+        self.ownership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn shard(&self, channel: &ChannelId) -> u16 {
+        slot_of(channel.0.as_bytes(), self.place.shards)
+    }
+
+    /// Says that a shard may have unpublished entries.
+    pub(super) fn mark_unpublished(&self, shards: impl IntoIterator<Item = u16>) {
+        self.unpublished.lock().unwrap_or_else(PoisonError::into_inner).extend(shards);
+        self.published.notify_one();
+    }
+
+    /// Takes the shards that may have unpublished entries.
+    pub(super) fn take_unpublished(&self) -> BTreeSet<u16> {
+        std::mem::take(&mut *self.unpublished.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The state as routes share it.
+#[derive(Clone)]
+pub(super) struct Shared(pub(super) Arc<State>);
+
+impl FromRef<Shared> for ServiceKey {
+    fn from_ref(Shared(state): &Shared) -> Self {
+        state.key.clone()
+    }
+}

@@ -1,0 +1,144 @@
+//! Ownership, mentions and event shapes as pure functions.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use archgen_ports::{
+    ChannelId, MessageId, Position, UserId,
+    messages::{Lease, LogEntry},
+};
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    mentions::handles,
+    ownership::{Ownership, Place},
+    view::{self, ChannelEvent},
+};
+
+const LEASE: Duration = Duration::from_secs(2);
+
+fn ownership(ordinal: u32, now: Instant) -> Ownership {
+    let place = Place {
+        owner: format!("messaging-{}", ordinal + 1),
+        incarnation: format!("life-{ordinal}"),
+        ordinal,
+        replicas: 3,
+        shards: 6,
+        lease: LEASE,
+    };
+    Ownership::new(place, now)
+}
+
+fn lease(shard: u16, ordinal: u32, epoch: u64, left_ms: u64) -> Lease {
+    Lease { shard, owner: format!("messaging-{}", ordinal + 1), incarnation: format!("life-{ordinal}"), epoch, left_ms }
+}
+
+#[test]
+fn asks_for_its_own_at_once_and_for_others_after_a_grace() {
+    let now = Instant::now();
+    let second = ownership(1, now);
+    assert_eq!(second.wanted(now), [1, 4]);
+    // Ordinal 1 stands one behind ordinal 0 and two behind ordinal 2.
+    assert_eq!(second.wanted(now + LEASE / 2), [0, 1, 3, 4]);
+    assert_eq!(second.wanted(now + LEASE), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_live_owner_is_left_alone_and_a_dead_one_is_not() {
+    let now = Instant::now();
+    let mut second = ownership(1, now);
+    second.observe(&[lease(0, 0, 1, 1_500)], now);
+    assert!(!second.wanted(now + 10 * LEASE).contains(&0));
+    second.observe(&[lease(0, 0, 1, 0)], now + LEASE);
+    assert!(!second.wanted(now + LEASE).contains(&0));
+    assert!(second.wanted(now + LEASE + LEASE / 2).contains(&0));
+}
+
+#[test]
+fn holds_what_was_granted_until_the_lease_ends_or_another_has_it() {
+    let now = Instant::now();
+    let mut second = ownership(1, now);
+    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000), lease(0, 0, 3, 900)], now), [1]);
+    assert_eq!(second.epoch(1, now + LEASE - Duration::from_millis(1)), Some(7));
+    assert_eq!(second.epoch(1, now + LEASE), None, "the lease ran out");
+    assert_eq!(second.epoch(0, now), None, "another's");
+    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000)], now), Vec::<u16>::new(), "a renewal is no gain");
+    second.observe(&[lease(1, 2, 8, 2_000)], now);
+    assert_eq!(second.epoch(1, now), None, "another took it over");
+    assert_eq!(second.owner(1), Some("messaging-3"));
+}
+
+#[test]
+fn asks_back_what_prefers_it() {
+    let now = Instant::now();
+    let mut second = ownership(1, now);
+    second.observe(&[lease(1, 2, 8, 2_000), lease(4, 1, 2, 2_000), lease(0, 0, 1, 2_000)], now);
+    let abroad = second.abroad();
+    assert_eq!(abroad.len(), 1);
+    assert_eq!(abroad["messaging-3"], [1]);
+}
+
+proptest! {
+    /// Whatever was granted and seen, no two instances hold one shard under one epoch.
+    #[test]
+    fn an_epoch_has_one_holder(grants in prop::collection::vec((0u16..6, 0u32..3), 1..60)) {
+        let now = Instant::now();
+        let mut all: Vec<Ownership> = (0..3).map(|o| ownership(o, now)).collect();
+        let mut epochs = [0u64; 6];
+        for (shard, ordinal) in grants {
+            epochs[shard as usize] += 1;
+            all[ordinal as usize].granted(&[lease(shard, ordinal, epochs[shard as usize], 2_000)], now);
+            for shard in 0..6 {
+                let held: Vec<u64> = all.iter().filter_map(|o| o.epoch(shard, now)).collect();
+                let distinct: BTreeSet<&u64> = held.iter().collect();
+                prop_assert_eq!(held.len(), distinct.len());
+            }
+        }
+    }
+
+    #[test]
+    fn handles_never_panic_and_are_plain(body in "\\PC{0,200}") {
+        for handle in handles(&body) {
+            prop_assert!(handle.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c)));
+        }
+    }
+}
+
+#[test]
+fn handles_begin_words() {
+    let found: Vec<String> = handles("@Ada, see mail@example.test and (@bob_2). @@carol @ada @").into_iter().collect();
+    assert_eq!(found, ["ada", "bob_2", "carol"]);
+}
+
+fn entry(deleted: bool) -> LogEntry {
+    LogEntry {
+        position: Position { epoch: 2, seq: 5 },
+        id: MessageId::from("9"),
+        kind: view::CREATED.to_owned(),
+        author: UserId::from("ada"),
+        ts: 1,
+        client_msg_id: Some("c".to_owned()),
+        data: if deleted { json!(null) } else { json!({"body": "hello", "files": [], "mentions": []}) },
+        revised_by: if deleted { 6 } else { 0 },
+        deleted,
+    }
+}
+
+#[test]
+fn a_deleted_message_keeps_its_place_without_content() {
+    let channel = ChannelId::from("1");
+    let shown = view::message(&channel, &entry(true));
+    assert_eq!((&shown["seq"], &shown["body"], &shown["deleted"]), (&json!(5), &json!(null), &json!(true)));
+    let event = ChannelEvent::new(&channel, &entry(true));
+    assert_eq!(event.data["body"], json!(null));
+    let envelope = super::relay::envelope(&event, &entry(true));
+    assert_eq!((envelope.event_id.as_str(), &envelope.data["id"]), ("1:5", &json!("9")));
+}
+
+#[test]
+fn an_event_names_its_predecessor() {
+    let event = ChannelEvent::new(&ChannelId::from("1"), &entry(false));
+    assert_eq!((event.prev_seq, event.seq, event.epoch), (4, 5, 2));
+    assert_eq!(event.data["body"], "hello");
+}
