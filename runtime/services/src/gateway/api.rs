@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     auth::Identity,
+    body::HeldBody,
     cache,
     error::GatewayError,
     headers::finish,
@@ -27,7 +28,13 @@ pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<B
     // A fresh id each time: a client's own would let it write into our logs.
     let request_id = state.env.new_uuid().to_string();
     state.counters.requests.inc();
-    let mut response = serve(&state, request, &request_id).await.unwrap_or_else(|error| {
+    let client = client_address(&request);
+    let hold = state.in_flight.as_ref().map(|all| all.enter(client_of(client)));
+    let served = match &hold {
+        Some(None) => Err(GatewayError::Limited { retry_after_s: 1 }),
+        _ => serve(&state, request, client, &request_id).await,
+    };
+    let mut response = served.unwrap_or_else(|error| {
         match &error {
             GatewayError::Limited { .. } => state.counters.limited.inc(),
             GatewayError::Unauthenticated { .. } => state.counters.refused.inc(),
@@ -37,13 +44,23 @@ pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<B
         error.into_response()
     });
     finish(response.headers_mut(), &request_id);
-    response
+    match hold.flatten() {
+        Some(hold) => response.map(|body| Body::new(HeldBody::new(body, hold))),
+        None => response,
+    }
 }
 
-async fn serve(state: &State, request: Request<Body>, request_id: &str) -> Result<Response, GatewayError> {
-    let now = Instant::now();
-    let peer = request.extensions().get::<PeerAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0.ip());
-    let client = client_of(peer);
+fn client_address(request: &Request<Body>) -> IpAddr {
+    request.extensions().get::<PeerAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |p| p.0.ip())
+}
+
+async fn serve(
+    state: &State,
+    request: Request<Body>,
+    peer: IpAddr,
+    request_id: &str,
+) -> Result<Response, GatewayError> {
+    let (now, client) = (Instant::now(), client_of(peer));
     take(state.per_client.as_ref(), &client, now)?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();

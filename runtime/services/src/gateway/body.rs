@@ -15,7 +15,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::balance::Lease;
+use super::{balance::Lease, limit::Hold};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -132,6 +132,39 @@ impl HttpBody for ResponseBody {
                 Poll::Ready(Some(Err(Cut::Late.into())))
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// An answer's body that counts as its client's request until it ends.
+pub(super) struct HeldBody {
+    inner: Body,
+    _hold: Hold,
+}
+
+impl HeldBody {
+    /// The body, holding.
+    pub(super) fn new(inner: Body, hold: Hold) -> Self {
+        Self { inner, _hold: hold }
+    }
+}
+
+impl HttpBody for HeldBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

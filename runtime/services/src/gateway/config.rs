@@ -47,8 +47,14 @@ pub struct Config {
 /// Serves until the order to stop.
 ///
 /// # Errors
-/// [`HostError::Start`] where a route names a service that is not in `services`; [`HostError::Listen`].
+/// [`HostError::Start`] where a route names a service that is not in `services`, or TLS is asked for, which would otherwise be
+/// plain HTTP in silence; [`HostError::Listen`].
 pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> {
+    if config.gateway.tls.is_some() {
+        return Err(HostError::Start(
+            "the embedded gateway serves no TLS: unset `gateway.tls` in this environment".to_owned(),
+        ));
+    }
     if let Some(route) = config.gateway.routes.iter().find(|r| r.to.0 >= config.services.len()) {
         return Err(HostError::Start(format!("route {} leads to no service", route.prefix)));
     }

@@ -1,9 +1,10 @@
-//! Token buckets: how many requests a key may make, with a bound on how many keys are remembered.
+//! Token buckets: how many requests a key may make, with a bound on how many keys are remembered. And how many requests of one
+//! client may be under way at once.
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use archgen_spec::topology::RateLimit;
@@ -82,6 +83,49 @@ impl<K: Ord + Clone> Buckets<K> {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Requests under way by client: nginx's `limit_conn`, which counts a connection while it has a request, too.
+#[derive(Clone)]
+pub(super) struct InFlight {
+    per_client_max: u32,
+    counts: Arc<Mutex<BTreeMap<IpAddr, u32>>>,
+}
+
+/// One request under way; it counts until dropped.
+pub(super) struct Hold {
+    counts: Arc<Mutex<BTreeMap<IpAddr, u32>>>,
+    client: IpAddr,
+}
+
+impl InFlight {
+    /// At most this many at once.
+    pub(super) fn new(per_client_max: u32) -> Self {
+        Self { per_client_max, counts: Arc::default() }
+    }
+
+    /// Counts one more request; `None` where the client has its fill.
+    pub(super) fn enter(&self, client: IpAddr) -> Option<Hold> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(&client).copied().unwrap_or(0);
+        if count >= self.per_client_max {
+            return None;
+        }
+        counts.insert(client, count + 1);
+        Some(Hold { counts: self.counts.clone(), client })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(&self.client) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                counts.remove(&self.client);
+            }
+        }
     }
 }
 

@@ -9,8 +9,15 @@ use archgen_env::{
 use archgen_ports::ServiceKey;
 
 use super::{
-    auth::Authenticator, balance::Pool, cache::MicroCache, config::Config, limit::Buckets, metrics::Counters,
-    page::Page, retry::RetryBudget, routing::Routes,
+    auth::Authenticator,
+    balance::Pool,
+    cache::MicroCache,
+    config::Config,
+    limit::{Buckets, InFlight},
+    metrics::Counters,
+    page::Page,
+    retry::RetryBudget,
+    routing::Routes,
 };
 use crate::host::HostContext;
 
@@ -39,6 +46,8 @@ pub(super) struct State {
     pub budget: RetryBudget,
     /// Per client address.
     pub per_client: Option<Buckets<IpAddr>>,
+    /// Requests under way per client address.
+    pub in_flight: Option<InFlight>,
     /// Per session.
     pub per_token: Option<Buckets<String>>,
     /// Per route (by its place in `routes`) and client address.
@@ -61,6 +70,7 @@ impl State {
             counters: Counters::new(&context.probe),
             page: Page::new(&config.name, &config.realtime),
             per_client: config.gateway.limit_per_ip.map(Buckets::new),
+            in_flight: config.gateway.connections_per_ip_max.map(InFlight::new),
             per_token: config.gateway.limit_per_token.map(Buckets::new),
             per_route: routes.all().iter().map(|r| r.limit.map(Buckets::new)).collect(),
             routes,

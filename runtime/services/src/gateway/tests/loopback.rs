@@ -430,3 +430,31 @@ async fn without_keys_the_gateway_says_later_not_never() {
     .await;
     assert_eq!(code(&world.get("/api/x", world.token()).await), (503, "unavailable".to_owned()));
 }
+
+#[tokio::test]
+async fn a_client_has_so_many_requests_under_way() {
+    let world = World::new(|c| c.gateway.connections_per_ip_max = Some(1)).await;
+    let token = world.token()[header::AUTHORIZATION].to_str().unwrap().to_owned();
+    let mut waiting = world.env.net().connect(&world.gateway).await.unwrap();
+    let begun = format!("GET /api/drip HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\n\r\n");
+    waiting.write_all(begun.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    waiting.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    assert_eq!(code(&world.get("/api/x", world.token()).await), (429, "rate_limited".to_owned()));
+    drop(waiting);
+    // The place is free once the gateway sees that the client is gone.
+    while world.get("/api/x", world.token()).await.status != StatusCode::OK {}
+}
+
+#[tokio::test]
+async fn tls_is_refused_rather_than_left_out() {
+    let (env, address) = (test_env("gateway-1"), free_address());
+    let mut config = None;
+    World::new(|c| config = Some(c.clone())).await;
+    let mut config = config.unwrap();
+    config.gateway.tls = Some("tls".to_owned());
+    let context = HostContext::new(env, "gateway", 0, 1, "local", address, ServiceKey::new("fleet"), None);
+    let refused = run(context, config).await.unwrap_err();
+    assert!(refused.to_string().contains("TLS"), "{refused}");
+}
