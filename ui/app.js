@@ -165,6 +165,7 @@ async function loadChannels() {
     if (channel) channel.unread = item.unread ?? item.count ?? 0;
   }
   drawChannels();
+  nameDirects();
 }
 
 function keepChannel(item) {
@@ -178,21 +179,34 @@ function keepChannel(item) {
   return channel;
 }
 
+const isDirect = (channel) => /dm$/.test(channel.kind);
+
+// Direct messages are named after their people, so those must be known.
+async function nameDirects() {
+  const nameless = [...state.channels.values()].filter((c) => isDirect(c) && c.inside && !c.members.length);
+  for (const channel of nameless.slice(0, 30)) {
+    const page = await call('GET', `/api/v1/channels/${channel.id}/members`).catch(() => ({ items: [] }));
+    channel.members = page.items;
+    await Promise.all(channel.members.map((m) => knowUser(m.user)));
+  }
+  if (nameless.length) drawChannels();
+}
+
 function channelName(channel) {
-  if (channel.kind !== 'dm') return channel.name || channel.id;
+  if (!isDirect(channel)) return channel.name || channel.id;
   const others = channel.members.filter((m) => m.user !== state.me.id).map((m) => userName(m.user));
   return others.length ? others.join(', ') : channel.name || 'direct message';
 }
 
 function drawChannels() {
   const lists = { channels: [], dms: [] };
-  for (const channel of state.channels.values()) lists[channel.kind === 'dm' ? 'dms' : 'channels'].push(channel);
+  for (const channel of state.channels.values()) lists[isDirect(channel) ? 'dms' : 'channels'].push(channel);
   for (const [id, channels] of Object.entries(lists)) {
     channels.sort((a, b) => channelName(a).localeCompare(channelName(b)));
     $(id).replaceChildren(...channels.map((channel) => {
       const button = make('button', 'entry');
       button.type = 'button';
-      const mark = make('span', '', { private: '◆', dm: '@' }[channel.kind] || '#');
+      const mark = make('span', '', isDirect(channel) ? '@' : channel.kind === 'private' ? '◆' : '#');
       button.append(mark, make('span', '', channelName(channel)));
       if (!channel.inside) button.classList.add('outside');
       if (channel.unread) { button.classList.add('unread'); button.append(make('span', 'badge', channel.unread > 99 ? '99+' : channel.unread)); }
@@ -208,7 +222,7 @@ function drawChannels() {
 }
 
 function drawTitle(channel) {
-  $('title').textContent = ({ dm: '', private: '◆ ' }[channel.kind] ?? '# ') + channelName(channel);
+  $('title').textContent = (isDirect(channel) ? '' : channel.kind === 'private' ? '◆ ' : '# ') + channelName(channel);
   $('compose').body.placeholder = `Message ${channelName(channel)}`;
 }
 
@@ -218,7 +232,7 @@ async function openChannel(channel) {
   drawTitle(channel);
   $('join').hidden = channel.inside;
   $('compose').hidden = !channel.inside;
-  $('invite').hidden = channel.kind === 'dm';
+  $('invite').hidden = isDirect(channel);
   $('people').hidden = !channel.inside;
   $('typing').textContent = '';
   drawChannels();
@@ -440,7 +454,7 @@ function show(channel, event) {
   if (event.type === 'message.created') {
     const own = channel.rows.find((r) => r.key && r.key === event.client_msg_id && r.author === event.author);
     const row = own || { author: event.author };
-    Object.assign(row, { id: event.id, seq: event.seq, ts: event.ts, body: data.body, key: event.client_msg_id, pending: false, failed: false });
+    Object.assign(row, { id: event.id, seq: event.seq, ts: event.ts, body: data.body ?? '', deleted: !!data.deleted, key: event.client_msg_id, pending: false, failed: false });
     if (!own) channel.rows.push(row);
     channel.byId.set(row.id, row);
     channel.rows.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity));
@@ -599,7 +613,7 @@ function drawRow(row, first) {
   head.append(make('strong', '', userName(row.author)), time);
   const text = make('span', 'text');
   if (row.deleted) text.textContent = 'message deleted';
-  else for (const part of row.body.split(/(@[A-Za-z0-9_.-]+)/)) text.append(/^@./.test(part) ? make('span', 'mention', part) : part);
+  else for (const part of (row.body || '').split(/(@[A-Za-z0-9_.-]+)/)) text.append(/^@./.test(part) ? make('span', 'mention', part) : part);
   if (row.edited && !row.deleted) text.append(make('span', 'edited', ' (edited)'));
   item.append(face, head, text);
   return item;
