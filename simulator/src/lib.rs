@@ -12,6 +12,8 @@ mod invariants;
 mod people;
 mod report;
 mod run;
+#[cfg(sabotage)]
+mod sabotage;
 mod seeds;
 mod verdict;
 pub mod world;
@@ -20,5 +22,7 @@ pub use faults::{Action, Scheduled};
 pub use invariants::unchecked;
 pub use report::{human, json};
 pub use run::run;
+#[cfg(sabotage)]
+pub use sabotage::plant;
 pub use seeds::{Hooks, SeedError, run_seeds};
 pub use verdict::{Run, Summary, Verdict};

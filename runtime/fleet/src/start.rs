@@ -7,8 +7,9 @@ use archgen_services::{
     file, gateway,
     host::{HostContext, HostError},
     identity::TokenVerifier,
-    notification, registry, search, user,
+    messaging, notification, realtime, registry, search, user,
 };
+use archgen_socketio::Origins;
 use archgen_spec::topology::{Component, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind};
 use archgen_store::{NodeConfig, NodeError};
 
@@ -29,7 +30,7 @@ pub(crate) async fn run(assembly: &Assembly, instance: &Instance, env: Env) -> R
         Component::Store(id) => run_store(&wiring, id).await,
         Component::Registry => run_registry(&wiring).await,
         Component::Gateway => run_gateway(&wiring).await,
-        Component::Realtime => Err(FleetError::NotEmbedded("realtime".to_owned(), "socketio")),
+        Component::Realtime => run_realtime(&wiring).await,
         Component::Service(id) => run_service(&wiring, topology.service(id)).await,
     }
 }
@@ -110,17 +111,62 @@ async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
     ended(wiring, gateway::run(context, config).await)
 }
 
+async fn run_realtime(wiring: &Wiring<'_>) -> Result<(), FleetError> {
+    let topology = &wiring.assembly.topology;
+    let missing = || FleetError::NoService { component: "realtime".to_owned(), kind: "realtime" };
+    let declared = topology.realtime.as_ref().ok_or_else(missing)?;
+    let context = wiring.context()?;
+    let config = realtime::Config {
+        messaging: wiring.service(&context, &ServiceKind::Messaging, "messaging")?,
+        user: wiring.service(&context, &ServiceKind::User, "user")?,
+        realtime: wiring.peers(&context, Component::Realtime)?,
+        verifier: verifier(wiring, &context)?,
+        // The page comes from the gateway; other clients are no browsers.
+        origins: Origins::These(page_origins(&wiring.assembly.public.gateway)),
+        ping_interval_ms: declared.ping_interval.as_millis() as u64,
+        ping_timeout_ms: declared.ping_timeout.as_millis() as u64,
+        sessions_max: declared.connections_per_replica_max as usize,
+    };
+    ended(wiring, realtime::run(context, config).await)
+}
+
+/// The origins at which browsers know the gateway: on loopback, by both of its names.
+fn page_origins(gateway: &str) -> Vec<String> {
+    let mut origins = vec![gateway.to_owned()];
+    if gateway.contains("//127.0.0.1") {
+        origins.push(gateway.replace("//127.0.0.1", "//localhost"));
+    }
+    origins
+}
+
 async fn run_service(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     match &service.kind {
         ServiceKind::User => run_user(wiring, service).await,
         ServiceKind::File => run_file(wiring, service).await,
         ServiceKind::Notification => run_notification(wiring, service).await,
         ServiceKind::Search => run_search(wiring, service).await,
-        ServiceKind::Messaging => Err(FleetError::NotEmbedded(service.name.clone(), "messaging")),
+        ServiceKind::Messaging => run_messaging(wiring, service).await,
         ServiceKind::Process { .. } => {
             Err(FleetError::NotEmbedded(service.name.clone(), "programs of the user's own yet"))
         }
     }
+}
+
+async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
+    let context = wiring.context()?;
+    let ports = wiring.ports(service)?;
+    let config = messaging::Config {
+        messages: ports.messages()?,
+        accounts: ports.accounts()?,
+        events: ports.optional_events(),
+        topic: wiring.topic(service).unwrap_or_else(|| "message".to_owned()),
+        user: wiring.service(&context, &ServiceKind::User, "user")?,
+        messaging: wiring.peers(&context, wiring.instance.component)?,
+        realtime: wiring.realtime(&context)?,
+        shards: service.shards,
+        lease_ms: service.lease.as_millis() as u64,
+    };
+    ended(wiring, messaging::run(context, config).await)
 }
 
 async fn run_user(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {

@@ -12,6 +12,7 @@ pub mod host;
 pub mod identity;
 pub mod messaging;
 pub mod notification;
+pub mod realtime;
 pub mod registry;
 pub mod search;
 pub mod user;

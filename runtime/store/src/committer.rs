@@ -79,7 +79,7 @@ async fn run(
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let taken: Vec<_> = group.drain(..).collect();
+        let taken = std::mem::take(&mut group);
         let engine = engine.clone();
         let answers = env.compute(move || commit(&*engine, taken)).await;
         version.send_modify(|v| *v += 1);

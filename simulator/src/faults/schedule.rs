@@ -78,12 +78,21 @@ impl fmt::Display for Scheduled {
     }
 }
 
-/// The faults of this seed, by time. Each declared fault is drawn once per second of the fault phase with its probability.
+/// The faults of this seed, by time. A declared fault is drawn once per second of
+/// the fault phase with its probability; a clock skew once, for the whole phase.
 pub fn schedule(topology: &Topology, seed: u64) -> Vec<Scheduled> {
     let mut all = Vec::new();
     let duration_ms = topology.simulation.duration.as_millis() as u64;
     for (index, fault) in topology.simulation.faults.iter().enumerate() {
         let entropy = Entropy::new(stream_seed(seed, &[b"faults", &(index as u64).to_le_bytes()]));
+        if let FaultKind::ClockSkew { .. } = fault.kind {
+            // A clock is off for the whole phase, or not at all.
+            if entropy.below(1_000_000) as f64 / 1_000_000.0 < fault.probability {
+                let skewed = actions(topology, fault, &entropy).into_iter();
+                all.extend(skewed.map(|action| Scheduled { at_ms: 0, for_ms: duration_ms, action }));
+            }
+            continue;
+        }
         for second in 0..duration_ms / 1000 {
             let drawn = entropy.below(1_000_000) as f64 / 1_000_000.0;
             if drawn >= fault.probability {

@@ -1,0 +1,231 @@
+//! What a socket may ask.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use archgen_ports::{ChannelId, UserId};
+use archgen_socketio::{ConnectError, Handler, Socket};
+use async_trait::async_trait;
+use http::{HeaderValue, Method};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{calls, presence, state::State, subscribe};
+use crate::identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError};
+
+/// The handler of all sockets.
+pub(super) struct Sockets(pub(super) Arc<State>);
+
+/// Who asks.
+struct Asker {
+    user: UserId,
+    session: String,
+    scope: String,
+}
+
+#[async_trait]
+impl Handler for Sockets {
+    async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError> {
+        let token = auth["token"].as_str().unwrap_or_default();
+        let claims = self.0.config.verifier.verify(token).await.map_err(|error| refusal(&error))?;
+        let Claims { sub, sid, scope, exp, .. } = claims;
+        let user = UserId(sub);
+        self.0.hub().connect(socket.clone(), user.clone(), sid, scope, exp);
+        self.0.connections.inc();
+        let state = self.0.clone();
+        self.0.env.spawn("presence", async move {
+            presence::tell(&state, &user, presence::status(&state, &user)).await;
+        });
+        Ok(())
+    }
+
+    async fn event(&self, socket: &Socket, name: &str, arguments: Vec<Value>) -> Option<Vec<Value>> {
+        let asker = {
+            let mut hub = self.0.hub();
+            if !hub.allow(socket.id(), Instant::now()) {
+                return Some(vec![calls::later("rate_limited")]);
+            }
+            let session = hub.session(socket.id())?;
+            Asker { user: session.user.clone(), session: session.session.clone(), scope: session.scope.clone() }
+        };
+        let body = arguments.into_iter().next().unwrap_or(Value::Null);
+        Some(vec![self.answer(socket, &asker, name, body).await])
+    }
+
+    async fn disconnect(&self, socket: &Socket, _reason: &str) {
+        let user = self.0.hub().disconnect(socket.id());
+        self.0.connections.dec();
+        if let Some(user) = user {
+            let state = self.0.clone();
+            self.0.env.spawn("presence", async move {
+                presence::tell(&state, &user, presence::status(&state, &user)).await;
+            });
+        }
+    }
+}
+
+fn refusal(error: &TokenError) -> ConnectError {
+    match error {
+        TokenError::Unavailable => {
+            ConnectError::new("unavailable").with_data(json!({"code": "unavailable", "retry_after_ms": 1_000}))
+        }
+        _ => ConnectError::new("unauthenticated").with_data(json!({"code": "unauthenticated"})),
+    }
+}
+
+impl Sockets {
+    async fn answer(&self, socket: &Socket, asker: &Asker, name: &str, body: Value) -> Value {
+        let user = &asker.user;
+        match name {
+            "sub" => match channel(&body) {
+                Some(channel) => subscribe::subscribe(&self.0, socket, user, &channel, body["seq"].as_u64()).await,
+                None => calls::refused("invalid_request", "`ch` names a channel"),
+            },
+            "unsub" => {
+                if let Some(channel) = channel(&body) {
+                    self.0.hub().unfollow(socket.id(), &channel);
+                }
+                calls::done(json!({}))
+            }
+            "msg:send" => self.send(user, body).await,
+            "msg:edit" => {
+                self.call("/internal/edit", json!({"user": user, "id": body["id"], "body": body["body"]})).await
+            }
+            "msg:delete" => self.call("/internal/delete", json!({"user": user, "id": body["id"]})).await,
+            "read" => {
+                self.call("/internal/read", json!({"user": user, "channel": body["ch"], "seq": body["seq"]})).await
+            }
+            "typing" => self.typing(socket, user, &body),
+            "presence:set" => self.set_presence(socket, user, &body).await,
+            "presence:watch" => self.watch(socket, user, &body).await,
+            "history" => self.history(asker, &body).await,
+            "auth:refresh" => self.refresh(socket, user, &body).await,
+            "ping:app" => calls::done(json!({})),
+            _ => calls::refused("unknown_event", "there is no such event"),
+        }
+    }
+
+    async fn call(&self, path: &str, body: Value) -> Value {
+        match calls::messaging(&self.0, path, &body).await {
+            Ok(answer) => calls::done(answer),
+            Err(error) => calls::failed(&error),
+        }
+    }
+
+    async fn send(&self, user: &UserId, body: Value) -> Value {
+        let client_msg_id = body["client_msg_id"].as_str().unwrap_or_default();
+        if client_msg_id.is_empty() {
+            return calls::refused("invalid_request", "`client_msg_id` is needed, so that a retry has one effect");
+        }
+        let files = if body["files"].is_array() { body["files"].clone() } else { json!([]) };
+        let call = json!({
+            "user": user,
+            "channel": body["ch"],
+            "client_msg_id": client_msg_id,
+            "body": body["body"],
+            "thread": body["thread"],
+            "files": files,
+        });
+        self.call("/internal/send", call).await
+    }
+
+    /// Tells the channel's subscribers here, and the other realtime hosts, best effort.
+    fn typing(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
+        let Some(channel) = channel(body).filter(|c| self.0.hub().follows(socket.id(), c)) else {
+            return calls::refused("not_subscribed", "follow the channel first");
+        };
+        let event = json!({"ch": channel, "user": user});
+        self.0.hub().send_volatile(&channel, "typing", &event, Some(socket.id()));
+        let state = self.0.clone();
+        self.0.env.spawn("typing", async move {
+            let peers = &state.config.realtime;
+            let call = json!({"channel": channel, "event": event});
+            for peer in peers.instances().iter().filter(|p| p.name != state.env.host()) {
+                // Volatile: whoever does not hear of it does not show it.
+                let _ = peers.call_at(peer, Method::POST, "/internal/typing", &call).await;
+            }
+        });
+        calls::done(json!({}))
+    }
+
+    async fn set_presence(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
+        let away = match body["status"].as_str() {
+            Some("online") => false,
+            Some("away") => true,
+            _ => return calls::refused("invalid_request", "`status` is `online` or `away`"),
+        };
+        if let Some(session) = self.0.hub().session(socket.id()) {
+            session.away = away;
+        }
+        presence::tell(&self.0, user, presence::status(&self.0, user)).await;
+        calls::done(json!({}))
+    }
+
+    async fn watch(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
+        let asked = body["users"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let users: BTreeSet<UserId> = asked.iter().filter_map(Value::as_str).map(UserId::from).collect();
+        if users.len() > presence::WATCHED_MAX {
+            let title = format!("a socket watches at most {} users", presence::WATCHED_MAX);
+            return calls::refused("too_many_users", &title);
+        }
+        let list: Vec<UserId> = users.iter().cloned().collect();
+        if let Some(session) = self.0.hub().session(socket.id()) {
+            session.watched = users;
+        }
+        let found = presence::query(&self.0, user, &list).await;
+        calls::done(json!({"items": found.into_values().collect::<Vec<_>>()}))
+    }
+
+    /// A page of history, as the public route gives it to this user.
+    async fn history(&self, asker: &Asker, body: &Value) -> Value {
+        let Some(channel) = channel(body).filter(|c| c.0.bytes().all(|b| b.is_ascii_digit())) else {
+            return calls::refused("invalid_request", "`ch` names a channel");
+        };
+        let mut query: Vec<String> = Vec::new();
+        for name in ["after_seq", "before_seq", "limit"] {
+            query.extend(body[name].as_u64().map(|value| format!("{name}={value}")));
+        }
+        let mut headers = self.0.config.messaging.headers();
+        for (name, text) in
+            [(SUBJECT_HEADER, &asker.user.0), (SESSION_HEADER, &asker.session), (SCOPE_HEADER, &asker.scope)]
+        {
+            if let Ok(value) = HeaderValue::from_str(text) {
+                headers.insert(name, value);
+            }
+        }
+        let path = format!("/api/v1/channels/{channel}/messages?{}", query.join("&"));
+        for peer in self.0.config.messaging.instances() {
+            if let Ok(reply) = self.0.client.get(&peer.address, &path, headers.clone()).await
+                && reply.status.as_u16() < 500
+                && let Ok(answer) = reply.json::<Value>()
+            {
+                return if reply.status.is_success() {
+                    calls::done(answer)
+                } else {
+                    calls::refused(answer["code"].as_str().unwrap_or("refused"), answer["title"].as_str().unwrap_or(""))
+                };
+            }
+        }
+        calls::later("unavailable")
+    }
+
+    async fn refresh(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
+        let token = body["token"].as_str().unwrap_or_default();
+        match self.0.config.verifier.verify(token).await {
+            Ok(claims) if claims.sub == user.0 => {
+                if let Some(session) = self.0.hub().session(socket.id()) {
+                    session.expires_s = claims.exp;
+                    session.session = claims.sid;
+                    session.scope = claims.scope;
+                }
+                calls::done(json!({"expires_s": claims.exp}))
+            }
+            Ok(_) => calls::refused("another_user", "the token is another user's"),
+            Err(TokenError::Unavailable) => calls::later("unavailable"),
+            Err(_) => calls::refused("unauthenticated", "the token is not valid"),
+        }
+    }
+}
+
+fn channel(body: &Value) -> Option<ChannelId> {
+    body["ch"].as_str().map(ChannelId::from)
+}

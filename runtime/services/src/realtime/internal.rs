@@ -1,0 +1,105 @@
+//! Routes for other hosts of the fleet.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use archgen_ports::{ChannelId, UserId};
+use archgen_socketio::Socket;
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State as Extract},
+    routing::post,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    repair,
+    state::{Shared, State},
+};
+use crate::{host::Payload, identity::Internal};
+
+/// Body of an internal request, bytes: a push carries whole messages.
+const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+pub(super) fn routes(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/internal/push", post(push))
+        .route("/internal/typing", post(typing))
+        .route("/internal/notify", post(notify))
+        .route("/internal/kick", post(kick))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(Shared(state))
+}
+
+#[derive(Deserialize)]
+struct Push {
+    events: Vec<Value>,
+}
+
+async fn push(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(push): Payload<Push>) -> Json<Value> {
+    let mut by_channel: BTreeMap<ChannelId, Vec<Value>> = BTreeMap::new();
+    for event in push.events {
+        if let Some(channel) = event["ch"].as_str() {
+            by_channel.entry(ChannelId::from(channel)).or_default().push(event);
+        }
+    }
+    for (channel, events) in by_channel {
+        let fetch = state.hub().deliver(&channel, &events);
+        repair::fetch_if(&state, &channel, fetch);
+    }
+    Json(json!({}))
+}
+
+#[derive(Deserialize)]
+struct Typing {
+    channel: ChannelId,
+    event: Value,
+}
+
+async fn typing(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Typing>) -> Json<Value> {
+    state.hub().send_volatile(&call.channel, "typing", &call.event, None);
+    Json(json!({}))
+}
+
+#[derive(Deserialize)]
+struct Notify {
+    user: UserId,
+    item: Value,
+}
+
+async fn notify(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Notify>) -> Json<Value> {
+    let hub = state.hub();
+    let mut told = 0;
+    for session in hub.sessions().filter(|s| s.user == call.user) {
+        session.socket.emit("notif", &call.item);
+        told += 1;
+    }
+    Json(json!({"sockets": told}))
+}
+
+#[derive(Deserialize)]
+struct Kick {
+    #[serde(default)]
+    user: Option<UserId>,
+    #[serde(default)]
+    session: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Ends the sockets of a user or of one session; they see nothing that is still queued. A call that names neither ends none.
+async fn kick(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Kick>) -> Json<Value> {
+    let sockets: Vec<Socket> = {
+        let hub = state.hub();
+        hub.sessions()
+            .filter(|s| call.user.is_some() || call.session.is_some() || s.user.0.is_empty())
+            .filter(|s| call.user.as_ref().is_none_or(|user| s.user == *user))
+            .filter(|s| call.session.as_ref().is_none_or(|session| s.session == *session))
+            .map(|s| s.socket.clone())
+            .collect()
+    };
+    for socket in &sockets {
+        socket.revoke(call.reason.as_deref().unwrap_or("revoked"));
+    }
+    Json(json!({"sockets": sockets.len()}))
+}

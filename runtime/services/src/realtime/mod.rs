@@ -1,0 +1,24 @@
+//! The realtime service: people's sockets, outside the gateway.
+//!
+//! Each host keeps one cursor per subscribed channel and delivers the channel's log strictly in order from it. A push from
+//! messaging is only a hint that there is more: a gap, or a head that has moved without a push, is fetched. So a subscriber that
+//! stays sees each entry once, whatever is lost between hosts; one that comes back resumes from its own position.
+//!
+//! Start with `config` (what it is given, `run`), `handler` (what a socket may ask), `cursor` and `hub` (who is where), `subscribe`
+//! (catching up), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
+
+mod calls;
+mod config;
+mod cursor;
+mod handler;
+mod hub;
+mod internal;
+mod presence;
+mod repair;
+mod state;
+mod subscribe;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, run};

@@ -1,0 +1,94 @@
+//! What keeps channels whole without a push: fetches after a gap, and regular looks at the heads. Also the end of tokens.
+
+use std::{sync::Arc, time::Duration};
+
+use archgen_ports::ChannelId;
+use serde_json::json;
+
+use super::{calls, state::State};
+
+/// Time between looks at the heads of all followed channels: how late an entry may come whose push was lost.
+const HEADS_EVERY: Duration = Duration::from_secs(2);
+/// Channels asked about at a time.
+const HEADS_MAX: usize = 1_000;
+/// Entries fetched at a time.
+const PAGE: usize = 500;
+/// Wait before a failed fetch is given up to the next look at the heads.
+const EXPIRY_EVERY: Duration = Duration::from_secs(5);
+/// How long after its end a token's socket may stay to refresh, seconds.
+const EXPIRY_GRACE_S: u64 = 30;
+
+/// Starts a fetch from this place, if one is due.
+pub(super) fn fetch_if(state: &Arc<State>, channel: &ChannelId, from: Option<u64>) {
+    if let Some(from) = from {
+        state.repairs.inc();
+        state.env.spawn("fetch", fetch(state.clone(), channel.clone(), from));
+    }
+}
+
+/// Fetches and delivers until the channel's head is reached. After a failure the next look at the heads begins anew.
+async fn fetch(state: Arc<State>, channel: ChannelId, mut from: u64) {
+    loop {
+        let fetched = calls::log(&state, &channel, from, PAGE).await;
+        let mut hub = state.hub();
+        match fetched {
+            Ok((items, head)) => {
+                hub.deliver(&channel, &items);
+                match hub.fetched(&channel) {
+                    Some(now) if now < head.1 && now > from => {
+                        // More is there: go on, and keep others from fetching too.
+                        if hub.head(&channel, head.1).is_none() {
+                            return;
+                        }
+                        from = now;
+                    }
+                    _ => return,
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%channel, %error, "fetch failed");
+                hub.fetched(&channel);
+                return;
+            }
+        }
+    }
+}
+
+/// Compares heads with cursors, for ever.
+pub(super) async fn watch_heads(state: Arc<State>) {
+    loop {
+        tokio::time::sleep(HEADS_EVERY).await;
+        let followed = state.hub().followed();
+        for channels in followed.chunks(HEADS_MAX) {
+            let answer = match calls::messaging(&state, "/internal/heads", &json!({"channels": channels})).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::debug!(%error, "heads cannot be read");
+                    continue;
+                }
+            };
+            for head in answer["items"].as_array().into_iter().flatten() {
+                if let (Some(channel), Some(seq)) = (head["channel"].as_str(), head["seq"].as_u64()) {
+                    let channel = ChannelId::from(channel);
+                    let fetch = state.hub().head(&channel, seq);
+                    fetch_if(&state, &channel, fetch);
+                }
+            }
+        }
+    }
+}
+
+/// Ends sockets whose token has ended and was not refreshed, for ever.
+pub(super) async fn watch_expiry(state: Arc<State>) {
+    loop {
+        tokio::time::sleep(EXPIRY_EVERY).await;
+        let now_s = state.env.wall_ms() / 1_000;
+        let over: Vec<_> = {
+            let hub = state.hub();
+            hub.sessions().filter(|s| s.expires_s + EXPIRY_GRACE_S < now_s).map(|s| s.socket.clone()).collect()
+        };
+        for socket in over {
+            socket.close_transport("expired");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `sub`: brings a socket from its own place to where this host's cursor is, then lets it follow.
+//!
+//! Access is asked after the log was read and before the socket is let in, and again each time round: an entry that removes the
+//! user is then either in what was read, or comes after the cursor and puts the socket out.
+
+use std::sync::Arc;
+
+use archgen_ports::{ChannelId, UserId};
+use archgen_socketio::Socket;
+use serde_json::{Value, json};
+
+use super::{
+    calls::{self, CallError},
+    cursor::Cursor,
+    hub::{Joined, SUBSCRIPTIONS_MAX},
+    repair,
+    state::State,
+};
+
+/// Entries fetched at a time.
+const PAGE: usize = 500;
+/// Entries brought by one `sub`; a client that is further behind asks again.
+const MISSED_MAX: usize = 2_000;
+/// Times that others may overtake a socket that is catching up.
+const ROUNDS_MAX: usize = 10;
+
+/// Answers a `sub`. `from` is the client's last `seq`; `None` begins at the head.
+pub(super) async fn subscribe(
+    state: &Arc<State>,
+    socket: &Socket,
+    user: &UserId,
+    channel: &ChannelId,
+    from: Option<u64>,
+) -> Value {
+    match catch_up(state, socket, user, channel, from).await {
+        Ok(answer) => answer,
+        Err(error) => calls::failed(&error),
+    }
+}
+
+async fn catch_up(
+    state: &Arc<State>,
+    socket: &Socket,
+    user: &UserId,
+    channel: &ChannelId,
+    from: Option<u64>,
+) -> Result<Value, CallError> {
+    let mut missed: Vec<Value> = Vec::new();
+    let mut place = Cursor { epoch: 0, seq: from.unwrap_or(u64::MAX) };
+    for _ in 0..ROUNDS_MAX {
+        let access = json!({"user": user, "channel": channel});
+        let (items, head) = calls::log(state, channel, place.seq, PAGE).await?;
+        if calls::messaging(state, "/internal/access", &access).await?["member"] != true {
+            return Ok(calls::refused("not_found", "no such channel"));
+        }
+        if from.is_none() && missed.is_empty() {
+            place = Cursor { epoch: head.0, seq: head.1 };
+        }
+        if let Some(last) = items.last() {
+            place =
+                Cursor { epoch: last["epoch"].as_u64().unwrap_or(0), seq: last["seq"].as_u64().unwrap_or(place.seq) };
+        }
+        missed.extend(items);
+        let head_json = json!({"epoch": head.0, "seq": head.1});
+        let answer = |missed: Vec<Value>, recovered: bool| {
+            let epoch = if place.epoch == 0 { head.0 } else { place.epoch };
+            calls::done(json!({"head": head_json, "epoch": epoch, "recovered": recovered, "missed": missed}))
+        };
+        if place.seq < head.1 {
+            if missed.len() >= MISSED_MAX {
+                return Ok(answer(missed, false));
+            }
+            continue;
+        }
+        let joined = {
+            let mut hub = state.hub();
+            // What was read may be news to those who follow already.
+            let fetch = hub.deliver(channel, &missed);
+            let joined = hub.follow(socket.id(), channel, place);
+            drop(hub);
+            repair::fetch_if(state, channel, fetch);
+            joined
+        };
+        match joined {
+            Joined::Yes => return Ok(answer(missed, true)),
+            Joined::Behind => {}
+            Joined::Full => {
+                let title = format!("a socket follows at most {SUBSCRIPTIONS_MAX} channels");
+                return Ok(calls::refused("too_many_channels", &title));
+            }
+            Joined::Gone => return Ok(calls::refused("disconnected", "the socket is gone")),
+        }
+    }
+    Ok(calls::later("busy"))
+}
