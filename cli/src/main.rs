@@ -1,2 +1,17 @@
-//! The `archgen` command.
-fn main() {}
+//! The `archgen` command. Everything is in the modules; this file only names them.
+
+mod arguments;
+mod commands;
+mod exit;
+mod logging;
+mod printer;
+mod sibling;
+mod spec_files;
+mod state;
+mod supervisor;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run()
+}

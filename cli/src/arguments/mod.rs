@@ -1,0 +1,14 @@
+//! Command-line arguments: shapes, help, defaults. What commands do with them is in `commands`.
+
+mod fleet;
+mod program;
+mod sim;
+mod spec;
+
+pub use fleet::{
+    DownArguments, HostArguments, ListFormat, LogsArguments, PsArguments, RestartArguments, StateArguments,
+    SuperviseArguments, UpArguments, WaitArguments,
+};
+pub use program::{Command, Program};
+pub use sim::SimArguments;
+pub use spec::{CheckArguments, ExplainArguments, ReportFormat};

@@ -1,0 +1,42 @@
+//! The program and its commands.
+
+use clap::{Parser, Subcommand};
+
+use super::{
+    CheckArguments, DownArguments, ExplainArguments, HostArguments, LogsArguments, PsArguments, RestartArguments,
+    SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+};
+
+/// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "archgen",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Begin with:\n  archgen check examples/slack/topology.yaml\n  archgen up examples/slack/topology.yaml\n\n\
+                  Exit status: 0 done, 1 errors in the spec or a red simulation, 64 wrong use, 69 and above the machine."
+)]
+pub struct Program {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Check(CheckArguments),
+    Explain(ExplainArguments),
+    Up(UpArguments),
+    Ps(PsArguments),
+    Logs(LogsArguments),
+    Wait(WaitArguments),
+    Restart(RestartArguments),
+    Down(DownArguments),
+    Sim(SimArguments),
+    #[command(hide = true)]
+    Supervise(SuperviseArguments),
+    #[command(hide = true)]
+    Host(HostArguments),
+}

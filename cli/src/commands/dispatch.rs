@@ -1,0 +1,49 @@
+//! Reads the command line, runs the command, prints its failure, ends with its status.
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+
+use super::{check, down, explain, host, logs, ps, restart, sim, supervise, up, wait};
+use crate::{
+    arguments::{Command, Program},
+    exit::{self, Outcome},
+    printer::Printer,
+};
+
+/// The whole program.
+pub fn run() -> ExitCode {
+    let printer = Printer::new();
+    let command = match Program::try_parse() {
+        Ok(program) => program.command,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return ExitCode::from(if asked { exit::OK } else { exit::USAGE });
+        }
+    };
+    match dispatch(command, printer) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            printer.error(&format!("{:#}", failure.error));
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+fn dispatch(command: Command, printer: Printer) -> Outcome {
+    match command {
+        Command::Check(arguments) => check::run(&arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Up(arguments) => up::run(&arguments, printer),
+        Command::Ps(arguments) => ps::run(&arguments, printer),
+        Command::Logs(arguments) => logs::run(&arguments, printer),
+        Command::Wait(arguments) => wait::run(&arguments, printer),
+        Command::Restart(arguments) => restart::run(&arguments, printer),
+        Command::Down(arguments) => down::run(&arguments, printer),
+        Command::Sim(arguments) => sim::run(&arguments, printer),
+        Command::Supervise(arguments) => supervise::run(&arguments, printer),
+        Command::Host(arguments) => host::run(&arguments),
+    }
+}

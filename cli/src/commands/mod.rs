@@ -1,0 +1,16 @@
+//! One file per command, and the way from the command line to the right one.
+
+mod check;
+mod dispatch;
+mod down;
+mod explain;
+mod host;
+mod logs;
+mod ps;
+mod restart;
+mod sim;
+mod supervise;
+mod up;
+mod wait;
+
+pub use dispatch::run;

@@ -1,0 +1,124 @@
+//! From paths to a loaded spec: reads the spec and its overlays, and keeps their texts for what must not change under a running
+//! fleet. What a spec means is the spec crate's.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use archgen_spec::{Loaded, ReadError, topology::Topology};
+
+use crate::{
+    exit::{self, Failure},
+    printer::Printer,
+};
+
+/// More than the spec crate accepts, so that it can say so; bytes.
+const FILE_BYTES_MAX: u64 = (8 << 20) + 1;
+
+/// Which environment's overlay to apply.
+#[derive(Debug, Clone, Copy)]
+pub enum Environment<'a> {
+    /// This one, or the base alone.
+    Exactly(Option<&'a str>),
+    /// This one where the spec declares it, else the base alone.
+    IfDeclared(&'a str),
+}
+
+/// A spec's text and that of the overlays it was loaded with, by their path relative to the spec's folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SpecTexts {
+    /// Path as the user gave it, for messages.
+    pub path: String,
+    /// The environment that was applied.
+    pub environment: Option<String>,
+    /// The spec.
+    pub text: String,
+    /// Overlays.
+    pub overlays: BTreeMap<String, String>,
+}
+
+/// Reads and loads a spec. Problems with the spec are in the result's diagnostics.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
+    let shown = path.display().to_string();
+    let text = read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let name = match environment {
+        Environment::Exactly(name) => name.map(str::to_owned),
+        Environment::IfDeclared(name) => {
+            let base = archgen_spec::load(&shown, text.clone(), None, &|_| Err(ReadError::Missing), &variable);
+            base.environments.iter().any(|e| e == name).then(|| name.to_owned())
+        }
+    };
+    let overlays = RefCell::new(BTreeMap::new());
+    let overlay = |relative: &str| {
+        let text = read(&folder.join(relative)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Missing,
+            io::ErrorKind::InvalidData => ReadError::NotText,
+            _ => ReadError::Other(error.to_string()),
+        })?;
+        overlays.borrow_mut().insert(relative.to_owned(), text.clone());
+        Ok(text)
+    };
+    let loaded = archgen_spec::load(&shown, text.clone(), name.as_deref(), &overlay, &variable);
+    Ok((loaded, SpecTexts { path: shown, environment: name, text, overlays: overlays.into_inner() }))
+}
+
+/// The topology of kept texts.
+///
+/// # Errors
+/// They have errors now: a variable of the environment changed.
+pub fn reload(texts: &SpecTexts) -> anyhow::Result<Topology> {
+    let overlay = |relative: &str| texts.overlays.get(relative).cloned().ok_or(ReadError::Missing);
+    let loaded = archgen_spec::load(&texts.path, texts.text.clone(), texts.environment.as_deref(), &overlay, &variable);
+    let problems = archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, false);
+    loaded.topology.with_context(|| format!("the spec has errors in this environment\n{problems}"))
+}
+
+/// The topology of a spec; its problems are printed.
+///
+/// # Errors
+/// The spec has errors, or cannot be read.
+pub fn topology(path: &Path, environment: Environment<'_>, printer: Printer) -> Result<(Topology, SpecTexts), Failure> {
+    let (loaded, texts) = load(path, environment)?;
+    let problems = archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, printer.color_notes());
+    if !problems.is_empty() {
+        printer.note(&problems);
+    }
+    let failure = || Failure::new(exit::WRONG, format!("`{}` has errors; nothing was done", texts.path));
+    Ok((loaded.topology.ok_or_else(failure)?, texts))
+}
+
+/// The folder in which a spec's relative paths begin.
+///
+/// # Errors
+/// The folder is gone.
+pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
+    let whole = fs::canonicalize(path).with_context(|| format!("cannot find `{}`", path.display()))?;
+    Ok(whole.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let file = fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
+        // The cut may fall inside a character.
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not UTF-8 text"),
+        _ => error,
+    })?;
+    Ok(text)
+}

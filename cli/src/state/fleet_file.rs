@@ -1,0 +1,71 @@
+//! The fleet as it was decided at `up`: the spec's texts, addresses, how it runs. Children read it, so that an edited spec does
+//! not change a running fleet host by host.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use archgen_env::net::Address;
+use archgen_fleet::{Addresses, Assembly, EngineKind, PublicUrls};
+use archgen_ports::ServiceKey;
+use archgen_spec::topology::{Component, Topology};
+use serde::{Deserialize, Serialize};
+
+use super::{StateFolder, files::read_if_there, write_private};
+use crate::spec_files::{self, SpecTexts};
+
+/// What `up` decided.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetFile {
+    /// The spec and its overlays as they were.
+    pub spec: SpecTexts,
+    /// Where the spec's relative paths begin.
+    pub folder: PathBuf,
+    /// Address of every host.
+    pub addresses: Addresses,
+    /// Whether hosts are tasks of the supervisor's process.
+    pub in_process: bool,
+}
+
+impl FleetFile {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save(&self, state: &StateFolder) -> anyhow::Result<()> {
+        write_private(&state.fleet(), &serde_json::to_string_pretty(self)?)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is not there, or damaged.
+    pub fn load(state: &StateFolder) -> anyhow::Result<Self> {
+        let path = state.fleet();
+        let text = read_if_there(&path)?.with_context(|| format!("`{}` is not there", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("`{}` is damaged", path.display()))
+    }
+
+    /// The fleet's assembly.
+    ///
+    /// # Errors
+    /// The spec has errors in this process's environment.
+    pub fn assembly(&self, key: ServiceKey) -> anyhow::Result<Arc<Assembly>> {
+        Ok(self.assembly_of(Arc::new(spec_files::reload(&self.spec)?), key))
+    }
+
+    /// The assembly of a topology already loaded.
+    pub fn assembly_of(&self, topology: Arc<Topology>, key: ServiceKey) -> Arc<Assembly> {
+        let urls = |component: Component| {
+            let instances = topology.component_instances(component);
+            instances.iter().filter_map(|i| self.addresses.get(&i.name)).map(url).collect::<Vec<String>>()
+        };
+        let gateway = urls(Component::Gateway).into_iter().next().unwrap_or_default();
+        let public = PublicUrls { gateway, realtime: urls(Component::Realtime) };
+        let addresses = self.addresses.clone();
+        Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, public })
+    }
+}
+
+fn url(address: &Address) -> String {
+    format!("http://{address}")
+}

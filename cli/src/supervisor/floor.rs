@@ -1,0 +1,250 @@
+//! What the lives of all hosts share, and the run of a whole fleet from its start to its end.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context;
+use archgen_env::{
+    Env,
+    http::{Client, Limits},
+    os,
+    task::Shutdown,
+};
+use futures_util::future::join_all;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
+
+use super::{
+    board::{Board, HostState, HostStatus},
+    control::{self, Phase},
+    demo,
+    lifecycle::{keep, record_of},
+    output::{Output, Routes, Shown},
+    progress::Progress,
+    unit::Unit,
+    welcome::welcome,
+};
+use crate::{
+    exit::{self, Failure},
+    logging::log_to,
+    printer::Printer,
+    state::{FleetFile, Lock, ProcessList, StateFolder},
+};
+
+/// What the fleet is to do. Orders only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// Run.
+    Run,
+    /// Stop in order.
+    Stop,
+    /// Stop at once.
+    Force,
+}
+
+/// Whether the fleet has a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Lines and progress go to the terminal.
+    Foreground,
+    /// Nobody looks.
+    Detached,
+}
+
+/// What the lives of all hosts share.
+pub struct Floor {
+    pub(super) state: StateFolder,
+    pub(super) fleet: FleetFile,
+    pub(super) board: Board,
+    pub(super) outputs: BTreeMap<String, Output>,
+    pub(super) env: Env,
+    pub(super) client: Client,
+    pub(super) program: PathBuf,
+    pub(super) printer: Printer,
+    pub(super) phase: Cell<Phase>,
+    order: watch::Sender<Order>,
+    restarts: BTreeMap<String, Notify>,
+    processes: RefCell<ProcessList>,
+}
+
+impl Floor {
+    fn new(state: StateFolder, fleet: FleetFile, units: &[Unit], mode: Mode, printer: Printer) -> anyhow::Result<Self> {
+        let width = units.iter().map(|u| u.name.len()).max().unwrap_or(0);
+        let shown = (mode == Mode::Foreground).then_some(Shown { printer, width });
+        let mut outputs = BTreeMap::new();
+        for unit in units {
+            let output = Output::open(&state, &unit.name, shown);
+            outputs.insert(unit.name.clone(), output.with_context(|| format!("cannot open the log of {}", unit.name))?);
+        }
+        let board = Board::new(units.iter().map(|unit| HostStatus {
+            host: unit.name.clone(),
+            kind: unit.kind.clone(),
+            address: unit.address.to_string(),
+            pid: None,
+            state: HostState::Waiting,
+            note: String::new(),
+        }));
+        let env = os::env("supervisor", state.root(), Shutdown::default());
+        let limits = Limits { connect_ms_max: 500, call_ms_max: 2_000, reply_bytes_max: 1 << 20, idle_per_host_max: 1 };
+        Ok(Self {
+            client: Client::new(&env, limits),
+            program: std::env::current_exe().context("cannot find this program's own path")?,
+            restarts: units.iter().map(|u| (u.name.clone(), Notify::new())).collect(),
+            order: watch::Sender::new(Order::Run),
+            phase: Cell::new(Phase::Starting),
+            processes: RefCell::default(),
+            state,
+            fleet,
+            board,
+            outputs,
+            env,
+            printer,
+        })
+    }
+
+    /// Gives an order; a weaker one than the last changes nothing.
+    pub(super) fn order(&self, order: Order) {
+        if order > Order::Run {
+            self.phase.set(Phase::Stopping);
+        }
+        self.order.send_modify(|now| *now = order.max(*now));
+    }
+
+    /// Waits until this order or a stronger one is given.
+    pub(super) async fn ordered(&self, order: Order) {
+        // The sender lives in `self`: the wait ends by the order only.
+        let _ = self.order.subscribe().wait_for(|now| *now >= order).await;
+    }
+
+    /// Orders the restart of a host; `false` where there is none of this name.
+    pub(super) fn restart(&self, host: &str) -> bool {
+        self.restarts.get(host).inspect(|r| r.notify_one()).is_some()
+    }
+
+    /// Waits for the order to restart this host.
+    pub(super) async fn restart_of(&self, host: &str) {
+        match self.restarts.get(host) {
+            Some(order) => order.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Records a host's process, or that it has none.
+    pub(super) fn record(&self, host: &str, pid: Option<u32>) {
+        let mut list = self.processes.borrow_mut();
+        match pid.and_then(record_of) {
+            Some(record) => drop(list.hosts.insert(host.to_owned(), record)),
+            None => drop(list.hosts.remove(host)),
+        }
+        if let Err(error) = list.save(&self.state) {
+            self.printer.warning(&format!("{error:#}"));
+        }
+    }
+}
+
+/// Runs a fleet until it is told to stop. Holds the state folder's lock for as long. Must be called on the main thread: the
+/// kernel kills the children when the thread that started them ends.
+///
+/// # Errors
+/// The supervisor itself cannot work, or a host failed before the fleet was healthy.
+pub async fn run(
+    state: StateFolder,
+    fleet: FleetFile,
+    units: Vec<Unit>,
+    lock: Lock,
+    mode: Mode,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let floor = Floor::new(state, fleet, &units, mode, printer)?;
+    if floor.fleet.in_process {
+        let routes = Routes::new(floor.outputs.clone());
+        log_to(move || routes.clone())?;
+    }
+    ProcessList::default().save(&floor.state)?;
+    let listener = control::listen(&floor.state)?;
+    let lives = join_all(units.iter().map(|unit| keep(unit, &floor)));
+    let failed = Cell::new(false);
+    tokio::select! {
+        biased;
+        _ = lives => {}
+        () = signals(&floor) => {}
+        () = control::serve(&listener, &floor) => {}
+        () = story(&floor, mode, &failed) => {}
+    }
+    // The socket goes first: who finds the lock free finds no socket of ours.
+    let _ = std::fs::remove_file(floor.state.control());
+    let gone = floor.state.processes();
+    std::fs::remove_file(&gone).with_context(|| format!("cannot remove `{}`", gone.display()))?;
+    drop(lock);
+    if failed.get() {
+        return Err(Failure::new(
+            exit::UNAVAILABLE,
+            "a host failed before the fleet was healthy; the rest was stopped",
+        ));
+    }
+    if mode == Mode::Foreground {
+        floor.printer.note("stopped; the data stay for the next `archgen up`");
+    }
+    Ok(exit::OK)
+}
+
+/// Turns signals into orders: the first stops in order, the second at once. Never returns.
+async fn signals(floor: &Floor) {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let mut signals: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    let mut seen = 0;
+    loop {
+        let any = signals.iter_mut().map(|s| Box::pin(s.recv()));
+        futures_util::future::select_all(any).await;
+        seen += 1;
+        let (order, said) = match seen {
+            1 => (Order::Stop, "stopping; once more to stop at once"),
+            _ => (Order::Force, "stopping at once"),
+        };
+        floor.printer.note(said);
+        floor.order(order);
+    }
+}
+
+/// Tells how the start goes; when all are ready, seeds the demo and says where to go. Never returns.
+async fn story(floor: &Floor, mode: Mode, failed: &Cell<bool>) {
+    let mut progress = Progress::new(Instant::now());
+    let terminal = io::stderr().is_terminal();
+    loop {
+        let hosts = floor.board.all();
+        for line in progress.observe(&hosts, terminal) {
+            floor.printer.note(&line);
+        }
+        if floor.phase.get() == Phase::Starting {
+            if hosts.iter().any(|h| h.state == HostState::Failed) {
+                failed.set(true);
+                floor.order(Order::Stop);
+            } else if hosts.iter().all(|h| h.state == HostState::Ready) {
+                if let Err(error) = demo::seed(floor).await {
+                    floor.printer.warning(&format!("the demo users could not be made: {error:#}"));
+                }
+                if floor.phase.get() == Phase::Starting {
+                    floor.phase.set(Phase::Running);
+                    if mode == Mode::Foreground {
+                        floor.printer.note(&welcome(&floor.fleet, &floor.state, progress.healthy_after()));
+                    }
+                }
+            }
+        }
+        let before = hosts;
+        tokio::select! {
+            biased;
+            () = floor.board.until(|board| board.all() != before) => {}
+            // What is waited for long is said again.
+            () = sleep(Duration::from_secs(5)) => {}
+        }
+    }
+}
