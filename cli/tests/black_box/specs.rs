@@ -1,0 +1,103 @@
+//! Commands that only read a spec, and wrong use.
+
+use std::fs;
+
+use super::program::{archgen, project};
+
+fn here() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn wrong_use_ends_with_64_and_a_suggestion() {
+    let folder = here();
+    let given = archgen(folder.path(), &["chek", "x.yaml"]);
+    assert_eq!(given.status, 64);
+    assert!(given.notes.contains("'check'") && given.notes.contains("Usage"), "{}", given.notes);
+    let given = archgen(folder.path(), &["check", "--formt", "json", "x.yaml"]);
+    assert_eq!(given.status, 64);
+    assert!(given.notes.contains("--format"), "{}", given.notes);
+    for wrong in [&[][..], &["check"], &["wait", "--healthy", "--timeout", "soon"], &["explain", "AG999"]] {
+        let given = archgen(folder.path(), wrong);
+        assert_eq!(given.status, 64, "{wrong:?}: {}", given.notes);
+        assert!(given.notes.contains("Usage") || given.notes.contains("write `"), "{}", given.notes);
+        assert!(given.out.is_empty(), "data only on standard output: {}", given.out);
+    }
+    assert!(archgen(folder.path(), &["--help"]).ok().out.contains("archgen up examples/slack/topology.yaml"));
+}
+
+#[test]
+fn check_reports_every_spec_as_one_json_document() {
+    let broken = project("examples/broken/dangling.yaml");
+    let cycle = project("examples/broken/cycle.yaml");
+    let arguments = ["check", "--format", "json", broken.to_str().unwrap(), cycle.to_str().unwrap()];
+    let given = archgen(here().path(), &arguments);
+    assert_eq!(given.status, 1);
+    let report = given.json();
+    assert_eq!(report["version"], 1);
+    let diagnostics = report["diagnostics"].as_array().unwrap();
+    for file in [&broken, &cycle] {
+        assert!(diagnostics.iter().any(|d| d["file"] == file.to_str().unwrap()), "{}", file.display());
+    }
+    for diagnostic in diagnostics {
+        for key in ["code", "severity", "message", "help", "file", "related"] {
+            assert!(diagnostic.get(key).is_some(), "{key}: {diagnostic}");
+        }
+        for key in ["line", "column", "end_line", "end_column"] {
+            assert!(diagnostic[key].as_u64().unwrap() >= 1, "{key}: {diagnostic}");
+        }
+    }
+}
+
+#[test]
+fn check_of_the_reference_spec_in_each_of_its_environments_is_clean() {
+    let spec = project("examples/slack/topology.yaml");
+    let spec = spec.to_str().unwrap();
+    archgen(here().path(), &["check", spec]).ok();
+    for environment in ["dev", "sim", "prod"] {
+        let given = archgen(here().path(), &["check", spec, "--env", environment, "--format", "json"]).ok();
+        assert_eq!(given.json()["diagnostics"].as_array().unwrap().len(), 0);
+    }
+    let given = archgen(here().path(), &["check", spec, "--env", "prd"]);
+    assert_eq!(given.status, 1);
+    assert!(given.notes.contains("prod"), "did you mean: {}", given.notes);
+}
+
+#[test]
+fn explain_says_why_and_how() {
+    let given = archgen(here().path(), &["explain", "AG001"]).ok();
+    assert!(given.out.starts_with("AG001: ") && given.out.contains("before:") && given.out.contains("after:"));
+    let list = archgen(here().path(), &["explain", "list"]).ok();
+    assert!(list.out.lines().count() > 20 && list.out.lines().all(|l| l.starts_with("AG")));
+}
+
+#[test]
+fn a_hostile_file_is_refused_at_once() {
+    let folder = here();
+    fs::write(folder.path().join("large.yaml"), vec![b'a'; 9 << 20]).unwrap();
+    fs::write(folder.path().join("deep.yaml"), "[".repeat(100_000)).unwrap();
+    for file in ["large.yaml", "deep.yaml"] {
+        let given = archgen(folder.path(), &["check", file]);
+        assert_eq!(given.status, 1, "{file}: {}", given.notes);
+        assert!(given.notes.contains("error[AG"), "{file}: {}", given.notes);
+    }
+    let given = archgen(folder.path(), &["check", "."]);
+    assert_eq!(given.status, 71);
+    assert!(given.notes.contains("it is no file"), "{}", given.notes);
+    let given = archgen(folder.path(), &["check", "none.yaml"]);
+    assert!(given.status == 71 && given.notes.contains("`none.yaml`"), "{}", given.notes);
+}
+
+#[test]
+fn a_spec_that_cannot_run_here_starts_nothing_and_writes_nothing() {
+    let folder = here();
+    let spec = project("examples/slack/topology.yaml");
+    let given = archgen(folder.path(), &["up", spec.to_str().unwrap(), "--env", "prod"]);
+    assert_eq!(given.status, 69);
+    for part in ["stores.chat", "cassandra", "gateway", "registry"] {
+        assert!(given.notes.contains(part), "{part}: {}", given.notes);
+    }
+    let broken = project("examples/broken/cycle.yaml");
+    assert_eq!(archgen(folder.path(), &["up", broken.to_str().unwrap()]).status, 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
