@@ -30,9 +30,9 @@ pub struct SimArguments {
     /// Run this one seed.
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
     pub seed: Option<u64>,
-    /// Environment overlay.
-    #[arg(long = "env", value_name = "NAME", default_value = "sim")]
-    pub environment: String,
+    /// Environment overlay; `sim` where the spec declares it.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = SimFormat::Human)]
     pub format: SimFormat,

@@ -23,6 +23,8 @@ use crate::{
 const USAGE: u8 = 64;
 /// The environment does not let us work (`EX_OSERR`).
 const ENVIRONMENT: u8 = 71;
+/// The overlay of a simulation.
+const OVERLAY: &str = "sim";
 /// Seeds between two looks for a red one under `--until-red`.
 const BATCH_SEEDS: usize = 8;
 
@@ -106,7 +108,14 @@ fn load(arguments: &SimArguments) -> Option<Topology> {
         })
     };
     let variable = |name: &str| std::env::var(name).ok();
-    let loaded = archgen_spec::load(&path, text, Some(&arguments.environment), &read, &variable);
+    let load = |environment: Option<&str>| archgen_spec::load(&path, text.clone(), environment, &read, &variable);
+    let loaded = match &arguments.environment {
+        Some(name) => load(Some(name)),
+        None => {
+            let base = load(None);
+            if base.environments.iter().any(|e| e == OVERLAY) { load(Some(OVERLAY)) } else { base }
+        }
+    };
     if loaded.topology.is_none() {
         complain(&archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, io::stderr().is_terminal()));
     }
@@ -153,10 +162,7 @@ fn report(summary: &Summary, arguments: &SimArguments) -> ExitCode {
     let text = match arguments.format {
         SimFormat::Json => format!("{:#}\n", json(summary)),
         SimFormat::Human => {
-            let environment = match arguments.environment.as_str() {
-                "sim" => String::new(),
-                other => format!(" --env {other}"),
-            };
+            let environment = arguments.environment.as_ref().map_or_else(String::new, |name| format!(" --env {name}"));
             let spec = arguments.spec.display().to_string();
             human(summary, &|seed| format!("archgen sim {spec} --seed {seed}{environment}"))
         }
