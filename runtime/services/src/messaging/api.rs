@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use super::{
     channels::{self, Channel, Kind, Rows},
     error::MessagingError,
+    history::Walk,
     operation::{Change, Content, Operation, execute},
     state::{Shared, State},
-    view::{self, CREATED},
+    view,
 };
 use crate::{
     host::{Parameters, Payload},
@@ -218,54 +219,27 @@ async fn history(
     Parameters(query): Parameters<HistoryQuery>,
 ) -> Answer {
     rows(&state).opened(&id, &caller.user).await?;
-    let limit = page_limit(query.limit);
-    let mut range = match (query.after_seq, query.before_seq) {
+    let range = match (query.after_seq, query.before_seq) {
         (Some(_), Some(_)) => return Err(MessagingError::Invalid("after_seq or before_seq, not both".to_owned())),
         (Some(after), None) => Range::After(after),
         (None, Some(before)) => Range::Before(before),
         (None, None) => Range::Latest,
     };
-    let mut items: Vec<Value> = Vec::new();
-    // Entries that are no messages take no place on a page, so a page may need several reads.
-    let next = loop {
-        let entries = state.config.messages.read(&id, range, limit).await?;
-        let whole = entries.len() < limit;
-        let (first, last) = (entries.first().map(|e| e.position.seq), entries.last().map(|e| e.position.seq));
-        let mut page = entries.iter().filter(|e| e.kind == CREATED).map(|e| (e.position.seq, view::message(&id, e)));
-        if let Range::After(_) = range {
-            let mut cut = None;
-            for (seq, message) in page.by_ref() {
-                items.push(message);
-                if items.len() == limit {
-                    cut = Some(seq);
-                    break;
-                }
-            }
-            if let Some(seq) = cut {
-                break (!whole || last != Some(seq)).then_some(seq);
-            }
-        } else {
-            let older: Vec<Value> = page.map(|(_, message)| message).collect();
-            items.splice(0..0, older);
+    let mut walk = Walk::new(range, page_limit(query.limit));
+    loop {
+        let (range, limit) = walk.read();
+        if walk.take(state.config.messages.read(&id, range, limit).await?) {
+            break;
         }
-        match (whole, &range, first, last) {
-            (true, ..) | (_, _, None, _) => break None,
-            (_, Range::After(_), _, Some(last)) => range = Range::After(last),
-            (_, _, Some(first), _) => {
-                if items.len() >= limit / 2 {
-                    break Some(first);
-                }
-                range = Range::Before(first);
-            }
-        }
-    };
-    Ok(Json(json!({"items": items, "next": next})))
+    }
+    let page = walk.page();
+    let items: Vec<Value> = page.messages.iter().map(|m| view::message(&id, m)).collect();
+    Ok(Json(json!({"items": items, "next": page.next})))
 }
 
 /// The channel of a message that the caller may see.
 async fn located(state: &State, caller: &Caller, id: &MessageId) -> Answer<(ChannelId, Value)> {
-    let found = state.config.messages.by_id(id).await?.filter(|(_, e)| e.kind == CREATED);
-    let (channel, entry) = found.ok_or(MessagingError::NotFound("message"))?;
+    let (channel, entry) = state.message(id).await?.ok_or(MessagingError::NotFound("message"))?;
     if rows(state).member(&channel, &caller.user).await?.is_none() {
         return Err(MessagingError::NotFound("message"));
     }

@@ -4,6 +4,7 @@ use archgen_ports::{
     ChannelId, UserId,
     accounts::{Accounts, Commit, Expect, Row, Write},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, to_value};
 
@@ -15,6 +16,10 @@ pub(super) const MEMBERS_MAX: usize = 10_000;
 pub(super) const CHANNELS_MAX: usize = 2_000;
 /// Rows asked for at a time.
 const PAGE: usize = 200;
+/// Rows read at once.
+const READS_AT_ONCE: usize = 16;
+/// Longest id that may be one, bytes.
+const ID_BYTES_MAX: usize = 64;
 
 /// What kind of channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +55,32 @@ pub(super) struct Member {
     pub(super) user: UserId,
     pub(super) role: String,
     pub(super) joined: u64,
+    /// What the log does not tell yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) untold: Option<Untold>,
+}
+
+/// A change of membership that is still to be told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Untold {
+    /// Under which the log tells it once.
+    pub(super) id: String,
+    /// Whose change it is.
+    pub(super) by: UserId,
+    /// Whether the member leaves: then they are none any more.
+    pub(super) leaving: bool,
+}
+
+impl Member {
+    /// Whether the row only waits for its end to be told.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.untold.as_ref().is_some_and(|u| u.leaving)
+    }
+}
+
+/// Whether a text from outside can be an id at all: stores refuse some texts as keys.
+pub(super) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic() && b != b':')
 }
 
 fn member_key(channel: &ChannelId, user: &UserId) -> String {
@@ -66,11 +97,27 @@ pub(super) struct Rows<'a>(pub(super) &'a dyn Accounts);
 
 impl Rows<'_> {
     pub(super) async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, MessagingError> {
+        if !is_id(&id.0) {
+            return Ok(None);
+        }
         self.0.get("channels", &id.0).await?.map(parse).transpose()
     }
 
     pub(super) async fn member(&self, channel: &ChannelId, user: &UserId) -> Result<Option<Member>, MessagingError> {
-        self.0.get("members", &member_key(channel, user)).await?.map(parse).transpose()
+        Ok(self.standing(channel, user).await?.map(|(member, _)| member).filter(|m| !m.is_leaving()))
+    }
+
+    /// A member's row, leaving or not, with its version.
+    pub(super) async fn standing(
+        &self,
+        channel: &ChannelId,
+        user: &UserId,
+    ) -> Result<Option<(Member, u64)>, MessagingError> {
+        if !is_id(&channel.0) || !is_id(&user.0) {
+            return Ok(None);
+        }
+        let row = self.0.get("members", &member_key(channel, user)).await?;
+        row.map(|row| Ok((row.version, parse::<Member>(row)?))).transpose().map(|r| r.map(|(v, m)| (m, v)))
     }
 
     /// The channel, where this user is a member; otherwise it does not exist for them.
@@ -94,17 +141,25 @@ impl Rows<'_> {
     }
 
     pub(super) async fn members(&self, channel: &ChannelId) -> Result<Vec<Member>, MessagingError> {
-        self.all("channel", &channel.0, MEMBERS_MAX).await?.into_iter().map(parse).collect()
+        if !is_id(&channel.0) {
+            return Ok(Vec::new());
+        }
+        let rows = self.all("channel", &channel.0, MEMBERS_MAX).await?;
+        let members: Vec<Member> = rows.into_iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(members.into_iter().filter(|m| !m.is_leaving()).collect())
     }
 
     /// Channels that a user is a member of.
     pub(super) async fn channels_of(&self, user: &UserId) -> Result<Vec<Channel>, MessagingError> {
-        let mut channels = Vec::new();
-        for row in self.all("user", &user.0, CHANNELS_MAX).await? {
-            let member: Member = parse(row)?;
-            channels.extend(self.channel(&member.channel).await?);
+        if !is_id(&user.0) {
+            return Ok(Vec::new());
         }
-        Ok(channels)
+        let rows = self.all("user", &user.0, CHANNELS_MAX).await?;
+        let members: Vec<Member> = rows.into_iter().map(parse).collect::<Result<_, _>>()?;
+        let ids = members.into_iter().filter(|m| !m.is_leaving()).map(|m| m.channel);
+        let found = stream::iter(ids).map(|id| async move { self.channel(&id).await }).buffered(READS_AT_ONCE);
+        let channels: Vec<Option<Channel>> = found.try_collect().await?;
+        Ok(channels.into_iter().flatten().collect())
     }
 
     /// Public channels by id, after a cursor.
@@ -123,7 +178,14 @@ impl Rows<'_> {
         }];
         for user in members {
             let role = if *user == channel.creator { "owner" } else { "member" };
-            writes.push(Self::membership(&channel.id, user, role, channel.created)?);
+            let member = Member {
+                channel: channel.id.clone(),
+                user: user.clone(),
+                role: role.to_owned(),
+                joined: channel.created,
+                untold: None,
+            };
+            writes.push(Self::member_write(&member, Expect::Absent, Some(to_value(&member)?)));
         }
         match self.0.commit(writes).await? {
             Commit::Applied => Ok(channel),
@@ -136,31 +198,20 @@ impl Rows<'_> {
         }
     }
 
-    fn membership(channel: &ChannelId, user: &UserId, role: &str, joined: u64) -> Result<Write, MessagingError> {
-        let member = Member { channel: channel.clone(), user: user.clone(), role: role.to_owned(), joined };
-        Ok(Write {
-            table: "members".to_owned(),
-            key: member_key(channel, user),
-            expect: Expect::Absent,
-            value: Some(to_value(member)?),
-        })
+    fn member_write(member: &Member, expect: Expect, value: Option<Value>) -> Write {
+        Write { table: "members".to_owned(), key: member_key(&member.channel, &member.user), expect, value }
     }
 
-    /// Adds a member; `false` when they are one already.
-    pub(super) async fn add(&self, channel: &ChannelId, user: &UserId, now: u64) -> Result<bool, MessagingError> {
-        let write = Self::membership(channel, user, "member", now)?;
-        Ok(self.0.commit(vec![write]).await? == Commit::Applied)
+    /// Writes a member's row if it is as expected; otherwise nothing happens, and the row says what stands.
+    pub(super) async fn put_member(&self, member: &Member, expect: Expect) -> Result<(), MessagingError> {
+        self.0.commit(vec![Self::member_write(member, expect, Some(to_value(member)?))]).await?;
+        Ok(())
     }
 
-    /// Removes a member; `false` when they were none.
-    pub(super) async fn remove(&self, channel: &ChannelId, user: &UserId) -> Result<bool, MessagingError> {
-        let key = member_key(channel, user);
-        let Some(row) = self.0.get("members", &key).await? else { return Ok(false) };
-        let write = Write { table: "members".to_owned(), key, expect: Expect::Version(row.version), value: None };
-        match self.0.commit(vec![write]).await? {
-            Commit::Applied => Ok(true),
-            _ => Err(MessagingError::Contended),
-        }
+    /// Deletes a member's row if it is in this version.
+    pub(super) async fn delete_member(&self, member: &Member, version: u64) -> Result<(), MessagingError> {
+        self.0.commit(vec![Self::member_write(member, Expect::Version(version), None)]).await?;
+        Ok(())
     }
 }
 

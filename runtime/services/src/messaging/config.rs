@@ -37,13 +37,12 @@ pub struct Config {
 /// [`HostError::Listen`].
 pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> {
     let state = Arc::new(State::new(&context, config));
-    let tasks =
-        [context.env.spawn("lease", lease::keep(state.clone())), context.env.spawn("relay", relay::run(state.clone()))];
+    let leases = context.env.spawn("lease", lease::keep(state.clone()));
+    let relay = context.env.spawn("relay", relay::run(state.clone()));
     let routes = api::routes(state.clone()).merge(internal::routes(state.clone()));
     let served = context.serve(routes, ServerLimits::default()).await;
-    for task in tasks {
-        task.abort();
-    }
-    lease::give_back_all(&state).await;
+    relay.abort();
+    state.stopped.notify_one();
+    leases.join().await;
     served
 }

@@ -87,8 +87,7 @@ struct MessageCall {
 }
 
 async fn on_message(state: &Arc<State>, user: UserId, id: MessageId, change: Change) -> Answer {
-    let found = state.config.messages.by_id(&id).await?;
-    let (channel, _) = found.ok_or(MessagingError::NotFound("message"))?;
+    let (channel, _) = state.message(&id).await?.ok_or(MessagingError::NotFound("message"))?;
     execute(state, Operation { user, channel, change }, false).await.map(Json)
 }
 

@@ -5,14 +5,17 @@
 //! acknowledged is durable together with its deduplication key; live push and the event topic follow from the log.
 //!
 //! Start with `config` (what it is given, `run`), `api` and `internal` (routes), then `operation` (what changes a channel),
-//! `ownership` and `lease` (who may), `writer` (the append), `relay` and `push` (who hears of it), `channels` (rows), `mentions`.
+//! `ownership` and `lease` (who may), `writer` (the append), `relay` and `push` (who hears of it), `channels` (rows),
+//! `membership`, `history`, `mentions`.
 
 mod api;
 mod channels;
 mod config;
 mod error;
+mod history;
 mod internal;
 mod lease;
+mod membership;
 mod mentions;
 mod operation;
 mod ownership;

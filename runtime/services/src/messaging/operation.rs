@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    channels::{Kind, MEMBERS_MAX, Rows},
+    channels::{Kind, MEMBERS_MAX, Rows, is_id},
     error::MessagingError,
-    mentions,
+    lease, membership, mentions,
     state::State,
-    view::{CREATED, DELETED, EDITED, MEMBER_ADDED, MEMBER_REMOVED},
+    view::{CREATED, DELETED, EDITED},
     writer,
 };
 
@@ -82,12 +82,15 @@ impl Content {
         {
             return invalid(format!("client_msg_id has 1 to {CLIENT_ID_BYTES_MAX} bytes"));
         }
-        if self.files.len() > FILES_MAX {
-            return invalid(format!("a message has at most {FILES_MAX} files"));
+        if self.files.len() > FILES_MAX || !self.files.iter().all(|id| is_id(id)) {
+            return invalid(format!("a message has at most {FILES_MAX} files, each named by its id"));
         }
         Ok(())
     }
 }
+
+/// Tries of a call whose owner turns out to be another.
+const OWNERS_TRIED_MAX: usize = 2;
 
 /// Does an operation here, where this host owns the channel, or has the owner do it. `handed` says that another host handed it
 /// to this one, which then does not pass it on.
@@ -96,29 +99,50 @@ impl Content {
 /// See [`MessagingError`].
 pub(super) async fn execute(state: &Arc<State>, operation: Operation, handed: bool) -> Result<Value, MessagingError> {
     let shard = state.shard(&operation.channel);
-    let owned = state.ownership().epoch(shard, Instant::now()).is_some();
-    if owned {
+    if handed {
         return perform(state, operation).await;
     }
-    if handed {
-        return Err(MessagingError::NotOwner);
+    for _ in 0..OWNERS_TRIED_MAX {
+        let (owned, owner) = {
+            let ownership = state.ownership();
+            (ownership.epoch(shard, Instant::now()).is_some(), ownership.owner(shard).map(str::to_owned))
+        };
+        let done = match owner {
+            _ if owned => perform(state, operation.clone()).await,
+            Some(owner) if owner != state.place.owner => hand(state, &owner, &operation).await,
+            _ => Err(MessagingError::NotOwner),
+        };
+        match done {
+            // Nothing was appended. Who owns it now?
+            Err(MessagingError::NotOwner) => lease::look_again(state).await,
+            done => return done,
+        }
     }
-    let owner = state.ownership().owner(shard).map(str::to_owned);
-    let owner = owner.ok_or_else(|| MessagingError::Owner("nobody owns the channel now".to_owned()))?;
+    Err(MessagingError::Owner("the channel changes hands".to_owned()))
+}
+
+/// Has the owner do it.
+async fn hand(state: &Arc<State>, owner: &str, operation: &Operation) -> Result<Value, MessagingError> {
     let peers = &state.config.messaging;
-    let peer = peers.named(&owner).ok_or_else(|| MessagingError::Owner(format!("{owner} is not known")))?;
+    let peer = peers.named(owner).ok_or_else(|| MessagingError::Owner(format!("{owner} is not known")))?;
     let failed = |error: archgen_env::http::ClientError| MessagingError::Owner(error.to_string());
-    let reply = peers.call_at(peer, Method::POST, "/internal/operations", &operation).await.map_err(failed)?;
+    let reply = peers.call_at(peer, Method::POST, "/internal/operations", operation).await.map_err(failed)?;
     if reply.status.is_success() {
         return reply.json().map_err(failed);
     }
-    if reply.status == StatusCode::MISDIRECTED_REQUEST || reply.status.is_server_error() {
+    if reply.status == StatusCode::MISDIRECTED_REQUEST {
+        return Err(MessagingError::NotOwner);
+    }
+    if reply.status.is_server_error() {
         return Err(MessagingError::Owner(format!("{owner} answered {}", reply.status.as_u16())));
     }
     Err(MessagingError::Passed(reply.json::<Problem>().map_err(failed)?))
 }
 
 async fn perform(state: &Arc<State>, operation: Operation) -> Result<Value, MessagingError> {
+    if state.ownership().epoch(state.shard(&operation.channel), Instant::now()).is_none() {
+        return Err(MessagingError::NotOwner);
+    }
     let Operation { user, channel, change } = operation;
     match change {
         Change::Send(content) => send(state, &user, &channel, content).await,
@@ -130,7 +154,7 @@ async fn perform(state: &Arc<State>, operation: Operation) -> Result<Value, Mess
     }
 }
 
-fn entry(state: &State, kind: &str, author: &UserId, data: Value) -> NewEntry {
+pub(super) fn entry(state: &State, kind: &str, author: &UserId, data: Value) -> NewEntry {
     NewEntry {
         id: MessageId(state.env.new_snowflake().to_string()),
         kind: kind.to_owned(),
@@ -154,6 +178,11 @@ async fn send(
 ) -> Result<Value, MessagingError> {
     content.check()?;
     rows(state).opened(channel, user).await?;
+    if let Some(root) = &content.thread
+        && state.message(root).await?.is_none_or(|(its, _)| its != *channel)
+    {
+        return Err(MessagingError::NotFound("thread"));
+    }
     let mentions = mentions::resolve(&state.config.user, &content.body).await?;
     let data = json!({"body": content.body, "thread": content.thread, "files": content.files, "mentions": mentions});
     let new = NewEntry { client_msg_id: content.client_msg_id, ..entry(state, CREATED, user, data) };
@@ -178,8 +207,8 @@ async fn own(
     id: &MessageId,
 ) -> Result<LogEntry, MessagingError> {
     rows(state).opened(channel, user).await?;
-    let found = state.config.messages.by_id(id).await?.filter(|(its, e)| its == channel && e.kind == CREATED);
-    let (_, entry) = found.filter(|(_, e)| !e.deleted).ok_or(MessagingError::NotFound("message"))?;
+    let found = state.message(id).await?.filter(|(its, _)| its == channel);
+    let (_, entry) = found.ok_or(MessagingError::NotFound("message"))?;
     if entry.author == *user {
         Ok(entry)
     } else {
@@ -195,6 +224,9 @@ async fn edit(
     body: String,
 ) -> Result<Value, MessagingError> {
     let mut target = own(state, user, channel, &id).await?;
+    if target.deleted {
+        return Err(MessagingError::NotFound("message"));
+    }
     let content = Content { client_msg_id: None, body, thread: None, files: Vec::new() };
     content.check()?;
     let mentions = mentions::resolve(&state.config.user, &content.body).await?;
@@ -218,28 +250,18 @@ async fn delete(
     let seq = target.position.seq;
     let data = json!({"id": id, "target_seq": seq});
     let revises = Some(Revision { seq, data: None });
-    writer::append(state, channel, NewEntry { revises, ..entry(state, DELETED, user, data) }).await?;
+    // A deletion tried again, because its answer was lost, is done.
+    if !target.deleted {
+        writer::append(state, channel, NewEntry { revises, ..entry(state, DELETED, user, data) }).await?;
+    }
     Ok(json!({"id": id, "deleted": true}))
-}
-
-/// Appends who came or left. The rows are already written and are what counts; this tells.
-async fn tell(
-    state: &Arc<State>,
-    kind: &str,
-    by: &UserId,
-    channel: &ChannelId,
-    member: &UserId,
-) -> Result<(), MessagingError> {
-    let data = json!({"user": member, "role": "member"});
-    writer::append(state, channel, entry(state, kind, by, data)).await.map(|_| ())
 }
 
 async fn join(state: &Arc<State>, user: &UserId, channel: &ChannelId) -> Result<Value, MessagingError> {
     let found = rows(state).channel(channel).await?.filter(|c| c.kind == Kind::Public);
     let found = found.ok_or(MessagingError::NotFound("channel"))?;
-    if rows(state).add(channel, user, state.env.wall_ms()).await? {
-        tell(state, MEMBER_ADDED, user, channel, user).await?;
-    }
+    room(state, channel).await?;
+    membership::admit(state, user, channel, user).await?;
     Ok(super::channels::shown(&found, true))
 }
 
@@ -248,9 +270,7 @@ async fn add(state: &Arc<State>, user: &UserId, channel: &ChannelId, member: &Us
     if matches!(found.kind, Kind::Dm | Kind::GroupDm) {
         return Err(MessagingError::Forbidden("the people of a direct message are fixed"));
     }
-    if rows(state).members(channel).await?.len() >= MEMBERS_MAX {
-        return Err(MessagingError::Invalid(format!("a channel has at most {MEMBERS_MAX} members")));
-    }
+    room(state, channel).await?;
     let failed = |error: archgen_env::http::ClientError| MessagingError::User(error.to_string());
     let lookup = json!({"ids": [member]});
     let reply = state.config.user.call(Method::POST, "/internal/users/lookup", &lookup).await.map_err(failed)?;
@@ -258,9 +278,7 @@ async fn add(state: &Arc<State>, user: &UserId, channel: &ChannelId, member: &Us
     if known["items"].as_array().is_none_or(Vec::is_empty) {
         return Err(MessagingError::NotFound("user"));
     }
-    if rows(state).add(channel, member, state.env.wall_ms()).await? {
-        tell(state, MEMBER_ADDED, user, channel, member).await?;
-    }
+    membership::admit(state, user, channel, member).await?;
     Ok(json!({"channel": channel, "user": member, "role": "member"}))
 }
 
@@ -270,12 +288,28 @@ async fn remove(
     channel: &ChannelId,
     member: &UserId,
 ) -> Result<Value, MessagingError> {
-    let (_, own) = rows(state).opened(channel, user).await?;
+    let (found, own) = match rows(state).opened(channel, user).await {
+        // Who leaves again, because the first answer was lost, has left or is about to.
+        Err(MessagingError::NotFound(_)) if user == member && rows(state).standing(channel, user).await?.is_some() => {
+            membership::dismiss(state, user, channel, member).await?;
+            return Ok(Value::Null);
+        }
+        opened => opened?,
+    };
+    if matches!(found.kind, Kind::Dm | Kind::GroupDm) {
+        return Err(MessagingError::Forbidden("the people of a direct message are fixed"));
+    }
     if user != member && own.role != "owner" {
         return Err(MessagingError::Forbidden("only the channel's owner may remove others"));
     }
-    if rows(state).remove(channel, member).await? {
-        tell(state, MEMBER_REMOVED, user, channel, member).await?;
-    }
+    membership::dismiss(state, user, channel, member).await?;
     Ok(Value::Null)
+}
+
+/// Whether the channel takes one more member.
+async fn room(state: &Arc<State>, channel: &ChannelId) -> Result<(), MessagingError> {
+    if rows(state).members(channel).await?.len() >= MEMBERS_MAX {
+        return Err(MessagingError::Invalid(format!("a channel has at most {MEMBERS_MAX} members")));
+    }
+    Ok(())
 }

@@ -34,8 +34,8 @@ pub(super) struct Place {
 pub(super) struct Ownership {
     place: Place,
     held: BTreeMap<u16, Held>,
-    /// Owner by the last look at the leases.
-    owners: BTreeMap<u16, String>,
+    /// Epoch and owner of every leased shard, as last seen.
+    owners: BTreeMap<u16, (u64, String)>,
     /// Since when a shard has been seen without a valid lease.
     free_since: BTreeMap<u16, Instant>,
 }
@@ -63,7 +63,7 @@ impl Ownership {
 
     /// The owner to hand a call to, as last seen.
     pub(super) fn owner(&self, shard: u16) -> Option<&str> {
-        self.owners.get(&shard).map(String::as_str)
+        self.owners.get(&shard).map(|(_, owner)| owner.as_str())
     }
 
     /// Shards held.
@@ -71,21 +71,30 @@ impl Ownership {
         self.held.keys().copied().collect()
     }
 
-    /// Takes in a look at all leases.
+    /// Takes in a look at all leases. A look that is older than a grant (it was answered before) changes nothing: epochs only
+    /// rise.
     pub(super) fn observe(&mut self, leases: &[Lease], now: Instant) {
         for lease in leases {
+            let newest = self.owners.get(&lease.shard).map_or(0, |(epoch, _)| *epoch);
+            let held = self.held.get(&lease.shard).map_or(0, |h| h.epoch);
+            if lease.epoch < newest.max(held) {
+                continue;
+            }
             if lease.left_ms == 0 {
                 self.owners.remove(&lease.shard);
                 self.free_since.entry(lease.shard).or_insert(now);
             } else {
                 self.free_since.remove(&lease.shard);
-                self.owners.insert(lease.shard, lease.owner.clone());
+                self.owners.insert(lease.shard, (lease.epoch, lease.owner.clone()));
             }
-            let ours = lease.owner == self.place.owner && lease.incarnation == self.place.incarnation;
-            if !ours && lease.left_ms > 0 {
+            if !self.is_ours(lease) && lease.left_ms > 0 {
                 self.held.remove(&lease.shard);
             }
         }
+    }
+
+    fn is_ours(&self, lease: &Lease) -> bool {
+        lease.owner == self.place.owner && lease.incarnation == self.place.incarnation
     }
 
     /// The shards to ask for now.
@@ -101,30 +110,28 @@ impl Ownership {
             .collect()
     }
 
-    /// Takes in the answer to a request made at `asked`. Returns the shards that are newly ours.
-    pub(super) fn granted(&mut self, leases: &[Lease], asked: Instant) -> Vec<u16> {
+    /// Takes in, at `now`, the answer to a request made at `asked`. Returns the shards that are ours again: new ones, and those
+    /// whose lease had run out here, because what waited for them (the relay) has passed them over meanwhile.
+    pub(super) fn granted(&mut self, leases: &[Lease], asked: Instant, now: Instant) -> Vec<u16> {
         let mut gained = Vec::new();
-        for lease in leases {
-            if lease.owner == self.place.owner && lease.incarnation == self.place.incarnation {
-                let held = Held { epoch: lease.epoch, until: asked + self.place.lease };
-                if self.held.insert(lease.shard, held).is_none_or(|before| before.epoch != lease.epoch) {
-                    gained.push(lease.shard);
-                }
-            } else {
-                self.held.remove(&lease.shard);
+        for lease in leases.iter().filter(|l| self.is_ours(l)).collect::<Vec<_>>() {
+            let held = Held { epoch: lease.epoch, until: asked + self.place.lease };
+            let before = self.held.insert(lease.shard, held);
+            if before.is_none_or(|before| before.epoch != lease.epoch || before.until <= now) {
+                gained.push(lease.shard);
             }
         }
-        self.observe(leases, asked);
+        self.observe(leases, now);
         gained
     }
 
     /// Own preferred shards that another instance holds, by that instance's name.
     pub(super) fn abroad(&self) -> BTreeMap<String, Vec<u16>> {
         let mut abroad: BTreeMap<String, Vec<u16>> = BTreeMap::new();
-        for (shard, owner) in
-            self.owners.iter().filter(|(s, owner)| self.prefers_us(**s) && **owner != self.place.owner)
-        {
-            abroad.entry(owner.clone()).or_default().push(*shard);
+        for (shard, (_, owner)) in &self.owners {
+            if self.prefers_us(*shard) && *owner != self.place.owner {
+                abroad.entry(owner.clone()).or_default().push(*shard);
+            }
         }
         abroad
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use archgen_env::Env;
-use archgen_ports::{ChannelId, ServiceKey};
+use archgen_ports::{ChannelId, MessageId, ServiceKey, messages::LogEntry};
 use archgen_spec::sharding::slot_of;
 use axum::extract::FromRef;
 use prometheus_client::metrics::counter::Counter;
@@ -18,8 +18,11 @@ use tokio::{
 
 use super::{
     Config,
+    channels::is_id,
+    error::MessagingError,
     ownership::{Ownership, Place},
     push::Push,
+    view::CREATED,
     writer::Job,
 };
 use crate::host::HostContext;
@@ -33,6 +36,11 @@ pub(super) struct State {
     pub(super) writers: Mutex<BTreeMap<ChannelId, mpsc::Sender<Job>>>,
     unpublished: Mutex<BTreeSet<u16>>,
     pub(super) published: Notify,
+    /// Shards may have become free for this instance: worth asking before the next round.
+    pub(super) freed: Notify,
+    /// The host serves no more; leases may go.
+    pub(super) stopped: Notify,
+    looked: Mutex<Option<Instant>>,
     pub(super) push: Push,
     pub(super) appended: Counter,
     pub(super) duplicates: Counter,
@@ -59,6 +67,9 @@ impl State {
             writers: Mutex::default(),
             unpublished: Mutex::default(),
             published: Notify::new(),
+            freed: Notify::new(),
+            stopped: Notify::new(),
+            looked: Mutex::default(),
             appended: context.probe.counter("messaging_entries", "Log entries appended"),
             duplicates: context.probe.counter("messaging_duplicates", "Retries answered with the first result"),
             fenced: context.probe.counter("messaging_fenced", "Appends refused because a newer owner exists"),
@@ -71,6 +82,24 @@ impl State {
 
     pub(super) fn shard(&self, channel: &ChannelId) -> u16 {
         slot_of(channel.0.as_bytes(), self.place.shards)
+    }
+
+    /// The message of this id, wherever it is.
+    pub(super) async fn message(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, MessagingError> {
+        if !is_id(&id.0) {
+            return Ok(None);
+        }
+        Ok(self.config.messages.by_id(id).await?.filter(|(_, entry)| entry.kind == CREATED))
+    }
+
+    /// Whether a look at the leases is due for a request; if so, it counts as made.
+    pub(super) fn may_look(&self, now: Instant, apart: Duration) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|last| now.duration_since(last) >= apart);
+        if due {
+            *looked = Some(now);
+        }
+        due
     }
 
     /// Says that a shard may have unpublished entries.

@@ -59,11 +59,11 @@ fn a_live_owner_is_left_alone_and_a_dead_one_is_not() {
 fn holds_what_was_granted_until_the_lease_ends_or_another_has_it() {
     let now = Instant::now();
     let mut second = ownership(1, now);
-    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000), lease(0, 0, 3, 900)], now), [1]);
+    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000), lease(0, 0, 3, 900)], now, now), [1]);
     assert_eq!(second.epoch(1, now + LEASE - Duration::from_millis(1)), Some(7));
     assert_eq!(second.epoch(1, now + LEASE), None, "the lease ran out");
     assert_eq!(second.epoch(0, now), None, "another's");
-    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000)], now), Vec::<u16>::new(), "a renewal is no gain");
+    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000)], now, now), Vec::<u16>::new(), "a renewal is no gain");
     second.observe(&[lease(1, 2, 8, 2_000)], now);
     assert_eq!(second.epoch(1, now), None, "another took it over");
     assert_eq!(second.owner(1), Some("messaging-3"));
@@ -88,7 +88,7 @@ proptest! {
         let mut epochs = [0u64; 6];
         for (shard, ordinal) in grants {
             epochs[shard as usize] += 1;
-            all[ordinal as usize].granted(&[lease(shard, ordinal, epochs[shard as usize], 2_000)], now);
+            all[ordinal as usize].granted(&[lease(shard, ordinal, epochs[shard as usize], 2_000)], now, now);
             for shard in 0..6 {
                 let held: Vec<u64> = all.iter().filter_map(|o| o.epoch(shard, now)).collect();
                 let distinct: BTreeSet<&u64> = held.iter().collect();

@@ -2,13 +2,14 @@
 //! store has.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use archgen_ports::{
     ChannelId, StoreError,
-    messages::{Append, Appended, EntryOutcome, NewEntry},
+    messages::{Append, Appended, EntryOutcome, NewEntry, Range},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,6 +22,8 @@ use super::{error::MessagingError, state::State, view::ChannelEvent};
 const QUEUE_ENTRIES_MAX: usize = 512;
 /// Entries in one append.
 const BATCH_ENTRIES_MAX: usize = 128;
+/// Contents in one append, bytes of JSON: well below what the store takes in one call.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Channels with a writer at a time.
 const WRITERS_MAX: usize = 20_000;
 /// A writer without work ends after this time.
@@ -35,38 +38,45 @@ type Answer = Result<EntryOutcome, MessagingError>;
 /// An entry with whoever waits for its outcome.
 pub(super) struct Job {
     entry: NewEntry,
+    /// Its content as JSON, bytes.
+    weight: usize,
     answer: oneshot::Sender<Answer>,
 }
 
 /// Appends an entry to a channel that this host owns.
 ///
 /// # Errors
-/// [`MessagingError::NotOwner`], [`MessagingError::Overloaded`], [`MessagingError::Unknown`], or the store's.
+/// [`MessagingError::NotOwner`], [`MessagingError::Overloaded`], [`MessagingError::Unknown`], [`MessagingError::NotFound`] where
+/// it revises what was deleted, or the store's.
 pub(super) async fn append(state: &Arc<State>, channel: &ChannelId, entry: NewEntry) -> Answer {
     if state.ownership().epoch(state.shard(channel), Instant::now()).is_none() {
         return Err(MessagingError::NotOwner);
     }
     let (answer, answered) = oneshot::channel();
-    writer(state, channel)?.try_send(Job { entry, answer }).map_err(|_| MessagingError::Overloaded)?;
+    let revised = entry.revises.as_ref().and_then(|r| r.data.as_ref());
+    let weight = entry.data.to_string().len() + revised.map_or(0, |data| data.to_string().len());
+    enqueue(state, channel, Job { entry, weight, answer })?;
     match timeout(Duration::from_millis(ANSWER_MS_MAX), answered).await {
         Ok(Ok(answer)) => answer,
         _ => Err(MessagingError::Unknown),
     }
 }
 
-/// The channel's writer, started where there is none.
-fn writer(state: &Arc<State>, channel: &ChannelId) -> Result<mpsc::Sender<Job>, MessagingError> {
+/// Hands a job to the channel's writer, which is started where there is none. All under the lock, so that a writer that finds
+/// its queue empty under the lock may end.
+fn enqueue(state: &Arc<State>, channel: &ChannelId, job: Job) -> Result<(), MessagingError> {
     let mut writers = state.writers.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(sender) = writers.get(channel).filter(|s| !s.is_closed()) {
-        return Ok(sender.clone());
+        return sender.try_send(job).map_err(|_| MessagingError::Overloaded);
     }
     if writers.len() >= WRITERS_MAX {
         return Err(MessagingError::Overloaded);
     }
     let (sender, receiver) = mpsc::channel(QUEUE_ENTRIES_MAX);
-    writers.insert(channel.clone(), sender.clone());
     state.env.spawn("channel writer", run(state.clone(), channel.clone(), receiver));
-    Ok(sender)
+    let queued = sender.try_send(job).map_err(|_| MessagingError::Overloaded);
+    writers.insert(channel.clone(), sender);
+    queued
 }
 
 async fn run(state: Arc<State>, channel: ChannelId, mut queue: mpsc::Receiver<Job>) {
@@ -75,9 +85,14 @@ async fn run(state: Arc<State>, channel: ChannelId, mut queue: mpsc::Receiver<Jo
     loop {
         match timeout(IDLE, queue.recv_many(&mut jobs, BATCH_ENTRIES_MAX)).await {
             Ok(0) => break,
-            Ok(_) => write(&state, &channel, &mut head, std::mem::take(&mut jobs)).await,
+            Ok(_) => {
+                while !jobs.is_empty() {
+                    let fits = fitting(jobs.iter().map(|job| job.weight));
+                    let batch = jobs.drain(..fits).collect();
+                    write(&state, &channel, &mut head, batch).await;
+                }
+            }
             Err(_) => {
-                // Under the lock nobody can take the sender, so an empty queue stays empty.
                 let mut writers = state.writers.lock().unwrap_or_else(PoisonError::into_inner);
                 if queue.is_empty() {
                     queue.close();
@@ -89,8 +104,22 @@ async fn run(state: Arc<State>, channel: ChannelId, mut queue: mpsc::Receiver<Jo
     }
 }
 
+/// How many of these, in order, go into one append: at least one.
+pub(super) fn fitting(weights: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0usize;
+    let within = weights.take_while(|weight| {
+        bytes = bytes.saturating_add(*weight);
+        bytes <= BATCH_BYTES_MAX
+    });
+    within.count().max(1)
+}
+
 /// Appends a batch and answers everyone. `head` is the channel's head as this writer knows it.
 async fn write(state: &Arc<State>, channel: &ChannelId, head: &mut Option<u64>, jobs: Vec<Job>) {
+    let jobs = without_lost_targets(state, channel, jobs).await;
+    if jobs.is_empty() {
+        return;
+    }
     let (entries, answers): (Vec<NewEntry>, Vec<_>) = jobs.into_iter().map(|j| (j.entry, j.answer)).unzip();
     match try_append(state, channel, head, entries).await {
         Ok(outcomes) => {
@@ -113,6 +142,43 @@ async fn write(state: &Arc<State>, channel: &ChannelId, head: &mut Option<u64>, 
             }
         }
     }
+}
+
+/// Answers jobs that revise a deleted message, and returns the others. Nobody else appends to the channel, so what is seen here
+/// holds until the append: an edit that raced a deletion does not bring the message back.
+async fn without_lost_targets(state: &Arc<State>, channel: &ChannelId, jobs: Vec<Job>) -> Vec<Job> {
+    let mut kept = Vec::with_capacity(jobs.len());
+    let mut deleted = BTreeSet::new();
+    for job in jobs {
+        let Some((seq, deletes)) = job.entry.revises.as_ref().map(|r| (r.seq, r.data.is_none())) else {
+            kept.push(job);
+            continue;
+        };
+        let found = match deleted.contains(&seq) {
+            true => Ok(false),
+            false => stands(state, channel, seq).await,
+        };
+        match found {
+            Ok(true) => {
+                if deletes {
+                    deleted.insert(seq);
+                }
+                kept.push(job);
+            }
+            Ok(false) => {
+                let _ = job.answer.send(Err(MessagingError::NotFound("message")));
+            }
+            Err(error) => {
+                let _ = job.answer.send(Err(error));
+            }
+        }
+    }
+    kept
+}
+
+async fn stands(state: &Arc<State>, channel: &ChannelId, seq: u64) -> Result<bool, MessagingError> {
+    let found = state.config.messages.read(channel, Range::After(seq.saturating_sub(1)), 1).await?;
+    Ok(found.first().is_some_and(|e| e.position.seq == seq && !e.deleted))
 }
 
 /// The same error for each of several callers.
