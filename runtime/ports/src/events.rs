@@ -35,7 +35,7 @@ pub trait Events: Send + Sync + 'static {
     /// See [`StoreError`]; a retry may append twice.
     async fn publish(&self, topic: &str, events: Vec<Envelope>) -> Result<(), StoreError>;
 
-    /// Records from this offset on, waiting up to `wait_ms` for the first.
+    /// Records from this offset on, waiting up to `wait_ms` for the first. Fewer than asked for where they are large.
     ///
     /// # Errors
     /// See [`StoreError`].

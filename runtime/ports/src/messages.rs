@@ -48,7 +48,7 @@ pub struct NewEntry {
 pub struct Revision {
     /// Sequence number of the earlier entry, in the same channel.
     pub seq: u64,
-    /// Its content from now on; `None` for deleted.
+    /// Its content from now on; `None` for deleted, which is final.
     pub data: Option<Value>,
 }
 
@@ -156,7 +156,8 @@ pub enum Range {
 #[async_trait]
 pub trait Messages: Send + Sync + 'static {
     /// Takes free or expired shards and renews own ones; a shard held by another incarnation of the same owner is taken at
-    /// once. Returns the lease of every shard asked for, whoever holds it.
+    /// once. Returns the lease of every shard asked for, whoever holds it; those that cannot be reached within a quarter of the
+    /// time to live are left out.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -174,7 +175,7 @@ pub trait Messages: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn release(&self, owner: &str, incarnation: &str, shards: &[u16]) -> Result<(), StoreError>;
 
-    /// All leases ever granted, by shard.
+    /// All leases ever granted, by shard; those that cannot be reached are left out.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -186,7 +187,7 @@ pub trait Messages: Send + Sync + 'static {
     /// See [`StoreError`]; after [`StoreError::Indeterminate`] the owner reads the head before it goes on.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
-    /// Entries of a channel, ascending, at most `limit`.
+    /// Entries of a channel, ascending, at most `limit`. Fewer where they are large; none only where the range has none.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -18,7 +18,7 @@ const QUEUE_MAX: usize = 4_096;
 /// Decisions in one commit.
 const GROUP_MAX: usize = 256;
 
-/// Decides on the state and writes to it; refuses by an error, before it has written.
+/// Decides on the state and writes to it; what it has written is taken back where it returns an error.
 pub type Decision = Box<dyn FnOnce(&mut View<'_>) -> Result<Value, DecisionError> + Send>;
 
 /// Why a decision was not made.
@@ -95,12 +95,16 @@ fn commit(engine: &dyn Engine, group: Vec<(Decision, Answer)>) -> Vec<(Answer, R
     let mut view = View::new(engine);
     let mut answers = Vec::with_capacity(group.len());
     for (decision, answer) in group {
+        view.begin();
         let result = match catch_unwind(AssertUnwindSafe(|| decision(&mut view))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(DecisionError::Invalid(reason))) => Err(StoreError::Refused(reason)),
             Ok(Err(error)) => Err(StoreError::Indeterminate(error.to_string())),
             Err(_) => Err(StoreError::Indeterminate("a decision panicked".to_owned())),
         };
+        if result.is_err() {
+            view.rollback();
+        }
         answers.push((answer, result));
     }
     let writes = view.into_writes();

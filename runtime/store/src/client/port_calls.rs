@@ -12,6 +12,7 @@ use archgen_ports::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::StoreClient;
@@ -70,6 +71,29 @@ impl StoreClient {
     }
 }
 
+/// The leases of the nodes that answered, by shard: one that is down takes away its own shards only.
+fn reached(answers: Vec<Result<Vec<Lease>, StoreError>>) -> Result<Vec<Lease>, StoreError> {
+    let mut leases: Vec<Lease> = Vec::new();
+    let mut failed = None;
+    let mut answered = false;
+    for answer in answers {
+        match answer {
+            Ok(some) => {
+                answered = true;
+                leases.extend(some);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if !answered => return Err(error),
+        Some(error) => tracing::warn!(%error, "a node does not say who owns its shards"),
+        None => {}
+    }
+    leases.sort_by_key(|l| l.shard);
+    Ok(leases)
+}
+
 #[async_trait]
 impl Messages for StoreClient {
     async fn lease(
@@ -79,14 +103,12 @@ impl Messages for StoreClient {
         shards: &[u16],
         ttl_ms: u64,
     ) -> Result<Vec<Lease>, StoreError> {
-        let mut leases: Vec<Lease> = Vec::with_capacity(shards.len());
-        for (node, shards) in self.by_node(shards) {
+        let calls = self.by_node(shards).into_iter().map(|(node, shards)| async move {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             let call = MessagesCall::Lease { owner, incarnation, shards, ttl_ms };
-            leases.extend(self.call::<_, Vec<Lease>>(node, "messages", &call).await?);
-        }
-        leases.sort_by_key(|l| l.shard);
-        Ok(leases)
+            self.call_within::<_, Vec<Lease>>(node, "messages", &call, ttl_ms / 4).await
+        });
+        reached(join_all(calls).await)
     }
 
     async fn release(&self, owner: &str, incarnation: &str, shards: &[u16]) -> Result<(), StoreError> {
@@ -99,12 +121,9 @@ impl Messages for StoreClient {
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let mut leases: Vec<Lease> = Vec::new();
-        for node in 0..self.node_count() {
-            leases.extend(self.call::<_, Vec<Lease>>(node, "messages", &MessagesCall::Leases).await?);
-        }
-        leases.sort_by_key(|l| l.shard);
-        Ok(leases)
+        let nodes = 0..self.node_count();
+        let calls = nodes.map(|node| self.call::<_, Vec<Lease>>(node, "messages", &MessagesCall::Leases));
+        reached(join_all(calls).await)
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {

@@ -65,7 +65,7 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        self.call_waiting(node, port, call, 0).await
+        self.call_within(node, port, call, CALL_MS_MAX).await
     }
 
     /// One call that the node may hold open for `wait_ms`.
@@ -80,8 +80,23 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
+        self.call_within(node, port, call, CALL_MS_MAX + wait_ms).await
+    }
+
+    /// One call with a deadline.
+    pub(super) async fn call_within<C, T>(
+        &self,
+        node: usize,
+        port: &str,
+        call: &C,
+        call_ms_max: u64,
+    ) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
         let address = self.nodes.get(node).ok_or_else(|| StoreError::Refused("the store has no node".to_owned()))?;
-        let client = self.client.with_deadline(CALL_MS_MAX + wait_ms);
+        let client = self.client.with_deadline(call_ms_max);
         let path = format!("/store/{port}");
         let reply =
             client.json(Method::POST, address, &path, self.headers.clone(), call).await.map_err(

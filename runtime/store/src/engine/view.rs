@@ -6,17 +6,39 @@ use super::{Batch, Engine, EngineError, Pair};
 pub struct View<'a> {
     engine: &'a dyn Engine,
     writes: Batch,
+    /// What each key written since [`View::begin`] was in `writes` before, newest last.
+    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
 }
 
 impl<'a> View<'a> {
     /// The committed state alone.
     pub fn new(engine: &'a dyn Engine) -> Self {
-        Self { engine, writes: Batch::new() }
+        Self { engine, writes: Batch::new(), undo: Vec::new() }
     }
 
     /// The writes so far.
     pub fn into_writes(self) -> Batch {
         self.writes
+    }
+
+    /// Begins a decision: what is written from here on can be taken back.
+    pub fn begin(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back what was written since [`View::begin`]: a decision that fails has written nothing.
+    pub fn rollback(&mut self) {
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(value) => self.writes.insert(key, value),
+                None => self.writes.remove(&key),
+            };
+        }
+    }
+
+    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.writes.insert(key.clone(), value);
+        self.undo.push((key, before));
     }
 
     /// The value of a key.
@@ -32,12 +54,12 @@ impl<'a> View<'a> {
 
     /// Sets a key.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+        self.write(key, Some(value));
     }
 
     /// Deletes a key.
     pub fn delete(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        self.write(key, None);
     }
 
     /// As [`Engine::scan`].

@@ -8,7 +8,7 @@ use archgen_spec::sharding::slot_of;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
-use super::keys::Key;
+use super::keys::{Key, fitting};
 use crate::{
     committer::DecisionError,
     engine::{Engine, View},
@@ -91,8 +91,10 @@ pub fn fetch(
     let from = record(topic, partition)?.number(offset).done();
     let to = record(topic, partition)?.number(u64::MAX).done();
     let pairs = engine.scan(&from, &to, records_max.min(BATCH_RECORDS_MAX), false)?;
+    let fits = fitting(&pairs);
     pairs
         .into_iter()
+        .take(fits)
         .map(|(key, value)| {
             let offset = key.last_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b));
             Ok(Record { offset, event: serde_json::from_slice(&value)? })

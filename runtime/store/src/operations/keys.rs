@@ -1,6 +1,9 @@
 //! Keys: parts joined by a zero byte, numbers in big-endian so that they sort.
 
-use crate::committer::DecisionError;
+use crate::{committer::DecisionError, engine::Pair};
+
+/// Values in one answer, bytes: well below what a client reads.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// A key being built.
 pub struct Key(Vec<u8>);
@@ -57,4 +60,14 @@ pub fn last_text(key: &[u8]) -> String {
 pub fn after(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
+}
+
+/// How many of these pairs, in order, fit into one answer: at least one, where there is one.
+pub fn fitting(pairs: &[Pair]) -> usize {
+    let mut bytes = 0usize;
+    let within = pairs.iter().take_while(|(_, value)| {
+        bytes = bytes.saturating_add(value.len());
+        bytes <= ANSWER_BYTES_MAX
+    });
+    within.count().max(1)
 }

@@ -9,7 +9,7 @@ use archgen_ports::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, to_value};
 
-use super::keys::{Key, last_text};
+use super::keys::{Key, fitting, last_text};
 use crate::{
     committer::DecisionError,
     engine::{Engine, View},
@@ -226,8 +226,9 @@ fn range_of(
         Range::Latest => (entry_key(channel, 0)?, entry_key(channel, u64::MAX)?, true),
     };
     let pairs = engine.scan(&from, &to, limit, reverse)?;
+    let fits = fitting(&pairs);
     let mut entries: Vec<LogEntry> =
-        pairs.into_iter().map(|(_, v)| serde_json::from_slice(&v)).collect::<Result<_, _>>()?;
+        pairs.into_iter().take(fits).map(|(_, v)| serde_json::from_slice(&v)).collect::<Result<_, _>>()?;
     if reverse {
         entries.reverse();
     }
@@ -399,8 +400,9 @@ fn write(
         && let Some(mut target) = parse::<LogEntry>(view.get(&entry_key(channel, revision.seq)?)?)?
     {
         target.revised_by = position.seq;
-        target.deleted = revision.data.is_none();
-        target.data = revision.data.unwrap_or(Value::Null);
+        // What is deleted stays deleted, whatever comes after.
+        target.deleted = target.deleted || revision.data.is_none();
+        target.data = if target.deleted { Value::Null } else { revision.data.unwrap_or(Value::Null) };
         view.put(entry_key(channel, revision.seq)?, serde_json::to_vec(&target)?);
     }
     if let Some(client_id) = &entry.client_msg_id {
