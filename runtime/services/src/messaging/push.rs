@@ -15,11 +15,19 @@ use crate::host::{Peer, Peers};
 const QUEUE_BATCHES_MAX: usize = 256;
 /// Events in one push.
 const PUSH_EVENTS_MAX: usize = 256;
+/// Contents from which on a push takes no further batch, bytes; a batch has no more than that either.
+const PUSH_BYTES_MAX: usize = 4 << 20;
 /// Wait for one push, milliseconds.
 const PUSH_MS_MAX: u64 = 1_500;
 
+/// Events of one append, and the size of their contents, bytes.
+struct Batch {
+    events: Vec<ChannelEvent>,
+    weight: usize,
+}
+
 /// Queues to the realtime hosts.
-pub(super) struct Push(Vec<mpsc::Sender<Arc<Vec<ChannelEvent>>>>);
+pub(super) struct Push(Vec<mpsc::Sender<Arc<Batch>>>);
 
 impl Push {
     /// Starts one task per realtime host.
@@ -34,23 +42,25 @@ impl Push {
     }
 
     /// Queues events for every realtime host.
-    pub(super) fn send(&self, events: Vec<ChannelEvent>) {
-        let events = Arc::new(events);
+    pub(super) fn send(&self, events: Vec<ChannelEvent>, weight: usize) {
+        let batch = Arc::new(Batch { events, weight });
         for queue in &self.0 {
-            if queue.try_send(events.clone()).is_err() {
+            if queue.try_send(batch.clone()).is_err() {
                 tracing::debug!("push queue full: the realtime host will fetch");
             }
         }
     }
 }
 
-async fn run(peers: Peers, peer: Peer, mut queue: mpsc::Receiver<Arc<Vec<ChannelEvent>>>) {
+async fn run(peers: Peers, peer: Peer, mut queue: mpsc::Receiver<Arc<Batch>>) {
     while let Some(first) = queue.recv().await {
-        let mut events: Vec<ChannelEvent> = first.to_vec();
+        let (mut events, mut weight) = (first.events.clone(), first.weight);
         while events.len() < PUSH_EVENTS_MAX
+            && weight < PUSH_BYTES_MAX
             && let Ok(more) = queue.try_recv()
         {
-            events.extend(more.iter().cloned());
+            events.extend(more.events.iter().cloned());
+            weight += more.weight;
         }
         let body = json!({"events": events});
         let call = peers.call_at(&peer, Method::POST, "/internal/push", &body);

@@ -4,16 +4,19 @@ use std::{collections::BTreeSet, time::Duration};
 
 use archgen_ports::{
     ChannelId, MessageId, Position, UserId,
-    messages::{Lease, LogEntry},
+    messages::{Lease, LogEntry, Range},
 };
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    channels::is_id,
+    history::Walk,
     mentions::handles,
     ownership::{Ownership, Place},
     view::{self, ChannelEvent},
+    writer::fitting,
 };
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -67,6 +70,25 @@ fn holds_what_was_granted_until_the_lease_ends_or_another_has_it() {
     second.observe(&[lease(1, 2, 8, 2_000)], now);
     assert_eq!(second.epoch(1, now), None, "another took it over");
     assert_eq!(second.owner(1), Some("messaging-3"));
+}
+
+#[test]
+fn a_lease_that_ran_out_here_is_gained_anew() {
+    let now = Instant::now();
+    let mut second = ownership(1, now);
+    second.granted(&[lease(1, 1, 7, 2_000)], now, now);
+    let late = now + LEASE + Duration::from_millis(1);
+    assert_eq!(second.epoch(1, late), None);
+    assert_eq!(second.granted(&[lease(1, 1, 7, 2_000)], late, late), [1], "the relay has passed it over");
+}
+
+#[test]
+fn a_look_older_than_the_grant_changes_nothing() {
+    let now = Instant::now();
+    let mut second = ownership(1, now);
+    second.granted(&[lease(1, 1, 7, 2_000)], now, now);
+    second.observe(&[lease(1, 2, 6, 300)], now);
+    assert_eq!((second.epoch(1, now), second.owner(1)), (Some(7), Some("messaging-2")));
 }
 
 #[test]
@@ -141,4 +163,81 @@ fn an_event_names_its_predecessor() {
     let event = ChannelEvent::new(&ChannelId::from("1"), &entry(false));
     assert_eq!((event.prev_seq, event.seq, event.epoch), (4, 5, 2));
     assert_eq!(event.data["body"], "hello");
+}
+
+fn log(kinds: &[bool]) -> Vec<LogEntry> {
+    let entry_at = |(index, is_message): (usize, &bool)| LogEntry {
+        position: Position { epoch: 1, seq: index as u64 + 1 },
+        kind: if *is_message { view::CREATED } else { view::MEMBER_ADDED }.to_owned(),
+        ..entry(false)
+    };
+    kinds.iter().enumerate().map(entry_at).collect()
+}
+
+/// What a store may answer: the range's entries, but no more than `short` of them at a time.
+fn read(log: &[LogEntry], (range, limit): (Range, usize), short: usize) -> Vec<LogEntry> {
+    let limit = limit.min(short);
+    let newest = |end: usize| log[end.saturating_sub(limit)..end].to_vec();
+    match range {
+        Range::After(seq) => log.iter().skip(seq as usize).take(limit).cloned().collect(),
+        Range::Before(seq) => newest(log.len().min(seq.saturating_sub(1) as usize)),
+        Range::Latest => newest(log.len()),
+    }
+}
+
+fn pages(log: &[LogEntry], first: Range, limit: usize, short: usize) -> Vec<Vec<u64>> {
+    let (mut range, mut pages) = (first, Vec::new());
+    loop {
+        let mut walk = Walk::new(range, limit);
+        while !walk.take(read(log, walk.read(), short)) {}
+        let page = walk.page();
+        pages.push(page.messages.iter().map(|m| m.position.seq).collect());
+        range = match (page.next, first) {
+            (None, _) => return pages,
+            (Some(next), Range::After(_)) => Range::After(next),
+            (Some(next), _) => Range::Before(next),
+        };
+    }
+}
+
+proptest! {
+    /// Paging either way meets each message once, in order, and never more than a page holds.
+    #[test]
+    fn pages_meet_each_message_once(
+        kinds in prop::collection::vec(prop::bool::weighted(0.7), 0..80),
+        limit in 1usize..12,
+        short in 1usize..20,
+    ) {
+        let log = log(&kinds);
+        let all: Vec<u64> = log.iter().filter(|e| e.kind == view::CREATED).map(|e| e.position.seq).collect();
+        let forward = pages(&log, Range::After(0), limit, short);
+        prop_assert!(forward.iter().all(|p| p.len() <= limit));
+        prop_assert_eq!(forward.concat(), all.clone());
+        let mut backward = pages(&log, Range::Latest, limit, short);
+        prop_assert!(backward.iter().all(|p| p.len() <= limit));
+        backward.reverse();
+        prop_assert_eq!(backward.concat(), all);
+    }
+}
+
+#[test]
+fn a_full_page_says_whether_more_follows() {
+    let log = log(&[true, true, true, true]);
+    assert_eq!(pages(&log, Range::After(0), 2, 100), [[1, 2], [3, 4]]);
+    assert_eq!(pages(&log, Range::Latest, 2, 100), [[3, 4], [1, 2]]);
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes_but_never_empty() {
+    assert_eq!(fitting([9 << 20, 1].into_iter()), 1);
+    assert_eq!(fitting([1 << 20; 10].into_iter()), 4);
+    assert_eq!(fitting([10; 3].into_iter()), 3);
+}
+
+#[test]
+fn what_no_key_can_hold_is_no_id() {
+    assert!(is_id("0198c0de-0000-7000-8000-000000000000") && is_id("7262930284"));
+    for text in ["", "a\0b", "a:b", "a b", "\u{e4}", &"9".repeat(65)] {
+        assert!(!is_id(text), "{text:?}");
+    }
 }

@@ -120,6 +120,7 @@ async fn write(state: &Arc<State>, channel: &ChannelId, head: &mut Option<u64>, 
     if jobs.is_empty() {
         return;
     }
+    let weight = jobs.iter().map(|job| job.weight).sum();
     let (entries, answers): (Vec<NewEntry>, Vec<_>) = jobs.into_iter().map(|j| (j.entry, j.answer)).unzip();
     match try_append(state, channel, head, entries).await {
         Ok(outcomes) => {
@@ -132,7 +133,7 @@ async fn write(state: &Arc<State>, channel: &ChannelId, head: &mut Option<u64>, 
                 let _ = answer.send(Ok(outcome));
             }
             if !events.is_empty() {
-                state.push.send(events);
+                state.push.send(events, weight);
                 state.mark_unpublished([state.shard(channel)]);
             }
         }

@@ -21,6 +21,8 @@ use super::{
 const PAGE: usize = 500;
 /// Entries brought by one `sub`; a client that is further behind asks again.
 const MISSED_MAX: usize = 2_000;
+/// Size of what one `sub` brings, bytes: half of what may wait for a socket, or the answer itself would end it.
+const MISSED_BYTES_MAX: usize = 512 << 10;
 /// Times that others may overtake a socket that is catching up.
 const ROUNDS_MAX: usize = 10;
 
@@ -38,6 +40,19 @@ pub(super) async fn subscribe(
     }
 }
 
+/// Room for what one `sub` brings. The first entry always fits: a client makes progress.
+pub(super) struct Room {
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        let fits = self.bytes == 0 || self.bytes + bytes <= MISSED_BYTES_MAX;
+        self.bytes += bytes;
+        fits
+    }
+}
+
 async fn catch_up(
     state: &Arc<State>,
     socket: &Socket,
@@ -46,8 +61,9 @@ async fn catch_up(
     from: Option<u64>,
 ) -> Result<Value, CallError> {
     let mut missed: Vec<Value> = Vec::new();
+    let mut room = Room { bytes: 0 };
     let mut place = Cursor { epoch: 0, seq: from.unwrap_or(u64::MAX) };
-    for _ in 0..ROUNDS_MAX {
+    for round in 1..=ROUNDS_MAX {
         let access = json!({"user": user, "channel": channel});
         let (items, head) = calls::log(state, channel, place.seq, PAGE).await?;
         if calls::messaging(state, "/internal/access", &access).await?["member"] != true {
@@ -56,6 +72,9 @@ async fn catch_up(
         if from.is_none() && missed.is_empty() {
             place = Cursor { epoch: head.0, seq: head.1 };
         }
+        let asked = items.len();
+        let items: Vec<Value> = items.into_iter().take_while(|item| room.take(item.to_string().len())).collect();
+        let full = items.len() < asked;
         if let Some(last) = items.last() {
             place =
                 Cursor { epoch: last["epoch"].as_u64().unwrap_or(0), seq: last["seq"].as_u64().unwrap_or(place.seq) };
@@ -67,7 +86,8 @@ async fn catch_up(
             calls::done(json!({"head": head_json, "epoch": epoch, "recovered": recovered, "missed": missed}))
         };
         if place.seq < head.1 {
-            if missed.len() >= MISSED_MAX {
+            // Rounds bring fewer entries where these are large; what was brought is progress.
+            if missed.len() >= MISSED_MAX || full || round == ROUNDS_MAX {
                 return Ok(answer(missed, false));
             }
             continue;

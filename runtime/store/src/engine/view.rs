@@ -7,8 +7,11 @@ pub struct View<'a> {
     engine: &'a dyn Engine,
     writes: Batch,
     /// What each key written since [`View::begin`] was in `writes` before, newest last.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<Before>,
 }
+
+/// A key, and its write so far, if any.
+type Before = (Vec<u8>, Option<Option<Vec<u8>>>);
 
 impl<'a> View<'a> {
     /// The committed state alone.
