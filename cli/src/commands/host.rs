@@ -52,7 +52,12 @@ async fn serve(arguments: &HostArguments) -> Outcome {
     tracing::info!(address = %host.address(), "starting");
     let ended = host.start(env).await;
     order.abort();
-    ended.map_err(failure)?;
+    if let Err(error) = ended {
+        // The error names files as the host knows them: relative to its own disk.
+        let mut failure = failure(error);
+        failure.error = anyhow!("{:#} (its files are in {})", failure.error, data.display());
+        return Err(failure);
+    }
     tracing::info!("stopped");
     Ok(exit::OK)
 }

@@ -118,19 +118,26 @@ fn watch(fleet: &FleetFile, state: &StateFolder, child: &mut Child, printer: Pri
                 return Ok(exit::OK);
             }
             if reply.hosts.iter().any(|h| h.state == HostState::Failed) {
-                let _ = child.wait();
-                let message = "a host failed before the fleet was healthy; the rest was stopped";
-                return Err(Failure::new(exit::UNAVAILABLE, message));
+                let status = child.wait().context("cannot watch the supervisor")?;
+                return Err(Failure::new(exit::UNAVAILABLE, last_words(state, &status.to_string())));
             }
         }
         if let Some(status) = ended {
-            let said = fs::read_to_string(state.supervisor_log()).unwrap_or_default();
-            return Err(Failure::new(
-                exit::UNAVAILABLE,
-                format!("the supervisor ended ({status}):\n{}", said.trim_end()),
-            ));
+            return Err(Failure::new(exit::UNAVAILABLE, last_words(state, &status.to_string())));
         }
         sleep(LOOK);
     }
     Err(Failure::new(exit::NOT_YET, "the fleet is not healthy yet and goes on starting; `archgen ps` shows it"))
+}
+
+/// What a supervisor that ended had to say: from the first failed host on, for the rest was seen already; else all of it.
+fn last_words(state: &StateFolder, status: &str) -> String {
+    let said = fs::read_to_string(state.supervisor_log()).unwrap_or_default();
+    let failed = said.lines().skip_while(|line| !line.trim_start().starts_with(HostState::Failed.name()));
+    let failed: Vec<&str> = failed.filter(|l| !l.trim_start().starts_with(HostState::Stopped.name())).collect();
+    if failed.is_empty() {
+        format!("the supervisor ended ({status}):\n{}", said.trim_end())
+    } else {
+        format!("the fleet could not start\n{}", failed.join("\n"))
+    }
 }

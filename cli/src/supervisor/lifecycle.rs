@@ -69,7 +69,7 @@ pub async fn keep(unit: &Unit, floor: &Floor) {
             None
         } else {
             let wait = backoff.next(&floor.env.entropy("backoff"));
-            let note = format!("{}; again in {:.1} s", ended.how, wait.as_secs_f64());
+            let note = format!("{}{}; again in {:.1} s", ended.how, last_error(unit, floor), wait.as_secs_f64());
             floor.board.set(&unit.name, HostState::Restarting, None, note);
             Some(wait)
         };
@@ -94,6 +94,13 @@ pub async fn keep(unit: &Unit, floor: &Floor) {
             () = again => {}
         }
     }
+}
+
+/// The error with which a host's last run ended, where it told one.
+fn last_error(unit: &Unit, floor: &Floor) -> String {
+    let lines = floor.outputs.get(&unit.name).map(Output::last_lines).unwrap_or_default();
+    let told = lines.iter().rev().find_map(|line| line.strip_prefix("error: "));
+    told.map(|error| format!(" ({error})")).unwrap_or_default()
 }
 
 /// What there is to say about a host that is given up.
@@ -132,6 +139,7 @@ async fn run(unit: &Unit, floor: &Floor) -> Over {
     let Some(output) = floor.outputs.get(&unit.name) else {
         return Over::Ended(Ended { how: "has no log".to_owned(), for_good: true }, None);
     };
+    output.begin_run();
     let mut child = match Child::start(unit, &floor.state, &floor.program, &floor.env, output) {
         Ok(child) => child,
         Err(error) => {

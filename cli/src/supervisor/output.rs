@@ -77,6 +77,11 @@ impl Output {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).last.iter().cloned().collect()
     }
 
+    /// Forgets the last lines: a new run begins.
+    pub fn begin_run(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).last.clear();
+    }
+
     /// Takes lines from a stream until its end.
     pub async fn pump(self, stream: impl AsyncRead + Unpin) {
         let mut reader = BufReader::new(stream);
