@@ -21,9 +21,14 @@ pub struct ProcessRecord {
 }
 
 impl ProcessRecord {
-    /// Whether that same process is still there (a zombie is not).
+    /// Whether that same process, or one that it left in its group, is still there (zombies are not).
     pub fn is_alive(self) -> bool {
-        start_ticks(self.pid) == Some(self.start_ticks)
+        match stat(self.pid) {
+            Some(own) if own.start_ticks != self.start_ticks => false,
+            Some(own) if own.runs => true,
+            // The kernel gives no new process the id of a group that has members: they are its own.
+            _ => pids().any(|pid| stat(pid).is_some_and(|s| s.runs && s.group == self.pid)),
+        }
     }
 }
 
@@ -69,13 +74,26 @@ impl ProcessList {
 
 /// When a process began, clock ticks after boot; `None` where it is gone or a zombie.
 pub fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat(pid).filter(|s| s.runs).map(|s| s.start_ticks)
+}
+
+/// What `/proc/<pid>/stat` says (proc(5)).
+struct Stat {
+    runs: bool,
+    group: u32,
+    start_ticks: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The program's name stands in parentheses and may hold anything, parentheses too.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    if matches!(fields.first(), Some(&"Z" | &"X")) {
-        return None;
-    }
-    fields.get(19)?.parse().ok()
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let runs = !matches!(*fields.first()?, "Z" | "X");
+    Some(Stat { runs, group: fields.get(2)?.parse().ok()?, start_ticks: fields.get(19)?.parse().ok()? })
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 #[cfg(test)]
@@ -88,5 +106,27 @@ mod tests {
         let start_ticks = start_ticks(pid).unwrap();
         assert!(ProcessRecord { pid, start_ticks }.is_alive());
         assert!(!ProcessRecord { pid, start_ticks: start_ticks + 1 }.is_alive());
+    }
+
+    #[test]
+    fn what_a_leader_left_behind_is_alive_until_killed() {
+        use std::os::unix::process::CommandExt;
+
+        let mut leader = std::process::Command::new("sh")
+            .args(["-c", "sleep 600 & read _"])
+            .stdin(std::process::Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let pid = leader.id();
+        let record = ProcessRecord { pid, start_ticks: start_ticks(pid).unwrap() };
+        drop(leader.stdin.take());
+        leader.wait().unwrap();
+        assert!(record.is_alive(), "its child is");
+        let list = ProcessList { hosts: [("own-1".to_owned(), record)].into() };
+        list.kill();
+        while !list.alive().is_empty() {
+            std::thread::yield_now();
+        }
     }
 }
