@@ -25,8 +25,8 @@ use crate::{
     identity::Caller,
 };
 
-/// Body of a request, bytes.
-const REQUEST_BYTES_MAX: usize = 128 << 10;
+/// Body of a request, bytes: the largest message, each of its bytes escaped.
+const REQUEST_BYTES_MAX: usize = 256 << 10;
 /// Items of a page.
 const PAGE_MAX: usize = 200;
 /// Items of a page where the caller does not say.

@@ -7,6 +7,8 @@ use super::view::CREATED;
 
 /// Reads for one page; a page that is not full by then says where to go on.
 const READS_MAX: usize = 16;
+/// Contents of one page, bytes of JSON; one message always fits.
+const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A walk through a log for one page.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(super) struct Walk {
     range: Range,
     limit: usize,
     reads: usize,
+    bytes: usize,
     /// Messages in the order of the walk.
     found: Vec<LogEntry>,
     /// The last entry walked over.
@@ -30,7 +33,7 @@ pub(super) struct Page {
 impl Walk {
     /// A walk for at most `limit` messages of this range.
     pub(super) fn new(range: Range, limit: usize) -> Self {
-        Self { range, limit: limit.max(1), reads: 0, found: Vec::new(), edge: None }
+        Self { range, limit: limit.max(1), reads: 0, bytes: 0, found: Vec::new(), edge: None }
     }
 
     /// What to read now: the range, and how many entries. One more than fits tells whether anything follows.
@@ -53,11 +56,15 @@ impl Walk {
             entries.reverse();
         }
         for entry in entries {
-            if self.found.len() == self.limit {
+            let is_message = entry.kind == CREATED;
+            let bytes = if is_message { entry.data.to_string().len() } else { 0 };
+            let is_full = self.found.len() == self.limit || self.bytes + bytes > PAGE_BYTES_MAX;
+            if is_full && !self.found.is_empty() {
                 return true;
             }
             self.edge = Some(entry.position.seq);
-            if entry.kind == CREATED {
+            self.bytes += bytes;
+            if is_message {
                 self.found.push(entry);
             }
         }
