@@ -33,6 +33,8 @@ pub(super) struct Session {
 
 struct Followed {
     cursor: Cursor,
+    /// The newest place that was heard of.
+    seen: u64,
     fetching: bool,
     sockets: BTreeSet<String>,
 }
@@ -54,6 +56,8 @@ pub(super) enum Joined {
 #[derive(Default)]
 pub(super) struct Hub {
     sessions: BTreeMap<String, Session>,
+    /// Sockets of each user.
+    users: BTreeMap<UserId, BTreeSet<String>>,
     channels: BTreeMap<ChannelId, Followed>,
 }
 
@@ -73,6 +77,7 @@ impl Hub {
     /// A socket came.
     pub(super) fn connect(&mut self, socket: Socket, user: UserId, session: String, scope: String, expires_s: u64) {
         let id = socket.id().to_owned();
+        self.users.entry(user.clone()).or_default().insert(id.clone());
         let session = Session {
             socket,
             user,
@@ -94,6 +99,12 @@ impl Hub {
         for channel in &session.channels {
             self.leave_channel(channel, id);
         }
+        if let Some(sockets) = self.users.get_mut(&session.user) {
+            sockets.remove(id);
+            if sockets.is_empty() {
+                self.users.remove(&session.user);
+            }
+        }
         Some(session.user)
     }
 
@@ -112,6 +123,16 @@ impl Hub {
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values()
+    }
+
+    /// The sockets of one user.
+    pub(super) fn sessions_of(&self, user: &UserId) -> impl Iterator<Item = &Session> {
+        self.users.get(user).into_iter().flatten().filter_map(|id| self.sessions.get(id))
+    }
+
+    /// Users with a socket.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.users.keys().cloned().collect()
     }
 
     /// Takes one event from a socket's allowance (token bucket).
@@ -135,6 +156,7 @@ impl Hub {
         }
         let followed = self.channels.entry(channel.clone()).or_insert_with(|| Followed {
             cursor: place,
+            seen: place.seq,
             fetching: false,
             sockets: BTreeSet::new(),
         });
@@ -171,6 +193,7 @@ impl Hub {
         for event in events {
             let followed = self.channels.get_mut(channel)?;
             let (Some(epoch), Some(seq)) = (event["epoch"].as_u64(), event["seq"].as_u64()) else { continue };
+            followed.seen = followed.seen.max(seq);
             match followed.cursor.take(epoch, seq) {
                 Step::Ignore => {}
                 Step::Fetch => missing = true,
@@ -199,7 +222,9 @@ impl Hub {
 
     /// Says that a head was seen; returns the place to fetch from when the cursor is behind and nobody fetches yet.
     pub(super) fn head(&mut self, channel: &ChannelId, seq: u64) -> Option<u64> {
-        let behind = self.channels.get(channel).is_some_and(|f| f.cursor.seq < seq);
+        let followed = self.channels.get_mut(channel)?;
+        followed.seen = followed.seen.max(seq);
+        let behind = followed.cursor.seq < followed.seen;
         if behind { self.begin_fetch(channel) } else { None }
     }
 
@@ -209,11 +234,12 @@ impl Hub {
         Some(followed.cursor.seq)
     }
 
-    /// Ends a fetch; returns the cursor, where the channel still has subscribers.
-    pub(super) fn fetched(&mut self, channel: &ChannelId) -> Option<u64> {
+    /// Ends a fetch; returns the cursor and the newest place heard of, perhaps during the fetch, where the channel still has
+    /// subscribers.
+    pub(super) fn fetched(&mut self, channel: &ChannelId) -> Option<(u64, u64)> {
         let followed = self.channels.get_mut(channel)?;
         followed.fetching = false;
-        Some(followed.cursor.seq)
+        Some((followed.cursor.seq, followed.seen))
     }
 
     /// Sends a volatile event to a channel's subscribers but one.

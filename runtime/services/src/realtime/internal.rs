@@ -70,7 +70,7 @@ struct Notify {
 async fn notify(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Notify>) -> Json<Value> {
     let hub = state.hub();
     let mut told = 0;
-    for session in hub.sessions().filter(|s| s.user == call.user) {
+    for session in hub.sessions_of(&call.user) {
         session.socket.emit("notif", &call.item);
         told += 1;
     }

@@ -36,7 +36,7 @@ pub(super) async fn tell(state: &State, user: &UserId, status: &str) {
 /// A user's state by the sockets here: online unless all are away.
 pub(super) fn status(state: &State, user: &UserId) -> &'static str {
     let hub = state.hub();
-    let mut own = hub.sessions().filter(|s| s.user == *user).peekable();
+    let mut own = hub.sessions_of(user).peekable();
     match (own.peek().is_some(), own.any(|s| !s.away)) {
         (false, _) => "offline",
         (true, true) => "online",
@@ -48,7 +48,7 @@ pub(super) fn status(state: &State, user: &UserId) -> &'static str {
 pub(super) async fn report(state: Arc<State>) {
     loop {
         tokio::time::sleep(REPORT_EVERY).await;
-        let users: BTreeSet<UserId> = state.hub().sessions().map(|s| s.user.clone()).collect();
+        let users = state.hub().users();
         for user in users {
             tell(&state, &user, status(&state, &user)).await;
         }

@@ -35,8 +35,8 @@ async fn fetch(state: Arc<State>, channel: ChannelId, mut from: u64) {
             Ok((items, head)) => {
                 hub.deliver(&channel, &items);
                 match hub.fetched(&channel) {
-                    Some(now) if now < head.1 && now > from => {
-                        // More is there: go on, and keep others from fetching too.
+                    Some((now, seen)) if now < seen.max(head.1) && now > from => {
+                        // More is there, or came meanwhile: go on, and keep others from fetching too.
                         if hub.head(&channel, head.1).is_none() {
                             return;
                         }

@@ -69,7 +69,8 @@ async fn catch_up(
         if calls::messaging(state, "/internal/access", &access).await?["member"] != true {
             return Ok(calls::refused("not_found", "no such channel"));
         }
-        if from.is_none() && missed.is_empty() {
+        // Nobody is ahead of the head: a place beyond it would make this host's cursor pass over what comes.
+        if place.seq > head.1 {
             place = Cursor { epoch: head.0, seq: head.1 };
         }
         let asked = items.len();

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{
     cursor::{Cursor, Step},
     hub::event_name,
+    subscribe::Room,
 };
 
 #[test]
@@ -45,4 +46,13 @@ fn every_kind_of_entry_has_an_event() {
             .map(event_name)
             .collect();
     assert_eq!(names, ["msg:new", "msg:edited", "msg:deleted", "member:added", "member:removed"]);
+}
+
+#[test]
+fn one_sub_brings_a_bounded_amount_and_always_something() {
+    let mut room = Room { bytes: 0 };
+    assert!(room.take(10 << 20), "the first entry always fits");
+    assert!(!room.take(1));
+    let mut room = Room { bytes: 0 };
+    assert_eq!((0..100).take_while(|_| room.take(64 << 10)).count(), 8);
 }
