@@ -181,7 +181,7 @@ const inbox = await until('the mention in the inbox', async () => {
 });
 for (const person of people) person.socket.disconnect();
 clearTimeout(deadline);
-console.log(JSON.stringify({
+const account = JSON.stringify({
   channel: channel.id,
   email: ada.email,
   password: ada.password,
@@ -194,5 +194,6 @@ console.log(JSON.stringify({
   outsider,
   outsiderHistory,
   outsiderFile,
-}));
-process.exit(0);
+});
+// A pipe takes a large text in parts: leave only when the last one is through.
+process.stdout.write(`${account}\n`, () => process.exit(0));
