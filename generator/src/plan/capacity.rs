@@ -1,0 +1,136 @@
+//! What the declared message load means for a store: bytes a day, retained bytes, hottest key, bucket width. Datasets
+//! that no declared load reaches get no figures, because there would be nothing true to say.
+
+use archgen_spec::topology::{Bucket, DatasetShape, Load, Store};
+use serde::Serialize;
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// Widths that a bucket may have, seconds: a person can tell at a glance where one begins.
+const WIDTHS_SECONDS: [u64; 16] = [
+    60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 7_776_000,
+    31_536_000,
+];
+
+/// Figures of one store.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Capacity {
+    /// Copies of each datum, the first included.
+    pub copies: u32,
+    /// Disk of all nodes, bytes, where declared.
+    pub disk_bytes: Option<u64>,
+    /// Retained bytes of all datasets with a known retention, all copies included.
+    pub retained_bytes_all_copies: Option<u64>,
+    /// The same on the average node.
+    pub retained_bytes_per_node: Option<u64>,
+    /// Datasets that hold messages.
+    pub datasets: Vec<DatasetCapacity>,
+}
+
+/// Figures of one dataset that holds messages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DatasetCapacity {
+    /// Name.
+    pub name: String,
+    /// Copies of each datum.
+    pub copies: u32,
+    /// Bytes a day at the mean rate, one copy.
+    pub bytes_per_day: u64,
+    /// Retention, seconds; `None` keeps for ever.
+    pub retain_seconds: Option<u64>,
+    /// Retained bytes, one copy.
+    pub retained_bytes: Option<u64>,
+    /// Share of the traffic on the hottest key, parts per million.
+    pub hottest_key_ppm: u64,
+    /// Bucket width, seconds (Cassandra).
+    pub bucket_seconds: Option<u64>,
+    /// Bytes of the largest partition: the hottest key over one bucket, or over the whole retention.
+    pub largest_partition_bytes: Option<u64>,
+}
+
+/// Share of the hottest among `keys` keys under Zipf's law with exponent `skew`: 1 / (generalised harmonic number).
+/// The first thousand terms are summed, the rest is the Euler-Maclaurin integral (error below one part in a million).
+pub fn hottest_share(keys: u64, skew: f64) -> f64 {
+    let keys = keys.max(1);
+    let head = keys.min(1_000);
+    let mut sum: f64 = (1..=head).map(|k| (k as f64).powf(-skew)).sum();
+    if keys > head {
+        let (from, to) = (head as f64, keys as f64);
+        let integral = if (skew - 1.0).abs() < 1e-9 {
+            (to / from).ln()
+        } else {
+            (to.powf(1.0 - skew) - from.powf(1.0 - skew)) / (1.0 - skew)
+        };
+        sum += integral + (to.powf(-skew) - from.powf(-skew)) / 2.0;
+    }
+    1.0 / sum
+}
+
+/// Width of a Cassandra bucket, seconds: fixed as declared, or the widest at which the hottest key's partition stays
+/// within its limit at the mean rate. Never below a minute; `None` without a bucket.
+pub fn bucket_seconds(bucket: Bucket, load: &Load) -> Option<u64> {
+    match bucket {
+        Bucket::None => None,
+        Bucket::Fixed(width) => Some(width.as_secs().max(1)),
+        Bucket::Auto { partition_bytes_max } => {
+            let fits = |width: &u64| hottest_bytes_per_second(load) * *width as f64 <= partition_bytes_max as f64;
+            Some(WIDTHS_SECONDS.into_iter().rev().find(fits).unwrap_or(WIDTHS_SECONDS[0]))
+        }
+    }
+}
+
+fn hottest_bytes_per_second(load: &Load) -> f64 {
+    let m = &load.messages;
+    m.mean_per_second * m.size_bytes as f64 * hottest_share(m.keys, m.skew)
+}
+
+/// The figures of a store under a load.
+pub(super) fn capacity(store: &Store, load: &Load) -> Capacity {
+    let datasets: Vec<DatasetCapacity> = store
+        .datasets
+        .iter()
+        .filter(|d| matches!(d.name.as_str(), "message" | "messages"))
+        .filter_map(|d| dataset(&d.name, &d.shape, store.copies, load))
+        .collect();
+    let all = datasets.iter().map(|d| d.retained_bytes.map(|b| b.saturating_mul(u64::from(d.copies))));
+    let retained = if datasets.is_empty() { None } else { all.sum::<Option<u64>>() };
+    Capacity {
+        copies: store.copies,
+        disk_bytes: store.disk_bytes.map(|b| b.saturating_mul(u64::from(store.nodes))),
+        retained_bytes_all_copies: retained,
+        retained_bytes_per_node: retained.map(|b| b / u64::from(store.nodes.max(1))),
+        datasets,
+    }
+}
+
+/// Figures of a dataset of messages, that is of one keyed as `load.messages` says.
+fn dataset(name: &str, shape: &DatasetShape, copies: u32, load: &Load) -> Option<DatasetCapacity> {
+    let key = &load.messages.key;
+    let (copies, retain, bucket) = match shape {
+        DatasetShape::CassandraTable { partition, bucket, ttl, .. } if partition.iter().any(|c| &c.name == key) => {
+            (copies, *ttl, *bucket)
+        }
+        DatasetShape::Topic { replicas, key: Some(field), retain, .. } if field == key => {
+            (*replicas, *retain, Bucket::None)
+        }
+        DatasetShape::Index { replicas, route: Some(field), .. } if field == key => {
+            (replicas.saturating_add(1), None, Bucket::None)
+        }
+        _ => return None,
+    };
+    let bytes_per_day = load.messages.mean_per_second * load.messages.size_bytes as f64 * DAY_SECONDS as f64;
+    let retain_seconds = retain.map(|r| r.as_secs());
+    let width = bucket_seconds(bucket, load);
+    let partitioned = matches!(shape, DatasetShape::CassandraTable { .. });
+    let span = width.or(retain_seconds).filter(|_| partitioned);
+    Some(DatasetCapacity {
+        name: name.to_owned(),
+        copies,
+        bytes_per_day: bytes_per_day.round() as u64,
+        retain_seconds,
+        retained_bytes: retain_seconds.map(|s| (bytes_per_day / DAY_SECONDS as f64 * s as f64).round() as u64),
+        hottest_key_ppm: (hottest_share(load.messages.keys, load.messages.skew) * 1e6).round() as u64,
+        bucket_seconds: width,
+        largest_partition_bytes: span.map(|s| (hottest_bytes_per_second(load) * s as f64).round() as u64),
+    })
+}

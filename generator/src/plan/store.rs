@@ -1,0 +1,98 @@
+//! The plan of a topology: one slot map and its figures per store.
+
+use archgen_spec::sharding::SlotMap;
+use archgen_spec::topology::{Component, StoreId, Topology};
+use indexmap::IndexMap;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::{Capacity, Node, capacity, plan_some_slots};
+
+/// The plan of a system.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Plan of each store, in declared order.
+    pub stores: IndexMap<String, StorePlan>,
+}
+
+/// The plan of one store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorePlan {
+    /// Kind as in the spec.
+    pub kind: &'static str,
+    /// Its nodes; slot maps refer to them by index.
+    pub nodes: Vec<Node>,
+    /// Where each slot lives, primary first.
+    pub slots: SlotMap,
+    /// How even that is.
+    pub balance: Balance,
+    /// What the declared load makes of it.
+    pub capacity: Capacity,
+}
+
+/// How evenly slots lie on nodes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Balance {
+    /// Copies on each node, in node order.
+    pub copies: Vec<u32>,
+    /// Slots that each node leads.
+    pub primaries: Vec<u32>,
+    /// Largest load over mean load, per unit of weight, in thousandths: 1000 is perfect.
+    pub max_over_mean_permille: u64,
+    /// Slots two of whose copies share a zone although there are zones enough.
+    pub zone_violations: u32,
+}
+
+impl Balance {
+    /// Measures a map.
+    pub fn measure(map: &SlotMap, nodes: &[Node]) -> Self {
+        let (mut copies, mut primaries) = (vec![0u32; nodes.len()], vec![0u32; nodes.len()]);
+        let mut zones: Vec<&str> = nodes.iter().map(|n| n.zone.as_str()).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        let mut zone_violations = 0;
+        for holders in &map.placement {
+            for (rank, node) in holders.iter().enumerate() {
+                copies[*node as usize] += 1;
+                primaries[*node as usize] += u32::from(rank == 0);
+            }
+            let mut seen: Vec<&str> = holders.iter().map(|n| nodes[*n as usize].zone.as_str()).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            zone_violations += u32::from(seen.len() < holders.len().min(zones.len()));
+        }
+        let weight: u64 = nodes.iter().map(|n| u64::from(n.weight)).sum();
+        let total: u64 = copies.iter().map(|c| u64::from(*c)).sum();
+        let loads = nodes.iter().zip(&copies).filter(|(n, _)| n.weight > 0);
+        let ratio = |n: &Node, c: u32| u64::from(c) * weight * 1_000 / (u64::from(n.weight) * total.max(1));
+        let max_over_mean_permille = loads.map(|(n, c)| ratio(n, *c)).max().unwrap_or(0);
+        Self { copies, primaries, max_over_mean_permille, zone_violations }
+    }
+}
+
+impl Serialize for StorePlan {
+    /// `{"kind","nodes","slots":[[node index, …], …],"balance","capacity"}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("kind", self.kind)?;
+        map.serialize_entry("nodes", &self.nodes)?;
+        map.serialize_entry("slots", &self.slots.placement)?;
+        map.serialize_entry("balance", &self.balance)?;
+        map.serialize_entry("capacity", &self.capacity)?;
+        map.end()
+    }
+}
+
+/// Plans every store of a topology.
+pub fn plan(topology: &Topology) -> Plan {
+    let stores = topology.stores.iter().enumerate().map(|(id, store)| {
+        let instances = topology.component_instances(Component::Store(StoreId(id)));
+        let nodes: Vec<Node> =
+            instances.into_iter().map(|i| Node { name: i.name, zone: i.zone, weight: 1 }).collect();
+        let slots = plan_some_slots(&nodes, store.copies, store.slots);
+        let balance = Balance::measure(&slots, &nodes);
+        let capacity = capacity::capacity(store, &topology.load);
+        (store.name.clone(), StorePlan { kind: store.kind.name(), nodes, slots, balance, capacity })
+    });
+    Plan { stores: stores.collect() }
+}
