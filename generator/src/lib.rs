@@ -3,10 +3,18 @@
 //! Pure by design: no file system, no socket, no clock, no async. Callers write the files.
 //!
 //! Read in the order of the data: `plan` (where slots live), `context` (what templates may say), `render` (text),
-//! `ownership` (which files may be written).
+//! `artifacts` (targets and their files), `ownership` (which files may be written).
 
+mod addresses;
+mod artifacts;
+mod context;
+mod ownership;
 mod plan;
+mod render;
 
+pub use addresses::private_address;
+pub use artifacts::{Artifacts, GenerateError, GraphFormat, Options, Target, generate, graph};
+pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
 pub use plan::{
     Balance, Capacity, DatasetCapacity, Node, Plan, StorePlan, bucket_seconds, hottest_share, plan, plan_slots, replan,
     shards_table,

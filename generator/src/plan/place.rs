@@ -58,6 +58,10 @@ struct Placement {
     slots: Vec<Vec<Held>>,
     counts: Vec<usize>,
     targets: Vec<usize>,
+    /// What the nodes of each zone lack, in all.
+    zone_lacks: Vec<usize>,
+    /// Slots that still lack copies.
+    open: usize,
 }
 
 impl Placement {
@@ -79,7 +83,8 @@ impl Placement {
             }
         }
         let targets = targets(nodes, &zones, slots.len(), copies, &counts);
-        Self { zones, copies, slots, counts, targets }
+        let zone_lacks = vec![0; zones.members.len()];
+        Self { zones, copies, slots, counts, targets, zone_lacks, open: 0 }
     }
 
     fn settle(mut self) -> SlotMap {
@@ -87,13 +92,20 @@ impl Placement {
             return SlotMap { placement: vec![Vec::new(); self.slots.len()] };
         }
         self.drop_surplus();
+        for node in 0..self.counts.len() {
+            self.zone_lacks[self.zones.of_node[node]] += self.lacks(node);
+        }
         let order = self.shuffled();
+        self.open = self.slots.iter().filter(|s| s.len() < self.copies).count();
         for slot in &order {
+            let was_open = self.slots[*slot].len() < self.copies;
             while self.slots[*slot].len() < self.copies {
                 let Some(node) = self.taker(*slot, None) else { break };
                 self.add(*slot, node);
             }
+            self.open -= usize::from(was_open);
         }
+        self.open = usize::MAX;
         for slot in &order {
             while self.slots[*slot].len() < self.copies && self.make_room(*slot, None) {}
         }
@@ -115,14 +127,28 @@ impl Placement {
         SlotMap { placement }
     }
 
-    /// Where a slot has more copies than wanted, the fullest nodes lose theirs.
+    /// Where a slot has more copies than wanted, the fullest nodes lose theirs. A node that lost too many gets them back
+    /// in exchange for those of a node that still has too many, since neither costs a move.
     fn drop_surplus(&mut self) {
+        let mut dropped = Vec::new();
         for slot in 0..self.slots.len() {
             while self.slots[slot].len() > self.copies {
                 let excess = |h: &Held| self.counts[h.node] as i64 - self.targets[h.node] as i64;
                 let place = (0..self.slots[slot].len()).max_by_key(|p| excess(&self.slots[slot][*p])).unwrap_or(0);
                 let gone = self.slots[slot].remove(place);
                 self.counts[gone.node] -= 1;
+                dropped.push((slot, gone));
+            }
+        }
+        for (slot, gone) in dropped {
+            if self.lacks(gone.node) == 0 {
+                continue;
+            }
+            let over = |h: &Held| self.counts[h.node] > self.targets[h.node];
+            if let Some(place) = self.slots[slot].iter().position(over) {
+                let other = std::mem::replace(&mut self.slots[slot][place], gone);
+                self.counts[other.node] -= 1;
+                self.counts[gone.node] += 1;
             }
         }
     }
@@ -136,7 +162,21 @@ impl Placement {
 
     fn add(&mut self, slot: usize, node: usize) {
         self.slots[slot].push(Held { node, moved: true });
+        self.gain(node);
+    }
+
+    fn gain(&mut self, node: usize) {
         self.counts[node] += 1;
+        if self.counts[node] <= self.targets[node] {
+            self.zone_lacks[self.zones.of_node[node]] -= 1;
+        }
+    }
+
+    fn lose(&mut self, node: usize) {
+        self.counts[node] -= 1;
+        if self.counts[node] < self.targets[node] {
+            self.zone_lacks[self.zones.of_node[node]] += 1;
+        }
     }
 
     fn lacks(&self, node: usize) -> usize {
@@ -151,28 +191,30 @@ impl Placement {
             && others().filter(|n| self.zones.of_node[*n] == zone).count() < self.zones.copies_max[zone]
     }
 
-    /// A node with too few copies that may take `slot`: in the zone that lacks most, each node with a chance in
-    /// proportion to what it lacks, so that the slots of one node are spread over all others.
+    /// A node with too few copies that may take `slot`. Zones and nodes have chances in proportion to what they lack, so
+    /// that the slots of one node are spread over all others; but a zone that lacks a copy of every slot still open must
+    /// take this one.
     fn taker(&self, slot: usize, leaving: Option<usize>) -> Option<usize> {
-        let lacking = |zone: &usize| -> usize {
-            let open = self.zones.members[*zone].iter().filter(|n| self.allowed(slot, **n, leaving));
-            open.map(|n| self.lacks(*n)).sum()
-        };
-        let (zone, total) = (0..self.zones.members.len())
-            .map(|z| (z, lacking(&z)))
-            .max_by_key(|(z, total)| (*total, std::cmp::Reverse(*z)))?;
+        let mut lacking = Vec::with_capacity(self.zones.members.len());
+        for (zone, lacks) in self.zone_lacks.iter().enumerate() {
+            let holders = self.slots[slot].iter().enumerate().filter(|(_, h)| self.zones.of_node[h.node] == zone);
+            let (mut staying, mut closed) = (0, 0);
+            for (place, held) in holders {
+                staying += usize::from(Some(place) != leaving);
+                closed += self.lacks(held.node);
+            }
+            lacking.push(if staying < self.zones.copies_max[zone] { lacks.saturating_sub(closed) } else { 0 });
+        }
+        let total: usize = lacking.iter().sum();
         if total == 0 {
             return None;
         }
-        let mut point = mix((slot as u64) << 8 | self.slots[slot].len() as u64) as usize % total;
-        for node in &self.zones.members[zone] {
-            let lacks = if self.allowed(slot, *node, leaving) { self.lacks(*node) } else { 0 };
-            if point < lacks {
-                return Some(*node);
-            }
-            point -= lacks;
-        }
-        None
+        let chance = mix((slot as u64) << 8 | self.slots[slot].len() as u64);
+        let must = (0..lacking.len()).max_by_key(|z| lacking[*z]).filter(|z| lacking[*z] >= self.open);
+        let zone = must.or_else(|| pick(chance, total, lacking.iter().copied().enumerate()))?;
+        let free = |node: &usize| !self.slots[slot].iter().any(|h| h.node == *node);
+        let members = self.zones.members[zone].iter().map(|n| (*n, if free(n) { self.lacks(*n) } else { 0 }));
+        pick(mix(chance), lacking[zone], members)
     }
 
     /// Moves one copy off an overfull node, where some node may take it.
@@ -188,8 +230,8 @@ impl Placement {
 
     fn transfer(&mut self, slot: usize, place: usize, to: usize) {
         let from = self.slots[slot][place].node;
-        self.counts[from] -= 1;
-        self.counts[to] += 1;
+        self.lose(from);
+        self.gain(to);
         self.slots[slot][place] = Held { node: to, moved: true };
     }
 
@@ -248,6 +290,18 @@ impl Placement {
             }
         }
     }
+}
+
+/// One of `choices` with chances in proportion to their weights, which sum up to `total`.
+fn pick(chance: u64, total: usize, choices: impl Iterator<Item = (usize, usize)>) -> Option<usize> {
+    let mut point = (chance % total.max(1) as u64) as usize;
+    for (choice, weight) in choices {
+        if point < weight {
+            return Some(choice);
+        }
+        point -= weight;
+    }
+    None
 }
 
 /// Finaliser of SplitMix64 (Steele, Lea, Flood 2014): a fixed scattering of small numbers.

@@ -1,0 +1,176 @@
+//! Targets and their files. What each file says is decided in `context`, how it is written in `render`.
+
+use std::collections::BTreeMap;
+
+use archgen_spec::topology::{Instance, Topology};
+use thiserror::Error;
+
+use crate::context::{cassandra, compose, consul, graph as graph_context, nginx, postgres};
+use crate::plan::plan;
+use crate::private_address;
+use crate::render::Engine;
+
+/// Files to be written: path relative to the out folder, with `/`, to text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// Path to text, in path order.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Why nothing could be generated.
+#[derive(Debug, Error)]
+pub enum GenerateError {
+    /// A template failed, or a value cannot be written in its target's language.
+    #[error("cannot render {path}")]
+    Template {
+        /// Output path.
+        path: String,
+        /// The engine's reason.
+        source: minijinja::Error,
+    },
+    /// A column's type is no type of its store.
+    #[error("\"{kind}\" is no column type (column {column} of {dataset})")]
+    ColumnType {
+        /// `<store>.<table>`.
+        dataset: String,
+        /// Column.
+        column: String,
+        /// Type as written.
+        kind: String,
+    },
+    /// A JSON artifact has no text.
+    #[error("cannot write {path}")]
+    Json {
+        /// Output path.
+        path: String,
+        /// Reason.
+        source: serde_json::Error,
+    },
+}
+
+/// A kind of artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// Gateway server and realtime edge.
+    Nginx,
+    /// Service registrations and intentions.
+    Consul,
+    /// PostgreSQL DDL.
+    Postgres,
+    /// Cassandra CQL.
+    Cassandra,
+    /// docker-compose file.
+    Compose,
+    /// Mermaid and DOT of the logical view.
+    Graph,
+    /// `plan.json` and `addresses.json`.
+    Plan,
+}
+
+impl Target {
+    /// Every target with its name on the command line.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("nginx", Self::Nginx),
+        ("consul", Self::Consul),
+        ("postgres", Self::Postgres),
+        ("cassandra", Self::Cassandra),
+        ("compose", Self::Compose),
+        ("graph", Self::Graph),
+        ("plan", Self::Plan),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, t)| *t == self).map_or("", |(n, _)| n)
+    }
+
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+    }
+}
+
+/// What to generate.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// Only these targets; empty means all.
+    pub only: Vec<Target>,
+    /// Address of an instance (no port); `None` takes [`private_address`].
+    pub address: Option<&'a dyn Fn(&Instance) -> String>,
+}
+
+/// A diagram's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphFormat {
+    /// Mermaid flowchart.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+/// Generates the artifacts of a topology. The same topology and options give the same bytes.
+///
+/// # Errors
+/// Where a declared value cannot be written in a target's language.
+pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts, GenerateError> {
+    let engine = Engine::new()?;
+    let default = |i: &Instance| private_address(topology, i);
+    let address: &dyn Fn(&Instance) -> String = options.address.unwrap_or(&default);
+    let mut files = BTreeMap::new();
+    for (_, target) in Target::ALL {
+        if !options.only.is_empty() && !options.only.contains(&target) {
+            continue;
+        }
+        match target {
+            Target::Nginx => nginx::files(topology, address, &engine, &mut files)?,
+            Target::Consul => consul::files(topology, address, &mut files)?,
+            Target::Postgres => postgres::files(topology, &engine, &mut files)?,
+            Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
+            Target::Compose => compose::files(topology, &engine, &mut files)?,
+            Target::Graph => {
+                files.insert("graph/logical.mmd".to_owned(), graph(topology, GraphFormat::Mermaid)?);
+                files.insert("graph/logical.dot".to_owned(), graph(topology, GraphFormat::Dot)?);
+            }
+            Target::Plan => plan_files(topology, address, &mut files)?,
+        }
+    }
+    Ok(Artifacts { files })
+}
+
+/// The logical view as a diagram.
+///
+/// # Errors
+/// Where a template fails.
+pub fn graph(topology: &Topology, format: GraphFormat) -> Result<String, GenerateError> {
+    let path = match format {
+        GraphFormat::Mermaid => "graph/logical.mmd",
+        GraphFormat::Dot => "graph/logical.dot",
+    };
+    Engine::new()?.render(path, &graph_context::logical(topology))
+}
+
+fn plan_files(
+    topology: &Topology,
+    address: &dyn Fn(&Instance) -> String,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), GenerateError> {
+    let path = "plan.json".to_owned();
+    // Compact: a slot map in indented form has one line per copy.
+    let text = serde_json::to_string(&plan(topology));
+    files.insert(path.clone(), text.map_err(|source| GenerateError::Json { path, source })? + "\n");
+    let addresses: BTreeMap<String, String> =
+        topology.instances().iter().map(|i| (i.name.clone(), format!("{}:{}", address(i), i.port))).collect();
+    json_file("addresses.json", &addresses, files)
+}
+
+/// Adds an indented JSON file.
+pub(crate) fn json_file(
+    path: &str,
+    value: &impl serde::Serialize,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), GenerateError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|source| GenerateError::Json { path: path.to_owned(), source })?;
+    files.insert(path.to_owned(), text + "\n");
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The template engine: embedded templates, undefined values refused, escaping chosen by the target's folder.
+
+use include_dir::{Dir, include_dir};
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use serde::Serialize;
+
+use super::escape;
+use crate::GenerateError;
+
+static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../templates");
+
+/// Renders the embedded templates.
+pub(crate) struct Engine {
+    environment: Environment<'static>,
+}
+
+impl Engine {
+    /// Compiles every template.
+    pub(crate) fn new() -> Result<Self, GenerateError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_keep_trailing_newline(true);
+        environment.set_formatter(format);
+        environment.add_filter("literal", |text: String| Value::from_safe_string(escape::sql_literal(&text)));
+        let mut folders = vec![&TEMPLATES];
+        while let Some(folder) = folders.pop() {
+            folders.extend(folder.dirs());
+            for file in folder.files() {
+                let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) else { continue };
+                if let Some(output) = path.strip_suffix(".j2") {
+                    environment
+                        .add_template(output, text)
+                        .map_err(|source| GenerateError::Template { path: output.to_owned(), source })?;
+                }
+            }
+        }
+        Ok(Self { environment })
+    }
+
+    /// The text of one template, named by its output path.
+    pub(crate) fn render(&self, path: &str, context: &impl Serialize) -> Result<String, GenerateError> {
+        let failed = |source| GenerateError::Template { path: path.to_owned(), source };
+        let template = self.environment.get_template(path).map_err(failed)?;
+        template.render(Value::from(Serde(context))).map_err(failed)
+    }
+}
+
+/// Writes one `{{ value }}`: numbers as they are, text by the rule of the template's folder, anything else refused.
+fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let text = match value.kind() {
+        ValueKind::Number | ValueKind::Bool => value.to_string(),
+        ValueKind::String if value.is_safe() => value.to_string(),
+        ValueKind::String => {
+            let text = value.to_string();
+            let rule = escape::rule(state.name());
+            rule(&text).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidOperation, format!("{text:?} cannot be written in {}", state.name()))
+            })?
+        }
+        kind => return Err(Error::new(ErrorKind::InvalidOperation, format!("a value of kind {kind} has no text"))),
+    };
+    out.write_str(&text).map_err(Error::from)
+}

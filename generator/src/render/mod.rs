@@ -1,0 +1,9 @@
+//! Text from templates: one engine, one escaping rule per target. What is said is decided in `context`.
+
+mod engine;
+mod escape;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use engine::Engine;
