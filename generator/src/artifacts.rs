@@ -38,6 +38,14 @@ pub enum GenerateError {
         /// Type as written.
         kind: String,
     },
+    /// A YAML artifact has no text.
+    #[error("cannot write {path}")]
+    Yaml {
+        /// Output path.
+        path: String,
+        /// Reason.
+        source: serde_yaml::Error,
+    },
     /// A JSON artifact has no text.
     #[error("cannot write {path}")]
     Json {
@@ -126,7 +134,7 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             Target::Consul => consul::files(topology, address, &mut files)?,
             Target::Postgres => postgres::files(topology, &engine, &mut files)?,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
-            Target::Compose => compose::files(topology, &engine, &mut files)?,
+            Target::Compose => compose::files(topology, address, &mut files)?,
             Target::Graph => {
                 files.insert("graph/logical.mmd".to_owned(), graph(topology, GraphFormat::Mermaid)?);
                 files.insert("graph/logical.dot".to_owned(), graph(topology, GraphFormat::Dot)?);
@@ -169,8 +177,8 @@ pub(crate) fn json_file(
     value: &impl serde::Serialize,
     files: &mut BTreeMap<String, String>,
 ) -> Result<(), GenerateError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|source| GenerateError::Json { path: path.to_owned(), source })?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|source| GenerateError::Json { path: path.to_owned(), source })?;
     files.insert(path.to_owned(), text + "\n");
     Ok(())
 }

@@ -127,8 +127,8 @@ impl Placement {
         SlotMap { placement }
     }
 
-    /// Where a slot has more copies than wanted, the fullest nodes lose theirs. A node that lost too many gets them back
-    /// in exchange for those of a node that still has too many, since neither costs a move.
+    /// Where a slot has more copies than wanted, the fullest nodes lose theirs. Where a node lost too many and another
+    /// too few, they exchange, since what was there already costs no move.
     fn drop_surplus(&mut self) {
         let mut dropped = Vec::new();
         for slot in 0..self.slots.len() {
@@ -140,15 +140,44 @@ impl Placement {
                 dropped.push((slot, gone));
             }
         }
-        for (slot, gone) in dropped {
-            if self.lacks(gone.node) == 0 {
-                continue;
-            }
-            let over = |h: &Held| self.counts[h.node] > self.targets[h.node];
-            if let Some(place) = self.slots[slot].iter().position(over) {
+        while let Some(chain) = self.exchanges(&dropped) {
+            for (index, place) in chain {
+                let (slot, gone) = dropped[index];
                 let other = std::mem::replace(&mut self.slots[slot][place], gone);
                 self.counts[other.node] -= 1;
                 self.counts[gone.node] += 1;
+                dropped[index].1 = other;
+            }
+        }
+    }
+
+    /// The shortest chain of exchanges (index in `dropped`, place in its slot) by which a node with too many copies gives
+    /// one up and a node with too few gets one back: breadth first from all nodes with too many.
+    fn exchanges(&self, dropped: &[(usize, Held)]) -> Option<Vec<(usize, usize)>> {
+        let over = |node: usize| self.counts[node] > self.targets[node];
+        let mut reached: Vec<bool> = (0..self.counts.len()).map(over).collect();
+        let mut by: Vec<Option<(usize, usize)>> = vec![None; self.counts.len()];
+        loop {
+            let before = reached.clone();
+            for (index, (slot, gone)) in dropped.iter().enumerate() {
+                if reached[gone.node] {
+                    continue;
+                }
+                let Some(place) = self.slots[*slot].iter().position(|h| before[h.node]) else { continue };
+                reached[gone.node] = true;
+                by[gone.node] = Some((index, place));
+                if self.lacks(gone.node) > 0 {
+                    let mut chain = Vec::new();
+                    let mut node = gone.node;
+                    while let Some((index, place)) = by[node] {
+                        chain.push((index, place));
+                        node = self.slots[dropped[index].0][place].node;
+                    }
+                    return Some(chain);
+                }
+            }
+            if before == reached {
+                return None;
             }
         }
     }
@@ -239,9 +268,8 @@ impl Placement {
     /// that moves anyway is redirected before one that could have stayed is moved. False when nothing helps.
     fn make_room(&mut self, slot: usize, leaving: Option<usize>) -> bool {
         for redirected_only in [true, false] {
-            let full: Vec<usize> = (0..self.counts.len())
-                .filter(|n| self.targets[*n] > 0 && self.allowed(slot, *n, leaving))
-                .collect();
+            let full: Vec<usize> =
+                (0..self.counts.len()).filter(|n| self.targets[*n] > 0 && self.allowed(slot, *n, leaving)).collect();
             let found = (0..self.slots.len()).filter(|other| *other != slot).find_map(|other| {
                 let place = self.slots[other]
                     .iter()

@@ -87,8 +87,7 @@ impl Serialize for StorePlan {
 pub fn plan(topology: &Topology) -> Plan {
     let stores = topology.stores.iter().enumerate().map(|(id, store)| {
         let instances = topology.component_instances(Component::Store(StoreId(id)));
-        let nodes: Vec<Node> =
-            instances.into_iter().map(|i| Node { name: i.name, zone: i.zone, weight: 1 }).collect();
+        let nodes: Vec<Node> = instances.into_iter().map(|i| Node { name: i.name, zone: i.zone, weight: 1 }).collect();
         let slots = plan_some_slots(&nodes, store.copies, store.slots);
         let balance = Balance::measure(&slots, &nodes);
         let capacity = capacity::capacity(store, &topology.load);

@@ -40,8 +40,7 @@ fn block(out: &mut String, name: &str, store: &StorePlan) {
     for dataset in &store.capacity.datasets {
         capacity(out, dataset);
     }
-    if let (Some(all), Some(each)) =
-        (store.capacity.retained_bytes_all_copies, store.capacity.retained_bytes_per_node)
+    if let (Some(all), Some(each)) = (store.capacity.retained_bytes_all_copies, store.capacity.retained_bytes_per_node)
     {
         let _ = writeln!(out, "  retained: {} in all copies, {} on a node", bytes(all), bytes(each));
     }
@@ -70,7 +69,11 @@ fn bytes(count: u64) -> String {
         scale *= 1_000;
         unit += 1;
     }
-    if unit == 0 { format!("{count} B") } else { format!("{}.{} {}", count / scale, count % scale / (scale / 10), UNITS[unit]) }
+    if unit == 0 {
+        format!("{count} B")
+    } else {
+        format!("{}.{} {}", count / scale, count % scale / (scale / 10), UNITS[unit])
+    }
 }
 
 fn span(seconds: u64) -> String {

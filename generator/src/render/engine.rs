@@ -1,6 +1,7 @@
 //! The template engine: embedded templates, undefined values refused, escaping chosen by the target's folder.
 
 use include_dir::{Dir, include_dir};
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
@@ -20,9 +21,10 @@ impl Engine {
     pub(crate) fn new() -> Result<Self, GenerateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_keep_trailing_newline(true);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        environment
+            .set_syntax(syntax.build().map_err(|source| GenerateError::Template { path: String::new(), source })?);
         environment.set_formatter(format);
         environment.add_filter("literal", |text: String| Value::from_safe_string(escape::sql_literal(&text)));
         let mut folders = vec![&TEMPLATES];

@@ -1,0 +1,91 @@
+//! Cassandra: keyspace and tables.
+
+use archgen_spec::topology::{Column, Dataset, DatasetShape, Load, Store, StoreKind, Topology};
+use serde::Serialize;
+
+use super::Files;
+use super::postgres::check_kinds;
+use crate::GenerateError;
+use crate::plan::bucket_seconds;
+use crate::render::Engine;
+
+#[derive(Serialize)]
+struct Context<'a> {
+    system: &'a str,
+    keyspace: String,
+    replication: Vec<(&'a str, u32)>,
+    tables: Vec<Table<'a>>,
+}
+
+#[derive(Serialize)]
+struct Table<'a> {
+    name: &'a str,
+    columns: Vec<Line<'a>>,
+    partition: Vec<&'a str>,
+    cluster: Vec<&'a str>,
+    order: Vec<Order<'a>>,
+    ttl_seconds: u64,
+    window_hours: u64,
+    bucket_seconds: u64,
+    bucket_width: String,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    kind: &'a str,
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    column: &'a str,
+    way: &'static str,
+}
+
+/// `cassandra/<store>/schema.cql` for each Cassandra store.
+pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+    for store in topology.stores.iter().filter(|s| s.kind == StoreKind::Cassandra) {
+        let mut tables = Vec::new();
+        for dataset in &store.datasets {
+            tables.extend(table(store, dataset, &topology.load)?);
+        }
+        let declared = store.replication.iter().map(|(dc, n)| (dc.as_str(), *n)).collect();
+        let replication = if store.replication.is_empty() {
+            vec![(topology.registry.as_ref().map_or("datacenter1", |r| r.datacenter.as_str()), store.copies)]
+        } else {
+            declared
+        };
+        // A keyspace name takes letters, digits and `_`, 48 at most.
+        let keyspace: String = format!("{}_{}", topology.name, store.name).replace('-', "_").chars().take(48).collect();
+        let context = Context { system: &topology.name, keyspace, replication, tables };
+        let text = engine.render("cassandra/schema.cql", &context)?;
+        files.insert(format!("cassandra/{}/schema.cql", store.name), text);
+    }
+    Ok(())
+}
+
+fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<Table<'a>>, GenerateError> {
+    let DatasetShape::CassandraTable { partition, cluster, columns, bucket, ttl } = &dataset.shape else {
+        return Ok(None);
+    };
+    let all = || partition.iter().chain(cluster).chain(columns);
+    check_kinds(&format!("{}.{}", store.name, dataset.name), all())?;
+    let names = |columns: &'a [Column]| columns.iter().map(|c| c.name.as_str()).collect();
+    let ttl_seconds = ttl.map_or(0, |t| t.as_secs());
+    let width = bucket_seconds(*bucket, load).unwrap_or(0);
+    Ok(Some(Table {
+        name: &dataset.name,
+        columns: all().map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
+        partition: names(partition),
+        cluster: names(cluster),
+        order: cluster
+            .iter()
+            .map(|c| Order { column: &c.name, way: if c.descending { "DESC" } else { "ASC" } })
+            .collect(),
+        ttl_seconds,
+        // Twenty to thirty windows over the time to live, as the compaction strategy's authors advise.
+        window_hours: (ttl_seconds / 3_600 / 30).max(1),
+        bucket_seconds: width,
+        bucket_width: format!("{width} seconds"),
+    }))
+}

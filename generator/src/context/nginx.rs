@@ -1,0 +1,243 @@
+//! nginx: the gateway server and the realtime edge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archgen_spec::topology::{Balance, Component, Gateway, Instance, RateLimit, Realtime, Route, ServiceId, Topology};
+use serde::Serialize;
+
+use super::Files;
+use crate::GenerateError;
+use crate::render::Engine;
+
+/// Everything that the templates place.
+#[derive(Serialize)]
+struct Context<'a> {
+    system: &'a str,
+    host: &'a str,
+    port: u16,
+    status_port: u16,
+    origin: String,
+    tls: Option<&'a str>,
+    redirect: bool,
+    http2_in_listen: bool,
+    http2_directive: bool,
+    resolver: bool,
+    zones: Vec<LimitZone>,
+    connections_max: Option<u32>,
+    upstreams: Vec<Upstream>,
+    auth: Option<Auth>,
+    micro_cache: bool,
+    locations: Vec<Location<'a>>,
+    has_root: bool,
+    edge: Option<Edge>,
+}
+
+#[derive(Serialize)]
+struct LimitZone {
+    name: String,
+    key: &'static str,
+    rate: String,
+}
+
+#[derive(Serialize)]
+struct Limit {
+    zone: String,
+    burst: u32,
+}
+
+#[derive(Serialize)]
+struct Upstream {
+    name: String,
+    method: &'static str,
+    servers: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Auth {
+    upstream: String,
+    allowed_seconds: u64,
+    denied_seconds: u64,
+}
+
+#[derive(Serialize, Clone)]
+struct Location<'a> {
+    exact: bool,
+    path: String,
+    upstream: String,
+    authenticated: bool,
+    body_bytes_max: u64,
+    timeout_ms: u128,
+    next_ms: u128,
+    cache_seconds: u64,
+    limits: Vec<&'a Limit>,
+}
+
+#[derive(Serialize)]
+struct Edge {
+    port: u16,
+    nodes: Vec<EdgeNode>,
+    timeout_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct EdgeNode {
+    name: String,
+    server: String,
+}
+
+/// `nginx/nginx.conf`, `nginx/realtime.conf` and a README.
+pub(crate) fn files(
+    topology: &Topology,
+    address: &dyn Fn(&Instance) -> String,
+    engine: &Engine,
+    files: &mut Files,
+) -> Result<(), GenerateError> {
+    let Some(gateway) = &topology.gateway else { return Ok(()) };
+    let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
+    let context = context(topology, gateway, &limits, address);
+    for path in ["nginx/nginx.conf", "nginx/README.md", "nginx/run/README.md"] {
+        files.insert(path.to_owned(), engine.render(path, &context)?);
+    }
+    if context.edge.is_some() {
+        files.insert("nginx/realtime.conf".to_owned(), engine.render("nginx/realtime.conf", &context)?);
+    }
+    Ok(())
+}
+
+fn context<'a>(
+    topology: &'a Topology,
+    gateway: &'a Gateway,
+    limits: &'a [Vec<Limit>],
+    address: &dyn Fn(&Instance) -> String,
+) -> Context<'a> {
+    let tls = gateway.tls.as_deref();
+    let (scheme, usual) = if tls.is_some() { ("https", 443) } else { ("http", 80) };
+    let port = if gateway.port == usual { String::new() } else { format!(":{}", gateway.port) };
+    let locations: Vec<Location> =
+        gateway.routes.iter().zip(limits).flat_map(|(r, l)| locations(topology, gateway, r, l)).collect();
+    let http2 = tls.is_some();
+    // nginx 1.25.1 moved `http2` out of `listen`; the old form still works in all of 1.25.
+    let directive = gateway.version >= (1, 26);
+    Context {
+        system: &topology.name,
+        host: &gateway.host,
+        port: gateway.port,
+        status_port: if gateway.port == 8_081 { 8_082 } else { 8_081 },
+        origin: format!("{scheme}://{}{port}", gateway.host),
+        tls,
+        redirect: tls.is_some() && gateway.port == 443,
+        http2_in_listen: http2 && !directive,
+        http2_directive: http2 && directive,
+        resolver: topology.registry.is_some(),
+        zones: limit_zones(gateway),
+        connections_max: gateway.connections_per_ip_max,
+        upstreams: upstreams(topology, gateway, address),
+        auth: gateway.auth.as_ref().map(|a| Auth {
+            upstream: upstream_name(topology, a.by, Balance::LeastConn),
+            allowed_seconds: whole_seconds(a.cache),
+            denied_seconds: whole_seconds(a.cache_denied),
+        }),
+        micro_cache: locations.iter().any(|l| l.cache_seconds > 0),
+        has_root: locations.iter().any(|l| l.path == "/"),
+        locations,
+        edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
+    }
+}
+
+/// nginx counts the life of a cached answer in whole seconds; zero would mean not at all.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1_000).max(1) as u64
+}
+
+/// nginx has whole events per second or per minute.
+fn rate(limit: RateLimit) -> String {
+    if limit.per_second >= 1.0 && limit.per_second.fract() == 0.0 {
+        format!("{}r/s", limit.per_second)
+    } else {
+        format!("{}r/m", (limit.per_second * 60.0).round().max(1.0))
+    }
+}
+
+fn limit_zones(gateway: &Gateway) -> Vec<LimitZone> {
+    let zone = |name: String, key, limit: RateLimit| LimitZone { name, key, rate: rate(limit) };
+    let mut zones = Vec::new();
+    zones.extend(gateway.limit_per_ip.map(|l| zone("per_ip".to_owned(), "$binary_remote_addr", l)));
+    zones.extend(gateway.limit_per_token.map(|l| zone("per_token".to_owned(), "$http_authorization", l)));
+    for (i, route) in gateway.routes.iter().enumerate() {
+        zones.extend(route.limit.map(|l| zone(format!("route_{i}"), "$binary_remote_addr", l)));
+    }
+    zones
+}
+
+/// Every limit of a route. A location with a limit of its own would lose the inherited ones, so that each says all.
+fn limits(gateway: &Gateway, index: usize, route: &Route) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    limits.extend(gateway.limit_per_ip.map(|l| Limit { zone: "per_ip".to_owned(), burst: l.burst }));
+    if route.authenticated {
+        limits.extend(gateway.limit_per_token.map(|l| Limit { zone: "per_token".to_owned(), burst: l.burst }));
+    }
+    limits.extend(route.limit.map(|l| Limit { zone: format!("route_{index}"), burst: l.burst }));
+    limits
+}
+
+fn upstream_name(topology: &Topology, service: ServiceId, balance: Balance) -> String {
+    let method = match balance {
+        Balance::RoundRobin => "round-robin",
+        Balance::LeastConn => "least-conn",
+        Balance::ConsistentHash => "hash",
+    };
+    format!("{}-{method}", topology.service(service).name)
+}
+
+fn upstreams(topology: &Topology, gateway: &Gateway, address: &dyn Fn(&Instance) -> String) -> Vec<Upstream> {
+    let routed = gateway.routes.iter().map(|r| (r.to, r.balance));
+    let introspection = gateway.auth.iter().map(|a| (a.by, Balance::LeastConn));
+    let mut named = BTreeMap::new();
+    for (service, balance) in routed.chain(introspection) {
+        let name = upstream_name(topology, service, balance);
+        let method = match balance {
+            Balance::RoundRobin => "",
+            Balance::LeastConn => "least_conn",
+            Balance::ConsistentHash => "hash $remote_addr consistent",
+        };
+        let members = topology.component_instances(Component::Service(service));
+        let servers = members.iter().map(|i| format!("{}:{}", address(i), i.port)).collect();
+        named.insert(name.clone(), Upstream { name, method, servers });
+    }
+    named.into_values().collect()
+}
+
+/// A prefix matches itself and what is below it, not its siblings: `/api/v1/me` is not `/api/v1/messages`.
+fn locations<'a>(topology: &Topology, gateway: &Gateway, route: &Route, limits: &'a [Limit]) -> Vec<Location<'a>> {
+    let timeout_ms = route.timeout.as_millis().max(1);
+    let below = Location {
+        exact: false,
+        path: format!("{}/", route.prefix.trim_end_matches('/')),
+        upstream: upstream_name(topology, route.to, route.balance),
+        authenticated: route.authenticated && gateway.auth.is_some(),
+        body_bytes_max: route.body_bytes_max,
+        timeout_ms,
+        next_ms: timeout_ms.min(3_000),
+        cache_seconds: route.micro_cache.map_or(0, whole_seconds),
+        limits: limits.iter().collect(),
+    };
+    if below.path == "/" {
+        return vec![below];
+    }
+    let itself = Location { exact: true, path: route.prefix.trim_end_matches('/').to_owned(), ..below.clone() };
+    vec![itself, below]
+}
+
+fn edge(topology: &Topology, realtime: &Realtime, address: &dyn Fn(&Instance) -> String) -> Edge {
+    let nodes = topology.component_instances(Component::Realtime);
+    let silence = realtime.ping_interval + realtime.ping_timeout;
+    Edge {
+        port: realtime.port,
+        nodes: nodes
+            .iter()
+            .map(|i| EdgeNode { name: i.name.clone(), server: format!("{}:{}", address(i), i.port) })
+            .collect(),
+        timeout_seconds: silence.as_secs() + 30,
+    }
+}

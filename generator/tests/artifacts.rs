@@ -1,0 +1,92 @@
+//! What is generated from the committed examples.
+
+mod example;
+
+use archgen_generator::{GraphFormat, Options, Target, generate, graph, plan, shards_table};
+
+#[test]
+fn the_same_spec_gives_the_same_bytes() {
+    for (spec, environment) in [("slack", None), ("slack", Some("dev")), ("minimal", None)] {
+        let first = generate(&example::topology(spec, environment), &Options::default()).expect("artifacts");
+        let second = generate(&example::topology(spec, environment), &Options::default()).expect("artifacts");
+        assert_eq!(first, second);
+        assert!(first.files.values().all(|text| text.ends_with('\n')));
+    }
+}
+
+#[test]
+fn only_takes_what_it_names() {
+    let topology = example::topology("slack", None);
+    let all = generate(&topology, &Options::default()).expect("artifacts");
+    let mut parts = 0;
+    for (_, target) in Target::ALL {
+        let part = generate(&topology, &Options { only: vec![target], address: None }).expect("artifacts");
+        assert!(!part.files.is_empty(), "{target:?}");
+        assert!(part.files.iter().all(|(path, text)| all.files[path] == *text));
+        parts += part.files.len();
+    }
+    assert_eq!(parts, all.files.len());
+}
+
+#[test]
+fn every_instance_has_an_address_of_its_own_and_is_registered() {
+    let topology = example::topology("slack", None);
+    let files = generate(&topology, &Options::default()).expect("artifacts").files;
+    let addresses: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&files["addresses.json"]).expect("JSON");
+    assert_eq!(addresses.len(), topology.instances().len());
+    let distinct: std::collections::BTreeSet<&String> = addresses.values().collect();
+    assert_eq!(distinct.len(), addresses.len());
+    assert!(files.contains_key("consul/services/messaging-6.json"));
+    let deny: serde_json::Value = serde_json::from_str(&files["consul/intentions/chat.json"]).expect("JSON");
+    let names: Vec<&str> =
+        deny["Sources"].as_array().expect("a list").iter().filter_map(|s| s["Name"].as_str()).collect();
+    assert_eq!(names, ["messaging", "*"]);
+}
+
+#[test]
+fn the_bucket_is_derived_from_the_hottest_channel() {
+    let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
+    let cql = &files["cassandra/chat/schema.cql"];
+    assert!(cql.contains("/ 3600"), "{cql}");
+    assert!(cql.contains("PRIMARY KEY ((\"channel_id\", \"bucket\"), \"message_id\")"), "{cql}");
+    assert!(cql.contains("default_time_to_live = 7776000"), "{cql}");
+}
+
+#[test]
+fn secrets_stay_references() {
+    let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
+    let compose: serde_json::Value = serde_yaml::from_str(&files["compose/docker-compose.yml"]).expect("YAML");
+    assert_eq!(compose["secrets"]["pg"]["environment"], "PG_PASSWORD");
+    assert_eq!(
+        compose["services"].as_object().expect("services").len(),
+        example::topology("slack", None).instances().len()
+    );
+}
+
+#[test]
+fn the_plan_places_every_slot_of_every_store() {
+    let topology = example::topology("slack", None);
+    let plan = plan(&topology);
+    for (name, store) in &plan.stores {
+        assert_eq!(store.balance.zone_violations, 0, "{name}");
+        assert!(store.balance.max_over_mean_permille <= 1_020, "{name}: {:?}", store.balance);
+    }
+    let json = serde_json::to_value(&plan).expect("JSON");
+    assert_eq!(json["stores"]["chat"]["slots"].as_array().expect("slots").len(), 16_384);
+    assert_eq!(json["stores"]["chat"]["nodes"][0]["zone"], "eu-a");
+    let table = shards_table(&plan);
+    assert!(table.contains("chat (cassandra): 16384 slots, 3 copies, 12 nodes"), "{table}");
+    assert!(table.contains("bucket 1h"), "{table}");
+}
+
+#[test]
+fn diagrams_name_every_component() {
+    let topology = example::topology("slack", None);
+    for format in [GraphFormat::Mermaid, GraphFormat::Dot] {
+        let text = graph(&topology, format).expect("a diagram");
+        for component in topology.components() {
+            assert!(text.contains(topology.component_name(component)), "{text}");
+        }
+    }
+}
