@@ -12,6 +12,8 @@ pub const USAGE: u8 = 64;
 pub const UNAVAILABLE: u8 = 69;
 /// The operating system refused: files, processes, sockets.
 pub const SYSTEM: u8 = 71;
+/// An output would overwrite a file that is not ours.
+pub const REFUSED: u8 = 73;
 /// Not yet: a wait ended before its condition held.
 pub const NOT_YET: u8 = 75;
 /// A host's configuration cannot work: starting it again would not help.

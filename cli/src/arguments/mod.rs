@@ -11,4 +11,6 @@ pub use fleet::{
 };
 pub use program::{Command, Program};
 pub use sim::SimArguments;
-pub use spec::{CheckArguments, ExplainArguments, ReportFormat};
+pub use spec::{
+    CheckArguments, ExplainArguments, GenerateArguments, GraphArguments, Notation, ReportFormat, ShardsArguments,
+};

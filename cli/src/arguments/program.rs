@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CheckArguments, DownArguments, ExplainArguments, HostArguments, LogsArguments, PsArguments, RestartArguments,
-    SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    CheckArguments, DownArguments, ExplainArguments, GenerateArguments, GraphArguments, HostArguments, LogsArguments,
+    PsArguments, RestartArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -28,6 +28,9 @@ pub struct Program {
 pub enum Command {
     Check(CheckArguments),
     Explain(ExplainArguments),
+    Generate(GenerateArguments),
+    Graph(GraphArguments),
+    Shards(ShardsArguments),
     Up(UpArguments),
     Ps(PsArguments),
     Logs(LogsArguments),

@@ -13,6 +13,15 @@ pub enum ReportFormat {
     Json,
 }
 
+/// Notation of a diagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Notation {
+    /// Mermaid flowchart.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
 /// Report every error of one or more specs.
 #[derive(Debug, Args)]
 #[command(
@@ -37,4 +46,61 @@ pub struct CheckArguments {
 pub struct ExplainArguments {
     /// A code such as AG022, or `list` for all of them.
     pub code: String,
+}
+
+/// Write the configuration of every part: nginx, Consul, DDL, Compose, diagrams, the plan.
+///
+/// Files that archgen wrote before and nobody changed are replaced or removed; unchanged ones are not touched; any other file in
+/// the way is left alone and refused.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen generate examples/slack/topology.yaml --out generated\n  archgen generate \
+                        examples/slack/topology.yaml --env prod --only nginx,consul --out generated\n\n\
+                        Exit status: 0 written, 1 errors in the spec, 73 a file that is not archgen's is in the way."
+)]
+pub struct GenerateArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Folder to write to; it is created.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only these targets, separated by commas.
+    #[arg(long, value_name = "TARGET", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Overwrite files that archgen did not write or that were changed since.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Print the logical view of the system.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  archgen graph examples/slack/topology.yaml --format mermaid\n  archgen graph \
+                        examples/slack/topology.yaml --format dot | dot -Tsvg > system.svg")]
+pub struct GraphArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Notation.
+    #[arg(long, value_enum, default_value_t = Notation::Mermaid)]
+    pub format: Notation,
+}
+
+/// Print where each store's slots live and how even that is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  archgen shards examples/slack/topology.yaml\n  archgen shards \
+                        examples/slack/topology.yaml --format json")]
+pub struct ShardsArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
 }

@@ -1,6 +1,6 @@
 //! Commands that only read a spec, and wrong use.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
 
 use super::program::{archgen, project};
 
@@ -100,4 +100,84 @@ fn a_spec_that_cannot_run_here_starts_nothing_and_writes_nothing() {
     let broken = project("examples/broken/cycle.yaml");
     assert_eq!(archgen(folder.path(), &["up", broken.to_str().unwrap()]).status, 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Every file below a folder with its text and the time of its last change, sorted.
+fn tree(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                left.push(entry.path());
+            } else {
+                let path = entry.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                let text = fs::read_to_string(entry.path()).unwrap();
+                found.insert(path, (text, entry.metadata().unwrap().modified().unwrap()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn generate_twice_gives_the_same_bytes_and_touches_nothing() {
+    let spec = project("examples/slack/topology.yaml");
+    let spec = spec.to_str().unwrap();
+    let (here, there) = (here(), here());
+    let first = archgen(here.path(), &["generate", spec, "--out", "generated"]).ok();
+    let written = tree(&here.path().join("generated"));
+    assert!(written.contains_key("plan.json") && written.keys().any(|p| p.starts_with("nginx/")), "{}", first.out);
+    assert_eq!(first.out.lines().filter(|l| l.starts_with("wrote")).count(), written.len() - 1, "all but the manifest");
+
+    let again = archgen(here.path(), &["generate", spec, "--out", "generated"]).ok();
+    assert!(again.out.is_empty() && again.notes.contains("0 written"), "{}{}", again.out, again.notes);
+    assert_eq!(written, tree(&here.path().join("generated")), "neither bytes nor times change");
+
+    archgen(there.path(), &["generate", spec, "--out", "a/b"]).ok();
+    let texts = |files: BTreeMap<String, (String, SystemTime)>| files.into_iter().map(|(p, (t, _))| (p, t));
+    assert!(texts(written).eq(texts(tree(&there.path().join("a/b")))));
+}
+
+#[test]
+fn generate_refuses_files_of_others_and_then_writes_nothing() {
+    let spec = project("examples/minimal/topology.yaml");
+    let spec = spec.to_str().unwrap();
+    let folder = here();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/plan.json"), "mine").unwrap();
+    let given = archgen(folder.path(), &["generate", spec, "--out", "out"]);
+    assert_eq!(given.status, 73);
+    assert!(given.notes.contains("out/plan.json"), "{}", given.notes);
+    assert_eq!(tree(&folder.path().join("out")).len(), 1);
+
+    archgen(folder.path(), &["generate", spec, "--out", "out", "--force"]).ok();
+    let whole = tree(&folder.path().join("out"));
+    assert_ne!(whole["plan.json"].0, "mine");
+    // A part alone leaves the rest, and the record of the rest.
+    archgen(folder.path(), &["generate", spec, "--out", "out", "--only", "nginx,graph"]).ok();
+    assert_eq!(whole, tree(&folder.path().join("out")));
+
+    let edited = whole.keys().find(|p| p.starts_with("nginx/")).unwrap();
+    fs::write(folder.path().join("out").join(edited), "edited").unwrap();
+    let given = archgen(folder.path(), &["generate", spec, "--out", "out"]);
+    assert!(given.status == 73 && given.notes.contains(edited), "{}", given.notes);
+
+    let broken = project("examples/broken/cycle.yaml");
+    assert_eq!(archgen(folder.path(), &["generate", broken.to_str().unwrap(), "--out", "none"]).status, 1);
+    assert!(!folder.path().join("none").exists());
+    let given = archgen(folder.path(), &["generate", spec, "--out", "none", "--only", "nginxx"]);
+    assert!(given.status == 64 && given.notes.contains("nginx, consul"), "{}", given.notes);
+}
+
+#[test]
+fn graph_and_shards_print_data() {
+    let spec = project("examples/slack/topology.yaml");
+    let spec = spec.to_str().unwrap();
+    let folder = here();
+    assert!(archgen(folder.path(), &["graph", spec]).ok().out.contains("flowchart"));
+    assert!(archgen(folder.path(), &["graph", spec, "--format", "dot"]).ok().out.contains("digraph"));
+    assert!(archgen(folder.path(), &["shards", spec]).ok().out.contains("chat"));
+    let plan = archgen(folder.path(), &["shards", spec, "--format", "json"]).ok().json();
+    assert!(plan["stores"]["chat"].is_object(), "{plan}");
 }
