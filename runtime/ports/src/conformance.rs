@@ -1,1 +1,0 @@
-//! The conformance suites: what every implementation of a port must do, run through the port itself.

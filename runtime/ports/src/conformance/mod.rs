@@ -1,0 +1,16 @@
+//! The conformance suites: what every implementation of a port must do, run through the port itself.
+//!
+//! Each suite takes a port over an empty store, whatever is behind it, and returns the first promise that it breaks. One suite
+//! judges the deterministic engine, the embedded engine and every real engine alike.
+
+mod expectation;
+mod logs;
+mod messages;
+mod rows;
+mod volatile;
+
+pub use expectation::Violation;
+pub use logs::events;
+pub use messages::messages;
+pub use rows::{accounts, documents};
+pub use volatile::{cache, index};

@@ -1,0 +1,96 @@
+//! Cache and index.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{Violation, expectation::expect};
+use crate::{
+    cache::Cache,
+    index::{Document, Index, Query},
+};
+
+/// Time to live of what is meant to stay, milliseconds.
+const LONG_MS: u64 = 600_000;
+
+/// Values are there until their time is over, counters count. `wait` passes at least the given milliseconds on the cache's clock.
+///
+/// # Errors
+/// The first broken promise.
+pub async fn cache<W: AsyncFn(u64)>(port: &dyn Cache, wait: W) -> Result<(), Violation> {
+    expect("nothing is there", port.get("k").await?, None)?;
+    port.set("k", Bytes::from_static(b"\x00\xffv"), LONG_MS).await?;
+    expect("a value is bytes", port.get("k").await?, Some(Bytes::from_static(b"\x00\xffv")))?;
+    port.set("k", Bytes::from_static(b"w"), 20).await?;
+    wait(40).await;
+    expect("a value goes with its time", port.get("k").await?, None)?;
+    expect("a counter begins at 0", port.increment("n", 2, LONG_MS).await?, 2)?;
+    expect("and counts", port.increment("n", -1, LONG_MS).await?, 1)?;
+    port.set("p:b", Bytes::new(), LONG_MS).await?;
+    port.set("p:a", Bytes::new(), LONG_MS).await?;
+    expect("keys by prefix, sorted", port.keys("p:", 10).await?, vec!["p:a".to_owned(), "p:b".to_owned()])?;
+    port.delete("p:a").await?;
+    expect("a deleted key is gone", port.keys("p:", 10).await?, vec!["p:b".to_owned()])
+}
+
+fn document(id: &str, version: u64, text: &str, channel: &str, rank: u64) -> Document {
+    Document {
+        id: id.to_owned(),
+        version,
+        text: text.to_owned(),
+        keywords: BTreeMap::from([("channel".to_owned(), vec![channel.to_owned()])]),
+        rank,
+        stored: json!({"id": id}),
+    }
+}
+
+async fn ids(port: &dyn Index, query: Query) -> Result<Vec<String>, Violation> {
+    Ok(port.search("messages", query).await?.into_iter().map(|hit| hit.id).collect())
+}
+
+fn words(text: &[&str]) -> Query {
+    Query { words: text.iter().map(|w| (*w).to_owned()).collect(), limit: 10, ..Query::default() }
+}
+
+/// All words and filters must match, the newest come first, and versions make replays harmless.
+///
+/// # Errors
+/// The first broken promise.
+pub async fn index(port: &dyn Index) -> Result<(), Violation> {
+    port.put(
+        "messages",
+        vec![
+            document("1", 1, "The quick Fox", "c1", 1),
+            document("2", 2, "quick brown dogs", "c2", 2),
+            document("3", 3, "quick foxtrot", "c1", 3),
+        ],
+    )
+    .await?;
+    let text = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    expect("newest first", ids(port, words(&["quick"])).await?, text(&["3", "2", "1"]))?;
+    expect("every word, whatever its case", ids(port, words(&["QUICK", "fox"])).await?, text(&["1"]))?;
+    expect("a prefix where asked", ids(port, Query { prefix: true, ..words(&["fox"]) }).await?, text(&["3", "1"]))?;
+    expect(
+        "without a word",
+        ids(port, Query { without: text(&["brown"]), ..words(&["quick"]) }).await?,
+        text(&["3", "1"]),
+    )?;
+    let channel = |list: &[&str]| BTreeMap::from([("channel".to_owned(), text(list))]);
+    expect("filtered", ids(port, Query { filters: channel(&["c2"]), ..words(&["quick"]) }).await?, text(&["2"]))?;
+    expect(
+        "an empty filter matches nothing",
+        ids(port, Query { filters: channel(&[]), ..words(&["quick"]) }).await?,
+        text(&[]),
+    )?;
+    expect("by filter alone", ids(port, Query { filters: channel(&["c1"]), ..words(&[]) }).await?, text(&["3", "1"]))?;
+    let page = Query { limit: 1, after: Some((3, "3".to_owned())), ..words(&["quick"]) };
+    expect("in pages", ids(port, page).await?, text(&["2"]))?;
+    port.put("messages", vec![document("1", 5, "slow snail", "c1", 1)]).await?;
+    expect("a newer version replaces", ids(port, words(&["fox"])).await?, text(&[]))?;
+    port.put("messages", vec![document("1", 4, "quick fox", "c1", 1)]).await?;
+    expect("an older one does not", ids(port, words(&["snail"])).await?, text(&["1"]))?;
+    port.delete("messages", "1", 6).await?;
+    port.put("messages", vec![document("1", 5, "slow snail", "c1", 1)]).await?;
+    expect("a deleted document stays away from older puts", ids(port, words(&["snail"])).await?, text(&[]))
+}

@@ -1,0 +1,195 @@
+//! The ports' conformance suites against a node, through the wire, on both engines; and what a node's data survives.
+#![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use archgen_env::{
+    Env,
+    http::{Client, Limits},
+    net::Address,
+    os,
+    task::{Shutdown, Task},
+};
+use archgen_ports::{
+    ChannelId, ServiceKey,
+    accounts::{Accounts, Expect, Write},
+    blobs::{Blobs, Grant},
+    conformance,
+};
+use archgen_spec::sharding::slot_of;
+use archgen_store::{EngineKind, NodeConfig, NodeError, StoreClient, run};
+use http::{HeaderMap, Method};
+use serde_json::json;
+
+const SHARDS: u16 = 8;
+const ENGINES: [EngineKind; 2] = [EngineKind::Fjall, EngineKind::Log];
+
+struct Node {
+    env: Env,
+    client: Arc<StoreClient>,
+    task: Task,
+}
+
+fn config(engine: EngineKind) -> NodeConfig {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::new("127.0.0.1", socket.local_addr().unwrap().port());
+    NodeConfig {
+        store: "test".to_owned(),
+        public_url: format!("http://{address}"),
+        address,
+        key: ServiceKey::new("test-key"),
+        engine,
+        topics: BTreeMap::from([("message".to_owned(), 4)]),
+    }
+}
+
+/// Starts a node on this folder and waits until it answers.
+async fn node(data: &Path, engine: EngineKind) -> Node {
+    let env = os::env("test-1", data, Shutdown::default());
+    let config = config(engine);
+    let client = StoreClient::new(&env, vec![config.address.clone()], config.key.clone(), SHARDS);
+    let (its_env, address) = (env.clone(), config.address.clone());
+    let task = env.spawn("node", async move { run(its_env, config).await.unwrap() });
+    while env.net().connect(&address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    Node { env, client: Arc::new(client), task }
+}
+
+async fn stop(node: Node) {
+    node.env.shutdown().trigger("test");
+    assert!(node.task.join().await, "the node ended well");
+}
+
+#[tokio::test]
+async fn both_engines_keep_every_port_s_promises_through_the_wire() {
+    for engine in ENGINES {
+        let data = tempfile::tempdir().unwrap();
+        let node = node(data.path(), engine).await;
+        let client = node.client.clone();
+        let channel = ChannelId::from("4711");
+        let shard = slot_of(channel.0.as_bytes(), SHARDS);
+        let outcome = async {
+            conformance::accounts(&*client).await?;
+            conformance::documents(&*client).await?;
+            conformance::messages(&*client, &channel, shard).await?;
+            conformance::events(client.clone(), "message", |task| drop(tokio::spawn(task))).await?;
+            conformance::index(&*client).await?;
+            conformance::cache(&*client, async |ms| tokio::time::sleep(Duration::from_millis(ms)).await).await
+        };
+        outcome.await.unwrap_or_else(|violation| panic!("{engine:?}: {violation}"));
+        stop(node).await;
+    }
+}
+
+#[tokio::test]
+async fn objects_go_in_and_out_by_presigned_url_and_no_other_way() {
+    let data = tempfile::tempdir().unwrap();
+    let node = node(data.path(), EngineKind::Log).await;
+    let http = Client::new(&node.env, Limits::default());
+    let expires = node.env.wall_ms() + 60_000;
+    let bytes = vec![7u8; 300_000];
+    let grant = Grant::Put { size_bytes: bytes.len() as u64 };
+    let put = node.client.presign("files", "k1", grant, expires).await.unwrap();
+    let call = async |method: Method, url: &str, body: Vec<u8>| {
+        let rest = url.strip_prefix("http://").unwrap();
+        let (address, path) = rest.split_once('/').unwrap();
+        http.call(method, &address.parse().unwrap(), &format!("/{path}"), HeaderMap::new(), body).await.unwrap()
+    };
+    assert_eq!(call(Method::PUT, &put, vec![7u8; 10]).await.status.as_u16(), 400, "another size");
+    assert!(node.client.info("files", "k1").await.unwrap().is_none());
+    assert_eq!(call(Method::PUT, &put, bytes.clone()).await.status.as_u16(), 200);
+    assert_eq!(node.client.info("files", "k1").await.unwrap().unwrap().size_bytes, 300_000);
+    assert_eq!(node.client.first_bytes("files", "k1", 3).await.unwrap(), vec![7u8; 3]);
+    let grant = Grant::Get { name: "a \"b\".txt".to_owned(), media_type: "text/plain".to_owned() };
+    let get = node.client.presign("files", "k1", grant.clone(), expires).await.unwrap();
+    let reply = call(Method::GET, &get, Vec::new()).await;
+    assert_eq!((reply.status.as_u16(), reply.body.len()), (200, 300_000));
+    assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+    assert!(reply.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    assert_eq!(call(Method::GET, &get.replace("k1", "k2"), Vec::new()).await.status.as_u16(), 403, "another key");
+    assert_eq!(call(Method::PUT, &get, bytes).await.status.as_u16(), 403, "another method");
+    let past = node.client.presign("files", "k1", grant, 1).await.unwrap();
+    assert_eq!(call(Method::GET, &past, Vec::new()).await.status.as_u16(), 403, "expired");
+    stop(node).await;
+}
+
+#[tokio::test]
+async fn strangers_without_the_fleet_s_key_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let env = os::env("test-1", data.path(), Shutdown::default());
+    let config = config(EngineKind::Log);
+    let (its_env, its_config) = (env.clone(), config.clone());
+    env.spawn("node", async move { run(its_env, its_config).await.unwrap() });
+    while env.net().connect(&config.address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let stranger = StoreClient::new(&env, vec![config.address], ServiceKey::new("guess"), SHARDS);
+    let error = Accounts::get(&stranger, "users", "a").await.unwrap_err();
+    assert!(error.is_refusal() && error.to_string().contains("401"), "{error}");
+}
+
+async fn write_one(client: &StoreClient) {
+    let value = Some(json!({"email": "a@x"}));
+    let write = Write { table: "users".to_owned(), key: "a".to_owned(), expect: Expect::Any, value };
+    Accounts::commit(client, vec![write]).await.unwrap();
+}
+
+#[tokio::test]
+async fn data_survive_a_restart() {
+    for engine in ENGINES {
+        let data = tempfile::tempdir().unwrap();
+        let first = node(data.path(), engine).await;
+        write_one(&first.client).await;
+        stop(first).await;
+        let second = node(data.path(), engine).await;
+        assert!(Accounts::get(&*second.client, "users", "a").await.unwrap().is_some(), "{engine:?}");
+        stop(second).await;
+    }
+}
+
+/// The error with which a node refuses to start on this folder.
+async fn refusal(data: &Path, engine: EngineKind) -> String {
+    let env = os::env("test-1", data, Shutdown::default());
+    let error: NodeError = run(env, config(engine)).await.expect_err("the node refuses");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn damaged_data_are_refused_by_the_file_s_name() {
+    for engine in ENGINES {
+        let data = tempfile::tempdir().unwrap();
+        let first = node(data.path(), engine).await;
+        write_one(&first.client).await;
+        stop(first).await;
+        let marker = data.path().join("archgen-store.json");
+        let text = std::fs::read_to_string(&marker).unwrap();
+        std::fs::write(&marker, text.replace("\"test\"", "\"other\"")).unwrap();
+        assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "another store's folder");
+        std::fs::write(&marker, "{").unwrap();
+        assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "an unreadable marker");
+        std::fs::remove_file(&marker).unwrap();
+        let error = refusal(data.path(), engine).await;
+        assert!(error.contains("engine"), "data without a marker is no empty store: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_log_is_refused_and_a_torn_tail_is_cut() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), EngineKind::Log).await;
+    write_one(&first.client).await;
+    stop(first).await;
+    let log = data.path().join("engine/log");
+    let good = std::fs::read(&log).unwrap();
+    std::fs::write(&log, [&good[..], &good[..good.len() / 2]].concat()).unwrap();
+    let second = node(data.path(), EngineKind::Log).await;
+    assert!(Accounts::get(&*second.client, "users", "a").await.unwrap().is_some());
+    stop(second).await;
+    let mut bad = good;
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    std::fs::write(&log, bad).unwrap();
+    let error = refusal(data.path(), EngineKind::Log).await;
+    assert!(error.contains("engine/log") && error.contains("checksum"), "{error}");
+}
