@@ -185,7 +185,6 @@ fn child(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks, mut pipe: File)
 
 /// Runs the simulation on a thread of its own: its thread-local state, hash seeds above all, begins anew under the shim, whatever
 /// the parent did before.
-#[expect(clippy::disallowed_methods, reason = "the thread stands outside the simulation, which runs on it alone")]
 fn on_fresh_thread(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Result<Run, FleetError> {
     std::thread::scope(|scope| {
         let simulation = scope.spawn(|| {
