@@ -123,7 +123,7 @@ fn context<'a>(
         system: &topology.name,
         host: &gateway.host,
         port: gateway.port,
-        status_port: if gateway.port == 8_081 { 8_082 } else { 8_081 },
+        status_port: status_port(gateway.port),
         origin: format!("{scheme}://{}{port}", gateway.host),
         tls,
         redirect: tls.is_some() && gateway.port == 443,
@@ -143,6 +143,11 @@ fn context<'a>(
         locations,
         edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
     }
+}
+
+/// Loopback port of the counters.
+pub(super) fn status_port(port: u16) -> u16 {
+    if port == 8_081 { 8_082 } else { 8_081 }
 }
 
 /// nginx counts the life of a cached answer in whole seconds; zero would mean not at all.
