@@ -2,6 +2,8 @@
 //! killed in mid-stream and the whole fleet taken down and up again.
 //!
 //! It needs a fleet that is up: `cargo run --release -- up examples/slack/topology.yaml --detach`.
+#![expect(clippy::print_stderr, reason = "the failing program's own words are worth seeing")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeSet,

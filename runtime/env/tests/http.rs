@@ -1,5 +1,6 @@
 //! The HTTP client and server over the operating system's `Env`, on loopback.
 #![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

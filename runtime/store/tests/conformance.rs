@@ -1,5 +1,6 @@
 //! The ports' conformance suites against a node, through the wire, on both engines; and what a node's data survives.
 #![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 

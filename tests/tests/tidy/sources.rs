@@ -57,9 +57,10 @@ fn roots_hold_docs_and_modules_only() {
 #[test]
 fn no_vague_names() {
     let vague = ["utils", "util", "common", "helpers", "helper", "manager", "types", "misc"];
-    let found = sources().into_iter().map(|(p, _)| p).filter(|path| {
-        path.split('/').any(|part| vague.contains(&part.trim_end_matches(".rs")))
-    });
+    let found = sources()
+        .into_iter()
+        .map(|(p, _)| p)
+        .filter(|path| path.split('/').any(|part| vague.contains(&part.trim_end_matches(".rs"))));
     assert_none(found.collect(), "names say what a thing is");
 }
 
@@ -91,12 +92,26 @@ fn features_choose_backends_only() {
 #[test]
 fn services_know_ports_and_env_only() {
     let banned = [
-        "TcpStream", "TcpListener", "SystemTime", "std::time::Instant", "OsRng", "SysRng", "getrandom", "fjall", "sqlx",
-        "scylla", "rdkafka", "mongodb::", "redis::", "elasticsearch::", "tokio::spawn", "tokio::fs", "std::fs",
+        "TcpStream",
+        "TcpListener",
+        "SystemTime",
+        "std::time::Instant",
+        "OsRng",
+        "SysRng",
+        "getrandom",
+        "fjall",
+        "sqlx",
+        "scylla",
+        "rdkafka",
+        "mongodb::",
+        "redis::",
+        "elasticsearch::",
+        "tokio::spawn",
+        "tokio::fs",
+        "std::fs",
     ];
-    let found = where_code(|path, code| {
-        path.starts_with("runtime/services/src") && banned.iter().any(|w| code.contains(w))
-    });
+    let found =
+        where_code(|path, code| path.starts_with("runtime/services/src") && banned.iter().any(|w| code.contains(w)));
     assert_none(found, "services name no driver, engine, socket type, wall clock or random source");
 }
 
@@ -104,7 +119,10 @@ fn services_know_ports_and_env_only() {
 fn only_the_command_line_prints_reads_the_environment_or_exits() {
     let banned = ["println!", "print!(", "eprintln!", "std::env::var", "process::exit"];
     let found = where_code(|path, code| {
-        !path.starts_with("cli/") && !path.contains("/examples/") && !path.contains("tests/src") && banned.iter().any(|w| code.contains(w))
+        !path.starts_with("cli/")
+            && !path.contains("/examples/")
+            && !path.contains("tests/src")
+            && banned.iter().any(|w| code.contains(w))
     });
     assert_none(found, "only cli prints, reads the environment or exits");
 }
@@ -112,7 +130,10 @@ fn only_the_command_line_prints_reads_the_environment_or_exits() {
 #[test]
 fn only_the_spec_tree_decodes_user_input() {
     let found = where_code(|path, code| {
-        path.starts_with("spec/src") && !path.starts_with("spec/src/ast") && !path.starts_with("spec/src/sharding") && code.contains("Deserialize")
+        path.starts_with("spec/src")
+            && !path.starts_with("spec/src/ast")
+            && !path.starts_with("spec/src/sharding")
+            && code.contains("Deserialize")
     });
     assert_none(found, "nothing but spec::ast derives Deserialize for user input");
 }
@@ -128,8 +149,8 @@ fn no_lint_is_switched_off_in_silence() {
 #[test]
 fn tests_can_fail_and_do_not_wait_by_the_clock() {
     let banned = ["#[ignore", "#[should_panic", "todo!(", "unimplemented!("];
-    let found = sources().into_iter().filter(|(path, text)| {
-        !path.starts_with("tests/tests/tidy") && banned.iter().any(|w| text.contains(w))
-    });
+    let found = sources()
+        .into_iter()
+        .filter(|(path, text)| !path.starts_with("tests/tests/tidy") && banned.iter().any(|w| text.contains(w)));
     assert_none(found.map(|(p, _)| p).collect(), "no ignored test, no should_panic, no todo");
 }
