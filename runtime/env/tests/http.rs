@@ -56,7 +56,7 @@ async fn a_reply_above_the_limit_is_refused() {
 
 #[tokio::test]
 async fn a_silent_server_is_given_up_after_the_deadline() {
-    let routes = Router::new().route("/never", get(|| std::future::pending::<()>()));
+    let routes = Router::new().route("/never", get(std::future::pending::<()>));
     let (env, address) = server(routes, ServerLimits::default()).await;
     let client = Client::new(&env, Limits { call_ms_max: 50, ..Limits::default() });
     let error = client.get(&address, "/never", HeaderMap::new()).await.unwrap_err();
