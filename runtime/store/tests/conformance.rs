@@ -2,7 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use archgen_env::{
     Env,
@@ -193,4 +198,49 @@ async fn a_flipped_bit_in_the_log_is_refused_and_a_torn_tail_is_cut() {
     std::fs::write(&log, bad).unwrap();
     let error = refusal(data.path(), EngineKind::Log).await;
     assert!(error.contains("engine/log") && error.contains("checksum"), "{error}");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Damages each of fjall's files in turn, in a copy of the folder: the engine refuses, or still has everything. It is never empty.
+#[tokio::test]
+async fn no_damage_to_fjall_s_files_passes_for_an_empty_store() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), EngineKind::Fjall).await;
+    for _ in 0..50 {
+        write_one(&first.client).await;
+    }
+    stop(first).await;
+    let open = |folder: &Path| {
+        let env = os::env("test-1", folder, Shutdown::default());
+        archgen_store::engine::open(&env, EngineKind::Fjall)
+    };
+    let mut refused = 0;
+    for damaged in files(data.path()) {
+        let copy = tempfile::tempdir().unwrap();
+        for file in files(data.path()) {
+            let to = copy.path().join(file.strip_prefix(data.path()).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(&file, to).unwrap();
+        }
+        let target = copy.path().join(damaged.strip_prefix(data.path()).unwrap());
+        let mut bytes = std::fs::read(&target).unwrap();
+        let used = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        for byte in &mut bytes[used / 2..(used / 2 + 8).min(used)] {
+            *byte ^= 0xff;
+        }
+        std::fs::write(&target, bytes).unwrap();
+        match open(copy.path()) {
+            Ok(engine) => assert_eq!(engine.scan(b"a", b"z", 99, false).unwrap().len(), 2, "{}", target.display()),
+            Err(error) => {
+                assert!(error.to_string().contains("`engine` is corrupt"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused >= 3, "the journal, the tables and their lists are checked: {refused}");
 }
