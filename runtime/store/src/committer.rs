@@ -17,6 +17,8 @@ use crate::engine::{Engine, EngineError, View};
 const QUEUE_MAX: usize = 4_096;
 /// Decisions in one commit.
 const GROUP_MAX: usize = 256;
+/// Written by the decisions of one commit, bytes; the one that goes beyond is its last.
+const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Decides on the state and writes to it; what it has written is taken back where it returns an error.
 pub type Decision = Box<dyn FnOnce(&mut View<'_>) -> Result<Value, DecisionError> + Send>;
@@ -90,10 +92,11 @@ async fn run(
     }
 }
 
-/// Decides the group on one view and commits it. Where the engine fails nobody knows what applies, and all are told so.
+/// Decides the group in order and commits it, as one batch unless it is very large.
 fn commit(engine: &dyn Engine, group: Vec<(Decision, Answer)>) -> Vec<(Answer, Result<Value, StoreError>)> {
     let mut view = View::new(engine);
     let mut answers = Vec::with_capacity(group.len());
+    let mut committed = 0;
     for (decision, answer) in group {
         view.begin();
         let result = match catch_unwind(AssertUnwindSafe(|| decision(&mut view))) {
@@ -106,18 +109,28 @@ fn commit(engine: &dyn Engine, group: Vec<(Decision, Answer)>) -> Vec<(Answer, R
             view.rollback();
         }
         answers.push((answer, result));
+        if view.written_bytes() > GROUP_BYTES_MAX {
+            write(engine, std::mem::replace(&mut view, View::new(engine)), &mut answers[committed..]);
+            committed = answers.len();
+        }
     }
+    write(engine, view, &mut answers[committed..]);
+    answers
+}
+
+/// Commits what was decided. Where the engine fails nobody knows what applies, and all who wait are told so: also who only read,
+/// since what it saw may not be.
+fn write(engine: &dyn Engine, view: View<'_>, answers: &mut [(Answer, Result<Value, StoreError>)]) {
     let writes = view.into_writes();
     if writes.is_empty() {
-        return answers;
+        return;
     }
     if let Err(error) = engine.commit(writes, sync_before_ack()) {
         tracing::error!(%error, "commit failed");
-        for (_, result) in &mut answers {
+        for (_, result) in answers {
             *result = Err(StoreError::Indeterminate(error.to_string()));
         }
     }
-    answers
 }
 
 #[cfg(not(sabotage))]

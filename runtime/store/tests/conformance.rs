@@ -18,13 +18,15 @@ use archgen_env::{
 };
 use archgen_ports::{
     ChannelId, ServiceKey,
-    accounts::{Accounts, Expect, Write},
+    accounts::{Accounts, Commit, Expect, Write},
     blobs::{Blobs, Grant},
     conformance,
+    messages::{Append, Appended, Messages, NewEntry},
 };
 use archgen_spec::sharding::slot_of;
 use archgen_store::{EngineKind, NodeConfig, NodeError, StoreClient, run};
-use http::{HeaderMap, Method};
+use futures_util::future::join_all;
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
 const SHARDS: u16 = 8;
@@ -32,6 +34,7 @@ const ENGINES: [EngineKind; 2] = [EngineKind::Fjall, EngineKind::Log];
 
 struct Node {
     env: Env,
+    address: Address,
     client: Arc<StoreClient>,
     task: Task,
 }
@@ -56,10 +59,13 @@ async fn node(data: &Path, engine: EngineKind) -> Node {
     let client = StoreClient::new(&env, vec![config.address.clone()], config.key.clone(), SHARDS);
     let (its_env, address) = (env.clone(), config.address.clone());
     let task = env.spawn("node", async move { run(its_env, config).await.unwrap() });
-    while env.net().connect(&address).await.is_err() {
-        tokio::task::yield_now().await;
-    }
-    Node { env, client: Arc::new(client), task }
+    let up = async {
+        while env.net().connect(&address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), up).await.expect("the node starts");
+    Node { env, address, client: Arc::new(client), task }
 }
 
 async fn stop(node: Node) {
@@ -107,6 +113,12 @@ async fn objects_go_in_and_out_by_presigned_url_and_no_other_way() {
     assert_eq!(call(Method::PUT, &put, bytes.clone()).await.status.as_u16(), 200);
     assert_eq!(node.client.info("files", "k1").await.unwrap().unwrap().size_bytes, 300_000);
     assert_eq!(node.client.first_bytes("files", "k1", 3).await.unwrap(), vec![7u8; 3]);
+    assert_eq!(call(Method::PUT, &put, bytes.clone()).await.status.as_u16(), 200, "the same put again");
+    let other = call(Method::PUT, &put, vec![8u8; 300_000]).await;
+    assert_eq!(other.status.as_u16(), 409, "an object does not change once it was put");
+    assert_eq!(node.client.first_bytes("files", "k1", 3).await.unwrap(), vec![7u8; 3]);
+    let files = std::fs::read_dir(data.path().join("objects")).unwrap().count();
+    assert_eq!(files, 1, "what was refused leaves nothing");
     let grant = Grant::Get { name: "a \"b\".txt".to_owned(), media_type: "text/plain".to_owned() };
     let get = node.client.presign("files", "k1", grant.clone(), expires).await.unwrap();
     let reply = call(Method::GET, &get, Vec::new()).await;
@@ -115,8 +127,16 @@ async fn objects_go_in_and_out_by_presigned_url_and_no_other_way() {
     assert!(reply.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
     assert_eq!(call(Method::GET, &get.replace("k1", "k2"), Vec::new()).await.status.as_u16(), 403, "another key");
     assert_eq!(call(Method::PUT, &get, bytes).await.status.as_u16(), 403, "another method");
+    let part = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=10-19"))]);
+    let path = get.strip_prefix(&format!("http://{}", node.address)).unwrap();
+    let reply = http.call(Method::GET, &node.address, path, part, Vec::new()).await.unwrap();
+    assert_eq!((reply.status.as_u16(), reply.body.len()), (206, 10));
+    assert_eq!(reply.headers["content-range"], "bytes 10-19/300000");
     let past = node.client.presign("files", "k1", grant, 1).await.unwrap();
     assert_eq!(call(Method::GET, &past, Vec::new()).await.status.as_u16(), 403, "expired");
+    Blobs::delete(&*node.client, "files", "k1").await.unwrap();
+    assert_eq!(call(Method::GET, &get, Vec::new()).await.status.as_u16(), 404, "deleted");
+    assert_eq!(std::fs::read_dir(data.path().join("objects")).unwrap().count(), 0, "its file is gone");
     stop(node).await;
 }
 
@@ -188,12 +208,20 @@ async fn a_flipped_bit_in_the_log_is_refused_and_a_torn_tail_is_cut() {
     stop(first).await;
     let log = data.path().join("engine/log");
     let good = std::fs::read(&log).unwrap();
-    std::fs::write(&log, [&good[..], &good[..good.len() / 2]].concat()).unwrap();
     let second = node(data.path(), EngineKind::Log).await;
-    assert!(Accounts::get(&*second.client, "users", "a").await.unwrap().is_some());
+    let value = Some(json!({"email": "b@x"}));
+    let write = Write { table: "users".to_owned(), key: "b".to_owned(), expect: Expect::Any, value };
+    Accounts::commit(&*second.client, vec![write]).await.unwrap();
     stop(second).await;
+    let longer = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &longer[..good.len() + (longer.len() - good.len()) / 2]).unwrap();
+    let third = node(data.path(), EngineKind::Log).await;
+    assert!(Accounts::get(&*third.client, "users", "a").await.unwrap().is_some());
+    assert!(Accounts::get(&*third.client, "users", "b").await.unwrap().is_none());
+    stop(third).await;
+    assert_eq!(std::fs::read(&log).unwrap(), good, "the torn tail is gone from the file too");
     let mut bad = good;
-    let middle = bad.len() / 2;
+    let middle = bad.len() - 2;
     bad[middle] ^= 1;
     std::fs::write(&log, bad).unwrap();
     let error = refusal(data.path(), EngineKind::Log).await;
@@ -243,4 +271,114 @@ async fn no_damage_to_fjall_s_files_passes_for_an_empty_store() {
         }
     }
     assert!(refused >= 3, "the journal, the tables and their lists are checked: {refused}");
+}
+
+#[tokio::test]
+async fn a_marker_without_its_data_is_no_empty_store() {
+    for engine in ENGINES {
+        let data = tempfile::tempdir().unwrap();
+        let first = node(data.path(), engine).await;
+        write_one(&first.client).await;
+        stop(first).await;
+        std::fs::remove_dir_all(data.path().join("engine")).unwrap();
+        for _ in 0..2 {
+            let error = refusal(data.path(), engine).await;
+            assert!(error.contains("`engine`") && error.contains("there are none"), "{engine:?}: {error}");
+        }
+    }
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), EngineKind::Log).await;
+    stop(first).await;
+    std::fs::write(data.path().join("engine/log"), b"").unwrap();
+    assert!(refusal(data.path(), EngineKind::Log).await.contains("there are none"), "an emptied log");
+}
+
+#[tokio::test]
+async fn a_damaged_length_in_the_log_does_not_pass_for_a_torn_tail() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), EngineKind::Log).await;
+    write_one(&first.client).await;
+    stop(first).await;
+    let log = data.path().join("engine/log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[1] ^= 0x10;
+    std::fs::write(&log, bytes).unwrap();
+    let error = refusal(data.path(), EngineKind::Log).await;
+    assert!(error.contains("engine/log") && error.contains("byte 0") && error.contains("length"), "{error}");
+}
+
+/// The first file below this folder whose bytes hold the text.
+fn file_with(folder: &Path, text: &[u8]) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if let Some(found) = file_with(&path, text) {
+                return Some(found);
+            }
+        } else if std::fs::read(&path).unwrap().windows(text.len()).any(|w| w == text) {
+            return Some(path);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_fjall_s_journal_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), EngineKind::Fjall).await;
+    write_one(&first.client).await;
+    stop(first).await;
+    let journal = file_with(&data.path().join("engine"), b"a@x").unwrap();
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let at = bytes.windows(3).position(|w| w == b"a@x").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    let error = refusal(data.path(), EngineKind::Fjall).await;
+    assert!(error.contains("`engine` is corrupt"), "{error}");
+}
+
+#[tokio::test]
+async fn of_two_appends_at_one_head_one_applies_and_calls_at_once_all_count() {
+    for engine in ENGINES {
+        let data = tempfile::tempdir().unwrap();
+        let node = node(data.path(), engine).await;
+        let client = &node.client;
+        let channel = ChannelId::from("1");
+        let shard = slot_of(channel.0.as_bytes(), SHARDS);
+        let epoch = client.lease("one", "life", &[shard], 60_000).await.unwrap()[0].epoch;
+        let rivals = (0..20u64).map(|n| {
+            let entry = NewEntry {
+                id: n.to_string().into(),
+                kind: "message.created".to_owned(),
+                author: "ada".into(),
+                ts: n,
+                client_msg_id: None,
+                data: json!({}),
+                revises: None,
+            };
+            let channel = channel.clone();
+            client.append(Append { shard, epoch, channel, head: 0, dedup_ms: 1_000, entries: vec![entry] })
+        });
+        let outcomes = join_all(rivals).await;
+        let applied = outcomes.iter().filter(|o| matches!(o, Ok(Appended::Applied(_)))).count();
+        let moved = outcomes.iter().filter(|o| matches!(o, Ok(Appended::HeadMoved { head: 1 }))).count();
+        assert_eq!((applied, moved), (1, 19), "{engine:?}: {outcomes:?}");
+        let claims = (0..20).map(|n| {
+            let value = Some(json!({"email": "one@x"}));
+            let write = Write { table: "users".to_owned(), key: n.to_string(), expect: Expect::Absent, value };
+            Accounts::commit(&**client, vec![write])
+        });
+        let won = join_all(claims).await.into_iter().filter(|c| matches!(c, Ok(Commit::Applied))).count();
+        assert_eq!(won, 1, "{engine:?}: a unique value has one holder");
+        stop(node).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there_refuses_and_nothing_was_applied() {
+    let data = tempfile::tempdir().unwrap();
+    let env = os::env("test-1", data.path(), Shutdown::default());
+    let config = config(EngineKind::Log);
+    let client = StoreClient::new(&env, vec![config.address], config.key, SHARDS);
+    assert!(Accounts::get(&client, "users", "a").await.unwrap_err().is_refusal());
 }

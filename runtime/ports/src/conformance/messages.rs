@@ -116,7 +116,22 @@ async fn revisions(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: 
     };
     port.append(append(shard, channel, epoch, 4, vec![delete])).await?;
     let current = port.read(channel, Range::After(1), 1).await?;
-    expect("a delete keeps the place", (current[0].deleted, current[0].position.seq), (true, 2))
+    expect("a delete keeps the place", (current[0].deleted, current[0].position.seq), (true, 2))?;
+    expect("and no content", &current[0].data, &json!(null))?;
+    let late = NewEntry {
+        kind: "message.edited".to_owned(),
+        revises: Some(Revision { seq: 2, data: Some(json!({"body": "late"})) }),
+        ..entry(112, None)
+    };
+    port.append(append(shard, channel, epoch, 5, vec![late])).await?;
+    let current = port.read(channel, Range::After(1), 1).await?;
+    expect("what is deleted stays so", (current[0].deleted, &current[0].data), (true, &json!(null)))?;
+    let retry = port.append(append(shard, channel, epoch, 6, vec![entry(113, Some("b"))])).await?;
+    expect("a retry does not bring it back", places(retry), vec![(2, true)])?;
+    let twice = vec![entry(114, None), entry(101, None)];
+    let refused = port.append(append(shard, channel, epoch, 6, twice)).await;
+    expect("an id is used once", refused.is_err_and(|e| e.is_refusal()), true)?;
+    expect("and a refusal applies nothing", seqs(&port.read(channel, Range::After(6), 9).await?), Vec::new())
 }
 
 async fn marks(port: &dyn Messages, channel: &ChannelId, shard: u16) -> Result<(), Violation> {
@@ -124,13 +139,13 @@ async fn marks(port: &dyn Messages, channel: &ChannelId, shard: u16) -> Result<(
     expect(
         "what was appended waits to be published",
         waiting.iter().map(|u| (u.published, u.head)).collect(),
-        vec![(0, 5)],
+        vec![(0, 6)],
     )?;
     port.mark_published(shard, channel, 3).await?;
     port.mark_published(shard, channel, 1).await?;
     let waiting = port.unpublished(shard, 10).await?;
     expect("the mark only rises", waiting.iter().map(|u| u.published).collect(), vec![3])?;
-    port.mark_published(shard, channel, 5).await?;
+    port.mark_published(shard, channel, 6).await?;
     expect("what is published waits no more", port.unpublished(shard, 10).await?.len(), 0)?;
     let user = UserId::from("ada");
     expect("a read mark", port.set_read(&user, channel, 4).await?, 4)?;
@@ -143,11 +158,11 @@ async fn fences(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: u64
     port.release("one", "life 2", &[shard]).await?;
     let newer = port.lease("two", "life 2", &[shard], TTL_MS).await?[0].epoch;
     expect("a change of owner raises the epoch", newer, epoch + 1)?;
-    let stale = port.append(append(shard, channel, epoch, 5, vec![entry(109, None)])).await?;
+    let stale = port.append(append(shard, channel, epoch, 6, vec![entry(109, None)])).await?;
     expect("a stale owner is fenced", stale, Appended::Fenced { epoch: newer })?;
-    expect("and wrote nothing", seqs(&port.read(channel, Range::After(5), 9).await?), Vec::new())?;
-    let written = port.append(append(shard, channel, newer, 5, vec![entry(110, Some("a"))])).await?;
+    expect("and wrote nothing", seqs(&port.read(channel, Range::After(6), 9).await?), Vec::new())?;
+    let written = port.append(append(shard, channel, newer, 6, vec![entry(110, Some("a"))])).await?;
     expect("deduplication outlives a change of owner", places(written), vec![(1, true)])?;
-    let next = port.append(append(shard, channel, newer, 5, vec![entry(111, None)])).await?;
-    expect("and seq goes on densely", places(next), vec![(6, false)])
+    let next = port.append(append(shard, channel, newer, 6, vec![entry(111, None)])).await?;
+    expect("and seq goes on densely", places(next), vec![(7, false)])
 }

@@ -27,6 +27,10 @@ pub async fn cache<W: AsyncFn(u64)>(port: &dyn Cache, wait: W) -> Result<(), Vio
     expect("a value goes with its time", port.get("k").await?, None)?;
     expect("a counter begins at 0", port.increment("n", 2, LONG_MS).await?, 2)?;
     expect("and counts", port.increment("n", -1, LONG_MS).await?, 1)?;
+    expect("a counter lives from its first increment", port.increment("m", 1, 30).await?, 1)?;
+    port.increment("m", 1, LONG_MS).await?;
+    wait(60).await;
+    expect("and no longer", port.increment("m", 1, LONG_MS).await?, 1)?;
     port.set("p:b", Bytes::new(), LONG_MS).await?;
     port.set("p:a", Bytes::new(), LONG_MS).await?;
     expect("keys by prefix, sorted", port.keys("p:", 10).await?, vec!["p:a".to_owned(), "p:b".to_owned()])?;
@@ -92,5 +96,50 @@ pub async fn index(port: &dyn Index) -> Result<(), Violation> {
     expect("an older one does not", ids(port, words(&["snail"])).await?, text(&["1"]))?;
     port.delete("messages", "1", 6).await?;
     port.put("messages", vec![document("1", 5, "slow snail", "c1", 1)]).await?;
-    expect("a deleted document stays away from older puts", ids(port, words(&["snail"])).await?, text(&[]))
+    expect("a deleted document stays away from older puts", ids(port, words(&["snail"])).await?, text(&[]))?;
+    expect(
+        "the prefix is the last word as written",
+        ids(port, Query { prefix: true, ..words(&["quick-foxt"]) }).await?,
+        text(&["3"]),
+    )?;
+    large_index(port).await
+}
+
+/// Documents of the larger index.
+const MANY: u64 = 400;
+
+/// Among many documents with a common word, rare filters find theirs, and pages are without gap or repetition.
+async fn large_index(port: &dyn Index) -> Result<(), Violation> {
+    let channel = |n: u64| if n % 97 == 5 { "rare" } else { "common" };
+    let text = |n: u64| format!("all {} w{}", if n.is_multiple_of(3) { "third" } else { "other" }, n);
+    // Two documents share each rank: the id decides.
+    let all = (0..MANY).map(|n| document(&format!("{n:04}"), 1, &text(n), channel(n), n / 2)).collect();
+    port.put("large", all).await?;
+    let mut ordered: Vec<u64> = (0..MANY).collect();
+    ordered.sort_by_key(|n| (u64::MAX - n / 2, *n));
+    let expected = |holds: &dyn Fn(u64) -> bool| {
+        ordered.iter().filter(|n| holds(**n)).map(|n| format!("{n:04}")).collect::<Vec<_>>()
+    };
+    let pages = async |query: Query| {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = port.search("large", Query { limit: 70, after: after.take(), ..query.clone() }).await?;
+            let Some(last) = page.last() else { return Ok::<_, Violation>(found) };
+            after = Some((last.rank, last.id.clone()));
+            found.extend(page.into_iter().map(|hit| hit.id));
+        }
+    };
+    let rare = BTreeMap::from([("channel".to_owned(), vec!["rare".to_owned(), "none".to_owned()])]);
+    let both = BTreeMap::from([("channel".to_owned(), vec!["rare".to_owned(), "common".to_owned()])]);
+    expect("all, in pages", pages(words(&["all"])).await?, expected(&|_| true))?;
+    expect("two words", pages(words(&["all", "third"])).await?, expected(&|n| n.is_multiple_of(3)))?;
+    let query = Query { filters: rare, ..words(&["all"]) };
+    expect("a rare filter", pages(query).await?, expected(&|n| n % 97 == 5))?;
+    let query = Query { filters: both, ..words(&["third"]) };
+    expect("any of a filter's values, once", pages(query).await?, expected(&|n| n.is_multiple_of(3)))?;
+    let query = Query { prefix: true, ..words(&["all", "w1"]) };
+    expect("a prefix of many words", pages(query).await?, expected(&|n| n.to_string().starts_with('1')))?;
+    let query = Query { prefix: true, ..words(&["all", "w"]) };
+    expect("a prefix of very many words", pages(query).await?, expected(&|_| true))
 }

@@ -8,6 +8,7 @@ pub struct View<'a> {
     writes: Batch,
     /// What each key written since [`View::begin`] was in `writes` before, newest last.
     undo: Vec<Before>,
+    written_bytes: usize,
 }
 
 /// A key, and its write so far, if any.
@@ -16,12 +17,17 @@ type Before = (Vec<u8>, Option<Option<Vec<u8>>>);
 impl<'a> View<'a> {
     /// The committed state alone.
     pub fn new(engine: &'a dyn Engine) -> Self {
-        Self { engine, writes: Batch::new(), undo: Vec::new() }
+        Self { engine, writes: Batch::new(), undo: Vec::new(), written_bytes: 0 }
     }
 
     /// The writes so far.
     pub fn into_writes(self) -> Batch {
         self.writes
+    }
+
+    /// Bytes written so far, also those that were overwritten or taken back.
+    pub fn written_bytes(&self) -> usize {
+        self.written_bytes
     }
 
     /// Begins a decision: what is written from here on can be taken back.
@@ -40,6 +46,7 @@ impl<'a> View<'a> {
     }
 
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.written_bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         let before = self.writes.insert(key.clone(), value);
         self.undo.push((key, before));
     }

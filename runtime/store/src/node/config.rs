@@ -9,7 +9,7 @@ use archgen_env::{
 };
 use archgen_ports::ServiceKey;
 
-use super::{api, marker, objects, state::State};
+use super::{api, marker::Marker, objects, state::State};
 use crate::engine::{self, EngineError, EngineKind};
 
 /// Configuration of a node.
@@ -67,9 +67,11 @@ pub enum NodeError {
 pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
     let (its_env, its_config) = (env.clone(), config.clone());
     let opened = env.compute(move || {
-        marker::check(&its_env, &its_config)?;
+        let marker = Marker::check(&its_env, &its_config)?;
         objects::sweep(&its_env)?;
-        Ok::<_, NodeError>(engine::open(&its_env, its_config.engine)?)
+        let engine = engine::open(&its_env, its_config.engine)?;
+        marker.seal(&its_env, &its_config, &*engine)?;
+        Ok::<_, NodeError>(engine)
     });
     let engine = opened.await?;
     let probe = Probe::default();

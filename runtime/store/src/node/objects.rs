@@ -1,7 +1,7 @@
 //! Objects: bytes in files, put and got by presigned URL; their size and digest are rows of the engine.
 //!
 //! An object is written to a file of its own, synced, renamed into place, and only then recorded: a put that was answered 200
-//! survives anything, one that was not leaves at most a file that the next start sweeps away.
+//! survives anything, and no later one replaces it. One that was not answered leaves at most a file that nothing refers to.
 
 use std::sync::Arc;
 
@@ -84,9 +84,18 @@ fn row_key(object: &str) -> Vec<u8> {
     [b"objects\0", object.as_bytes()].concat()
 }
 
-/// Objects' files have random-looking names of one shape: user text never becomes a path.
-fn file_name(object: &str) -> String {
-    format!("{FOLDER}/{}", hex(&Sha256::digest(object.as_bytes())))
+/// An object's row.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    blob: BlobInfo,
+    /// The file that holds it; no other put ever has the same.
+    file: String,
+}
+
+/// A new file's name. All have one random-looking shape: user text never becomes a path.
+fn new_file_name(env: &Env, object: &str) -> String {
+    format!("{FOLDER}/{}.{}", hex(&Sha256::digest(object.as_bytes())), env.entropy("objects").token(8))
 }
 
 fn failed(error: &std::io::Error) -> Problem {
@@ -137,9 +146,12 @@ fn granted(state: &State, method: &str, object: &str, signed: &Signed) -> Result
     Ok(())
 }
 
-fn info(state: &State, object: &str) -> Result<Option<BlobInfo>, DecisionError> {
-    let stored = state.engine.get(&row_key(object))?;
-    Ok(stored.map(|b| serde_json::from_slice(&b)).transpose()?)
+fn row(bytes: Option<Vec<u8>>) -> Result<Option<Stored>, DecisionError> {
+    Ok(bytes.map(|b| serde_json::from_slice(&b)).transpose()?)
+}
+
+fn stored(state: &State, object: &str) -> Result<Option<Stored>, DecisionError> {
+    row(state.engine.get(&row_key(object))?)
 }
 
 async fn upload(
@@ -168,31 +180,57 @@ async fn store(
     if declared.is_some_and(|d| d != size) {
         return Err(Problem::invalid(format!("this URL takes exactly {size} bytes")));
     }
-    let part = format!("{}.{}.part", file_name(&object), state.env.entropy("objects").token(8));
-    let written = receive(state, &part, size, body).await;
-    let digest = match written {
+    let file = new_file_name(&state.env, &object);
+    let part = format!("{file}.part");
+    let digest = match receive(state, &part, size, body).await {
         Ok(digest) => digest,
         Err(problem) => {
-            let disk = state.env.disk().clone();
-            // What is left is swept at the next start.
-            let _ = state.env.compute(move || disk.remove(&part)).await;
+            remove(state, part).await;
             return Err(problem);
         }
     };
-    let (disk, name) = (state.env.disk().clone(), file_name(&object));
+    let (disk, name) = (state.env.disk().clone(), file.clone());
     let placed = state.env.compute(move || {
         disk.rename(&part, &name)?;
-        disk.sync_directory(FOLDER)
+        disk.sync_directory(FOLDER)?;
+        disk.sync_directory("")
     });
     placed.await.map_err(|e| failed(&e))?;
-    let blob = BlobInfo { size_bytes: size, sha256: digest };
-    let row = serde_json::to_vec(&blob).map_err(|e| Problem::invalid(e.to_string()))?;
-    let answer = to_value(&blob).map_err(|e| Problem::invalid(e.to_string()))?;
-    let record = move |view: &mut crate::engine::View<'_>| {
-        view.put(row_key(&object), row);
-        Ok(answer)
+    record(state, object, Stored { blob: BlobInfo { size_bytes: size, sha256: digest }, file }).await
+}
+
+/// Removes a file that nothing refers to; what stays is only a waste of space.
+async fn remove(state: &State, file: String) {
+    let disk = state.env.disk().clone();
+    if let Err(error) = state.env.compute(move || disk.remove(&file)).await {
+        tracing::warn!(%error, "an unused object file stays");
+    }
+}
+
+/// Records an object, unless another was put first: the same content is the same put again, any other is refused.
+async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<Value>, Problem> {
+    let proposed = own.clone();
+    let decision = move |view: &mut crate::engine::View<'_>| {
+        let key = row_key(&object);
+        if let Some(first) = row(view.get(&key)?)? {
+            return Ok(to_value(first)?);
+        }
+        view.put(key, serde_json::to_vec(&proposed)?);
+        Ok(to_value(proposed)?)
     };
-    api::decide(state, Box::new(record)).await
+    let Json(answer) = api::decide(state, Box::new(decision)).await?;
+    let standing: Stored = serde_json::from_value(answer).map_err(|e| Problem::invalid(e.to_string()))?;
+    if standing.file != own.file {
+        remove(state, own.file).await;
+        if standing.blob != own.blob {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "exists",
+                "an object was put here before; it cannot change",
+            ));
+        }
+    }
+    Ok(Json(to_value(&standing.blob).map_err(|e| Problem::invalid(e.to_string()))?))
 }
 
 /// Writes the body to a file and syncs it; returns the digest.
@@ -251,15 +289,15 @@ fn fetch(
 ) -> Result<Response, Problem> {
     let object = object_name(bucket, key)?;
     granted(state, "GET", &object, signed)?;
-    let found = info(state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
-    let blob = found.ok_or_else(|| Problem::not_found("object"))?;
+    let found = stored(state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
+    let Stored { blob, file } = found.ok_or_else(|| Problem::not_found("object"))?;
     let wanted = range(headers, blob.size_bytes);
     let Ok(wanted) = wanted else {
         return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_range", "that range is not in the object"));
     };
     let (first, last) = wanted.unwrap_or((0, blob.size_bytes.saturating_sub(1)));
     let length = if blob.size_bytes == 0 { 0 } else { last - first + 1 };
-    let file = state.env.disk().open(&file_name(&object), false).map_err(|e| failed(&e))?;
+    let file = state.env.disk().open(&file, false).map_err(|e| failed(&e))?;
     let mut response = Response::new(stream(&state.env, file, first, length));
     *response.status_mut() = if wanted.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let name: String = signed
@@ -332,34 +370,33 @@ pub(super) async fn on_call(
         }
         BlobsCall::Info { bucket, key } => {
             let object = object_name(&bucket, &key)?;
-            api::read_answer(info(&state, &object).and_then(|i| Ok(to_value(i)?)))
+            api::read_answer(stored(&state, &object).and_then(|s| Ok(to_value(s.map(|s| s.blob))?)))
         }
         BlobsCall::First { bucket, key, bytes_max } => {
             let object = object_name(&bucket, &key)?;
+            let found = stored(&state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
+            let Stored { file, .. } = found.ok_or_else(|| Problem::not_found("object"))?;
             let disk = state.env.disk().clone();
             let read = state.env.compute(move || {
                 let mut buffer = vec![0u8; bytes_max.min(64 << 10)];
-                let n = disk.open(&file_name(&object), false)?.read_at(0, &mut buffer)?;
+                let n = disk.open(&file, false)?.read_at(0, &mut buffer)?;
                 buffer.truncate(n);
                 Ok::<_, std::io::Error>(buffer)
             });
-            match read.await {
-                Ok(bytes) => Ok(Json(json!(bytes))),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Problem::not_found("object")),
-                Err(error) => Err(failed(&error)),
-            }
+            read.await.map(|bytes| Json(json!(bytes))).map_err(|e| failed(&e))
         }
         BlobsCall::Delete { bucket, key } => {
             let object = object_name(&bucket, &key)?;
-            let name = file_name(&object);
             let forget = move |view: &mut crate::engine::View<'_>| {
-                view.delete(row_key(&object));
-                Ok(Value::Null)
+                let key = row_key(&object);
+                let gone = row(view.get(&key)?)?;
+                view.delete(key);
+                Ok(to_value(gone.map(|s| s.file))?)
             };
-            let answer = api::decide(&state, Box::new(forget)).await?;
-            let disk = state.env.disk().clone();
-            state.env.compute(move || disk.remove(&name)).await.map_err(|e| failed(&e))?;
-            Ok(answer)
+            if let Json(Value::String(file)) = api::decide(&state, Box::new(forget)).await? {
+                remove(&state, file).await;
+            }
+            Ok(Json(Value::Null))
         }
     }
 }

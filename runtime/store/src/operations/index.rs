@@ -1,4 +1,5 @@
-//! Index: an inverted index on the store's own engine. Postings are kept per word and per keyword value, newest rank first.
+//! Index: an inverted index on the store's own engine. Postings are kept per word and per keyword value, highest rank first, so
+//! that a query reads on only until its page is full.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,10 @@ use archgen_ports::index::{Document, Hit, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
-use super::keys::{Key, last_text};
+use super::{
+    keys::{Key, last_text},
+    postings::{Union, beyond, next_in_all, place},
+};
 use crate::{
     committer::DecisionError,
     engine::{Engine, View},
@@ -48,20 +52,23 @@ struct Stored {
     document: Option<Document>,
 }
 
-/// Postings looked at for one query; a query that needs more finds only what they hold.
-const CANDIDATES_MAX: usize = 20_000;
+/// Leaps between postings for one query; a query that needs more finds only what they came upon.
+const LEAPS_MAX: usize = 100_000;
+/// Hits in one answer.
+const HITS_MAX: usize = 1_000;
+/// Words that a prefix stands for.
+const PREFIX_WORDS_MAX: usize = 256;
 /// Distinct words kept of one document.
 const WORDS_MAX: usize = 2_000;
 /// Length of a word, characters; the rest is cut.
 const WORD_CHARS_MAX: usize = 64;
 
-/// The words of a text: runs of letters and digits, lower-cased.
-pub fn words(text: &str) -> BTreeSet<String> {
+/// The words of a text, in its order: runs of letters and digits, lower-cased.
+fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())
         .take(WORDS_MAX)
         .map(|w| w.to_lowercase().chars().take(WORD_CHARS_MAX).collect())
-        .collect()
 }
 
 fn document_key(index: &str, id: &str) -> Result<Vec<u8>, DecisionError> {
@@ -79,7 +86,7 @@ fn keyword_key(index: &str, field: &str, value: &str) -> Result<Key, DecisionErr
 /// Every posting of a document. The rank is stored complemented, so that the newest comes first.
 fn postings(index: &str, document: &Document) -> Result<Vec<Vec<u8>>, DecisionError> {
     let mut keys = Vec::new();
-    for word in words(&document.text) {
+    for word in words(&document.text).collect::<BTreeSet<_>>() {
         keys.push(word_key(index, &word)?.number(!document.rank).text(&document.id)?.done());
     }
     for (field, values) in &document.keywords {
@@ -132,58 +139,73 @@ pub fn search(engine: &dyn Engine, index: &str, query: &Query) -> Result<Value, 
     }
     let query_words: Vec<String> = query.words.iter().flat_map(|w| words(w)).collect();
     let without: BTreeSet<String> = query.without.iter().flat_map(|w| words(w)).collect();
+    let mut unions = unions(engine, index, query, &query_words)?;
+    let mut target = query.after.as_ref().map(|(rank, id)| beyond(place(*rank, id))).unwrap_or_default();
+    let mut leaps = LEAPS_MAX;
     let mut hits = Vec::new();
-    for id in candidates(engine, index, query, &query_words)? {
-        let Some(document) = stored(engine.get(&document_key(index, &id)?)?)?.and_then(|s| s.document) else {
-            continue;
-        };
-        if matches(&document, query, &query_words, &without) {
+    while hits.len() < query.limit.min(HITS_MAX)
+        && let Some(found) = next_in_all(engine, &mut unions, target, &mut leaps)?
+    {
+        let id = last_text(&found);
+        let document = stored(engine.get(&document_key(index, &id)?)?)?.and_then(|s| s.document);
+        // A document that was replaced since is found at its new place, or not at all.
+        if let Some(document) = document
+            && found == place(document.rank, &document.id)
+            && matches(&document, query, &query_words, &without)
+        {
             hits.push(Hit { id: document.id, rank: document.rank, stored: document.stored });
         }
+        target = beyond(found);
     }
-    hits.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.id.cmp(&b.id)));
-    let after = |hit: &Hit| match &query.after {
-        Some((rank, id)) => hit.rank < *rank || (hit.rank == *rank && hit.id > *id),
-        None => true,
-    };
-    let page: Vec<Hit> = hits.into_iter().filter(after).take(query.limit).collect();
-    Ok(to_value(page)?)
+    Ok(to_value(hits)?)
 }
 
-/// Ids that may match: from the postings of one word, or, for a query without words, of the shortest filter.
-fn candidates(
+/// What a hit must be in: each word's postings, and for each filter those of any of its values. A prefix of too many words is
+/// left to [`matches`] where something else narrows the query down.
+fn unions(
     engine: &dyn Engine,
     index: &str,
     query: &Query,
     query_words: &[String],
-) -> Result<BTreeSet<String>, DecisionError> {
-    let mut ranges = Vec::new();
-    match (query_words, query_words.len(), query.prefix) {
-        ([.., last], 1, true) => {
-            let from = word_key(index, last)?.done();
-            let mut to = from.clone();
-            to.push(0xff);
-            ranges.push((from, to));
-        }
-        ([first, ..], ..) => ranges.push(word_key(index, first)?.below()),
-        ([], ..) => {
-            let shortest = query.filters.iter().min_by_key(|(_, values)| values.len());
-            for value in shortest.map(|(_, values)| values.as_slice()).unwrap_or_default() {
-                let field = shortest.map_or("", |(field, _)| field);
-                ranges.push(keyword_key(index, field, value)?.below());
+) -> Result<Vec<Union>, DecisionError> {
+    let mut unions = Vec::new();
+    for (field, values) in &query.filters {
+        let ranges = values.iter().map(|value| Ok(keyword_key(index, field, value)?.below()));
+        unions.push(Union::new(ranges.collect::<Result<_, DecisionError>>()?));
+    }
+    for (position, word) in query_words.iter().enumerate() {
+        if query.prefix && position + 1 == query_words.len() {
+            let words = words_from(engine, index, word)?;
+            if words.len() < PREFIX_WORDS_MAX || unions.is_empty() {
+                let ranges = words.iter().map(|word| Ok(word_key(index, word)?.below()));
+                unions.push(Union::new(ranges.collect::<Result<_, DecisionError>>()?));
             }
+        } else {
+            unions.push(Union::new(vec![word_key(index, word)?.below()]));
         }
     }
-    let mut ids = BTreeSet::new();
-    for (from, to) in ranges {
-        let left = CANDIDATES_MAX.saturating_sub(ids.len());
-        ids.extend(engine.scan(&from, &to, left, false)?.into_iter().map(|(key, _)| last_text(&key)));
+    Ok(unions)
+}
+
+/// The indexed words with this prefix, in order, the first of them.
+fn words_from(engine: &dyn Engine, index: &str, prefix: &str) -> Result<Vec<String>, DecisionError> {
+    let mut from = word_key(index, prefix)?.done();
+    let to = [from.as_slice(), &[0xff]].concat();
+    let start = from.len() - prefix.len();
+    let mut words = Vec::new();
+    while words.len() < PREFIX_WORDS_MAX
+        && let Some((key, _)) = engine.scan(&from, &to, 1, false)?.pop()
+    {
+        let length = key[start..].iter().position(|b| *b == 0).unwrap_or(key.len() - start);
+        let word = String::from_utf8_lossy(&key[start..start + length]).into_owned();
+        from = word_key(index, &word)?.below().1;
+        words.push(word);
     }
-    Ok(ids)
+    Ok(words)
 }
 
 fn matches(document: &Document, query: &Query, query_words: &[String], without: &BTreeSet<String>) -> bool {
-    let own = words(&document.text);
+    let own: BTreeSet<String> = words(&document.text).collect();
     let has = |position: usize, word: &String| {
         let is_last = position + 1 == query_words.len();
         own.contains(word) || (query.prefix && is_last && own.iter().any(|w| w.starts_with(word.as_str())))

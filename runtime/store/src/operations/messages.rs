@@ -299,7 +299,7 @@ fn lease(
             Some(stored) if !renewed => stored,
             _ => {
                 let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
-                let taken = StoredLease { owner, incarnation, epoch, until_ms: now_ms + ttl_ms };
+                let taken = StoredLease { owner, incarnation, epoch, until_ms: now_ms.saturating_add(ttl_ms) };
                 view.put(lease_key(*shard), serde_json::to_vec(&taken)?);
                 taken
             }
@@ -357,7 +357,7 @@ fn append(view: &mut View<'_>, append: Append, now_ms: u64) -> Result<Appended, 
         }
         head.seq += 1;
         head.epoch = epoch;
-        let written = write(view, &channel, entry, Position { epoch, seq: head.seq }, now_ms + dedup_ms)?;
+        let written = write(view, &channel, entry, Position { epoch, seq: head.seq }, now_ms.saturating_add(dedup_ms))?;
         outcomes.push(EntryOutcome { entry: written, duplicate: false });
     }
     if head.seq > before {

@@ -8,4 +8,5 @@ pub mod events;
 pub mod index;
 mod keys;
 pub mod messages;
+mod postings;
 mod rows;
