@@ -172,7 +172,10 @@ fn killing_the_supervisor_leaves_no_orphan_and_a_taken_port_starts_nothing() {
 
     // Also when nobody called `down` in between.
     place.up(&[]);
-    kill("-9", place.supervisor());
+    let supervisor = place.supervisor();
+    kill("-9", supervisor);
+    // A process that is told to die may still hold its lock for a moment.
+    soon("the supervisor is dead", || !lives(supervisor));
     let given = archgen(place.path(), &["down"]).ok();
     assert!(given.notes.contains("was killed"), "{}", given.notes);
 }
