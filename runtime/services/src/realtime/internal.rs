@@ -89,10 +89,12 @@ struct Kick {
 
 /// Ends the sockets of a user or of one session; they see nothing that is still queued. A call that names neither ends none.
 async fn kick(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Kick>) -> Json<Value> {
+    if call.user.is_none() && call.session.is_none() {
+        return Json(json!({"sockets": 0}));
+    }
     let sockets: Vec<Socket> = {
         let hub = state.hub();
         hub.sessions()
-            .filter(|s| call.user.is_some() || call.session.is_some() || s.user.0.is_empty())
             .filter(|s| call.user.as_ref().is_none_or(|user| s.user == *user))
             .filter(|s| call.session.as_ref().is_none_or(|session| s.session == *session))
             .map(|s| s.socket.clone())

@@ -13,7 +13,7 @@ const HEADS_EVERY: Duration = Duration::from_secs(2);
 const HEADS_MAX: usize = 1_000;
 /// Entries fetched at a time.
 const PAGE: usize = 500;
-/// Wait before a failed fetch is given up to the next look at the heads.
+/// Time between looks for tokens that have ended.
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 /// How long after its end a token's socket may stay to refresh, seconds.
 const EXPIRY_GRACE_S: u64 = 30;
