@@ -65,11 +65,23 @@ pub fn load(
         secret_literal::blank(&mut loaded.sources);
         loaded.diagnostics.iter_mut().for_each(secret_literal::blank_message);
     }
+    uncertain(&mut loaded);
     loaded.diagnostics.sort_by_key(|d| (d.primary.file, d.primary.start, d.primary.end, d.code));
     if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
         loaded.topology = None;
     }
     loaded
+}
+
+/// A fix is certain only where it replaces what was judged, not a value that a variable
+/// brought in.
+fn uncertain(loaded: &mut Loaded) {
+    for diagnostic in &mut loaded.diagnostics {
+        let replaced = diagnostic.fix.iter().flat_map(|f| &f.edits).map(|e| loaded.sources.slice(e.span));
+        if replaced.into_iter().any(|text| text.contains("${")) {
+            diagnostic.fix = None;
+        }
+    }
 }
 
 /// The base with its overlay. `None` where one of them cannot be read: what remains would be reported wrongly.

@@ -21,7 +21,9 @@ pub const EXPLANATION: Explanation = Explanation {
 /// `text` is none of `words`.
 pub fn at(span: Span, text: &str, what: &str, words: &[&str]) -> Diagnostic {
     let shown: String = text.chars().take(60).collect();
-    Diagnostic::error(EXPLANATION.code, span, format!("`{shown}` is not {what}")).with_help(help(text, words))
+    Diagnostic::error(EXPLANATION.code, span, format!("`{shown}` is not {what}"))
+        .with_help(help(text, words))
+        .with_fix(suggestion::fix(span, text, words.iter().copied()))
 }
 
 /// The possible words for a help line.

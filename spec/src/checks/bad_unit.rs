@@ -1,7 +1,7 @@
 //! AG012: a quantity has no accepted form.
 
 use super::Explanation;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::source::Span;
 
 /// What the code means.
@@ -29,7 +29,9 @@ pub fn at(span: Span, text: &str, what: &str, forms: &str) -> Diagnostic {
 pub fn guessed(span: Span, text: &str, what: &str, forms: &str, guess: Option<String>) -> Diagnostic {
     let fault = at(span, text, what, forms);
     match guess {
-        Some(guess) => fault.with_help(format!("did you mean `{guess}`? accepted forms: {forms}")),
+        Some(guess) => fault
+            .with_help(format!("did you mean `{guess}`? accepted forms: {forms}"))
+            .with_fix(Fix::replace(span, guess)),
         None => fault,
     }
 }

@@ -25,6 +25,7 @@ pub fn at(span: Span, name: &str, what: &str, declared: &[&str]) -> Diagnostic {
     let shown: String = name.chars().take(60).collect();
     Diagnostic::error(EXPLANATION.code, span, format!("there is no {what} `{shown}`"))
         .with_help(suggestion::help(name, "declared", declared))
+        .with_fix(suggestion::fix(span, name, declared.iter().copied()))
 }
 
 /// The store has no such table, collection, topic, index or bucket.
@@ -32,6 +33,7 @@ pub fn in_store(span: Span, name: &str, what: &str, store: &str, declared: &[&st
     let shown: String = name.chars().take(60).collect();
     Diagnostic::error(EXPLANATION.code, span, format!("there is no {what} `{shown}` in the store `{store}`"))
         .with_help(suggestion::help(name, "declared", declared))
+        .with_fix(suggestion::fix(span, name, declared.iter().copied()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! *Did you mean*: the nearest of the names that would have been right.
 
+use crate::diagnostic::Fix;
+use crate::source::Span;
+
 /// Names longer than this are not compared: the cost grows with the square.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -22,6 +25,29 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// The candidate that is certainly meant: one slip away (two in a long name), and no other is as near.
+pub fn certain<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() < 3 || name.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    let (mut best, mut slips_min, mut tied) = (None, usize::MAX, false);
+    for candidate in candidates.into_iter().filter(|c| c.len() <= NAME_BYTES_MAX && *c != name) {
+        let slips = strsim::damerau_levenshtein(&lower, candidate);
+        tied = (tied && slips >= slips_min) || slips == slips_min;
+        if slips < slips_min {
+            (best, slips_min) = (Some(candidate), slips);
+        }
+    }
+    let allowed = if name.len() >= 7 { 2 } else { 1 };
+    best.filter(|_| !tied && slips_min <= allowed)
+}
+
+/// The replacement of a misspelt name, where it is certain which one is meant.
+pub fn fix<'a>(span: Span, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Fix> {
+    certain(name, candidates).map(|right| Fix::replace(span, right))
 }
 
 /// `did you mean …? known …: a, b, c`, with at most twenty names.
@@ -57,5 +83,14 @@ mod tests {
         assert_eq!(nearest("Replicas", ["port", "replicas"]), Some("replicas"));
         assert_eq!(nearest("zebra", ["port", "replicas"]), None);
         assert_eq!(nearest("", ["port"]), None);
+    }
+
+    #[test]
+    fn only_a_lone_near_name_is_certain() {
+        assert_eq!(certain("prot", ["port", "replicas"]), Some("port"));
+        assert_eq!(certain("eu-d", ["eu-a", "eu-b"]), None);
+        assert_eq!(certain("replcas", ["replicas", "replica-set"]), Some("replicas"));
+        assert_eq!(certain("us", ["user"]), None);
+        assert_eq!(certain("User", ["user", "users"]), Some("user"));
     }
 }

@@ -25,6 +25,7 @@ pub fn at(span: Span, key: &str, subject: &str, known: &[&str]) -> Diagnostic {
     let shown: String = key.chars().take(60).collect();
     Diagnostic::error(EXPLANATION.code, span, format!("unknown key `{shown}` in {subject}"))
         .with_help(suggestion::help(key, "known keys", known))
+        .with_fix(suggestion::fix(span, key, known.iter().copied()))
 }
 
 /// Keys for a help line.

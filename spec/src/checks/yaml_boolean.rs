@@ -1,7 +1,7 @@
 //! AG017: `yes`, `no`, `on`, `off` where a boolean is due.
 
 use super::Explanation;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::source::Span;
 
 /// What the code means.
@@ -32,6 +32,7 @@ pub fn at(span: Span, text: &str) -> Diagnostic {
     let meant = meaning(text).unwrap_or(false);
     Diagnostic::error(EXPLANATION.code, span, format!("`{text}` is not a boolean here"))
         .with_help(format!("write `{meant}`"))
+        .with_fix(Fix::replace(span, meant.to_string()))
 }
 
 #[cfg(test)]

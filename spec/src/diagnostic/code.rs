@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Fix;
 use crate::source::Span;
 
 /// A stable code, printed as `AG012`. It never changes its meaning.
@@ -62,12 +63,22 @@ pub struct Diagnostic {
     pub primary: Span,
     /// Other places that matter, each with what it has to do with it.
     pub related: Vec<(Span, String)>,
+    /// The change that mends it, where one is certain.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
     /// An error.
     pub fn error(code: Code, primary: Span, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), help: None, primary, related: Vec::new() }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            help: None,
+            primary,
+            related: Vec::new(),
+            fix: None,
+        }
     }
 
     /// A warning.
@@ -78,6 +89,12 @@ impl Diagnostic {
     /// The same with a help line.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same with the change that mends it.
+    pub fn with_fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
+        self.fix = fix.into();
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Diagnostic;
+use super::{Diagnostic, Fix};
 use crate::source::{Sources, Span};
 
 #[derive(Serialize)]
@@ -20,6 +20,20 @@ struct Entry<'a> {
     #[serde(flatten)]
     place: Place<'a>,
     related: Vec<Related<'a>>,
+    fix: Option<Change<'a>>,
+}
+
+#[derive(Serialize)]
+struct Change<'a> {
+    title: &'a str,
+    edits: Vec<Replacement<'a>>,
+}
+
+#[derive(Serialize)]
+struct Replacement<'a> {
+    #[serde(flatten)]
+    place: Place<'a>,
+    replacement: &'a str,
 }
 
 #[derive(Serialize)]
@@ -50,6 +64,12 @@ fn place(sources: &Sources, span: Span) -> Place<'_> {
     }
 }
 
+fn change<'a>(fix: &'a Fix, sources: &'a Sources) -> Change<'a> {
+    let edits = fix.edits.iter();
+    let edits = edits.map(|e| Replacement { place: place(sources, e.span), replacement: &e.replacement }).collect();
+    Change { title: &fix.title, edits }
+}
+
 /// Renders every diagnostic as one JSON document, lines and columns from 1, ends exclusive, without a final line break.
 pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     json_of_all(&[(diagnostics, sources)])
@@ -71,6 +91,7 @@ pub fn json_of_all(specs: &[(&[Diagnostic], &Sources)]) -> String {
                 .iter()
                 .map(|(span, message)| Related { message, place: place(sources, *span) })
                 .collect(),
+            fix: d.fix.as_ref().map(|fix| change(fix, sources)),
         })
         .collect();
     // Strings and numbers only: there is nothing in this value that JSON cannot say.

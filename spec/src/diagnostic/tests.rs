@@ -1,6 +1,6 @@
 //! Both renderings, byte for byte.
 
-use super::{Code, Diagnostic, PRINTED_MAX, human, json, json_of_all};
+use super::{Code, Diagnostic, Fix, PRINTED_MAX, human, json, json_of_all};
 use crate::source::{FileId, Sources, Span};
 
 fn span(file: FileId, sources: &Sources, text: &str) -> Span {
@@ -14,6 +14,7 @@ fn sample() -> (Vec<Diagnostic>, Sources) {
     let overlay = sources.add("env/dev.yaml", "services:\n  user: { replicas: 2 }\n".to_owned());
     let first = Diagnostic::error(Code(10), span(base, &sources, "prot"), "unknown key `prot` in `services.user`")
         .with_help("did you mean `port`?")
+        .with_fix(Fix::replace(span(base, &sources, "prot"), "port"))
         .with_related(span(base, &sources, "services"), "in this section")
         .with_related(span(overlay, &sources, "user"), "also here");
     let second = Diagnostic::warning(Code(52), span(base, &sources, "é"), "the version is not pinned");
@@ -59,9 +60,10 @@ fn machines_read_exactly_this() {
         r#"{"version":1,"diagnostics":[{"code":"AG010","severity":"error","message":"unknown key `prot` in `services.user`","#,
         r#""help":"did you mean `port`?","file":"topology.yaml","line":4,"column":11,"end_line":4,"end_column":15,"#,
         r#""related":[{"message":"in this section","file":"topology.yaml","line":3,"column":1,"end_line":3,"end_column":9},"#,
-        r#"{"message":"also here","file":"env/dev.yaml","line":2,"column":3,"end_line":2,"end_column":7}]},"#,
+        r#"{"message":"also here","file":"env/dev.yaml","line":2,"column":3,"end_line":2,"end_column":7}],"#,
+        r#""fix":{"title":"write `port`","edits":[{"file":"topology.yaml","line":4,"column":11,"end_line":4,"end_column":15,"replacement":"port"}]}},"#,
         r#"{"code":"AG052","severity":"warning","message":"the version is not pinned","help":null,"#,
-        r#""file":"topology.yaml","line":2,"column":7,"end_line":2,"end_column":8,"related":[]}]}"#,
+        r#""file":"topology.yaml","line":2,"column":7,"end_line":2,"end_column":8,"related":[],"fix":null}]}"#,
     );
     assert_eq!(json(&diagnostics, &sources), expected);
     let twice = json_of_all(&[(&diagnostics, &sources), (&diagnostics, &sources)]);

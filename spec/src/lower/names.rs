@@ -121,7 +121,10 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place)
                 }
-                None => dangling::at(name.span, text, "topic", &self.topics()),
+                None => {
+                    let topics = self.topics();
+                    dangling::at(name.span, text, "topic", &topics.iter().map(String::as_str).collect::<Vec<_>>())
+                }
             });
             return None;
         }
@@ -145,9 +148,12 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn topics(&self) -> Vec<&'a str> {
+    /// Every topic as `store.topic`.
+    fn topics(&self) -> Vec<String> {
         let logs = self.stores.iter().filter(|s| s.value.topics.is_some());
-        logs.flat_map(|s| datasets_of(&s.value)).map(|d| d.name.value.as_str()).collect()
+        let each =
+            |s: &'a Named<Store>| datasets_of(&s.value).iter().map(|d| format!("{}.{}", s.name.value, d.name.value));
+        logs.flat_map(each).collect()
     }
 
     fn dataset(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<DatasetRef> {
@@ -160,11 +166,14 @@ impl<'a> Names<'a> {
         }
         let (store, dataset) = text.split_once('.')?;
         let Some(id) = self.by_store.get(store) else {
+            let place_of_store = name.part(0, store.len());
             out.push(match self.what(store) {
-                Some((found, place)) => wrong_kind::at(name.span, store, found, "a store is due before the dot", place),
+                Some((found, place)) => {
+                    wrong_kind::at(place_of_store, store, found, "a store is due before the dot", place)
+                }
                 None => {
                     let declared: Vec<&str> = self.by_store.keys().copied().collect();
-                    dangling::at(name.span, store, "store", &declared)
+                    dangling::at(place_of_store, store, "store", &declared)
                 }
             });
             return None;
@@ -177,7 +186,8 @@ impl<'a> Names<'a> {
             let unread = datasets.is_empty() && self.stores[id.0].value.said.contains(&section);
             if !unread {
                 let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
-                let fault = dangling::in_store(name.span, dataset, what, store, &declared);
+                let place = name.part(store.len() + 1, text.len());
+                let fault = dangling::in_store(place, dataset, what, store, &declared);
                 out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
             }
             return None;
@@ -195,7 +205,8 @@ impl<'a> Names<'a> {
         if self.secrets.contains(&name) {
             return Some(name.to_owned());
         }
-        out.push(dangling::at(text.span, name, "secret", &self.secrets));
+        let place = text.part("secret:".len(), text.value.len());
+        out.push(dangling::at(place, name, "secret", &self.secrets));
         None
     }
 

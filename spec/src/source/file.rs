@@ -48,6 +48,20 @@ impl<T> Spanned<T> {
     }
 }
 
+impl Spanned<String> {
+    /// The place of a part of the text, where the text stands as it is or in plain quotes; else the whole place.
+    pub fn part(&self, start: usize, end: usize) -> Span {
+        let written = self.span.end.saturating_sub(self.span.start);
+        let quotes = match written.checked_sub(self.value.len()) {
+            Some(0) => 0,
+            Some(2) => 1,
+            _ => return self.span,
+        };
+        let at = self.span.start + quotes;
+        Span { start: at + start, end: at + end, ..self.span }
+    }
+}
+
 /// A place that a person can find: line and column from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position {
