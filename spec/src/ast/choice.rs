@@ -3,7 +3,7 @@
 use crate::checks::bad_choice;
 use crate::source::Node;
 
-use super::Decoder;
+use super::{Decoder, Shape};
 
 /// A value that is one of a few words.
 pub trait Choice: Copy + 'static {
@@ -26,6 +26,11 @@ pub fn decode<C: Choice>(node: &Node, decoder: &mut Decoder<'_>) -> Option<C> {
         decoder.report(fault);
     }
     found
+}
+
+/// The words as a shape.
+pub fn shape<C: Choice>() -> Shape {
+    Shape::Choice { what: C::WHAT, words: C::words().iter().map(|(word, _)| *word).collect() }
 }
 
 /// Declares an enum of words.
@@ -52,6 +57,10 @@ macro_rules! choice_decode {
         impl $crate::ast::Decode for $name {
             fn decode(node: &$crate::source::Node, decoder: &mut $crate::ast::Decoder<'_>) -> Option<Self> {
                 $crate::ast::choice::decode(node, decoder)
+            }
+
+            fn shape() -> $crate::ast::Shape {
+                $crate::ast::choice::shape::<Self>()
             }
         }
     };

@@ -1,5 +1,6 @@
 //! The collecting decoder: it reports every fault of form and goes on. Nothing here knows a particular section.
 
+use super::Shape;
 use crate::checks::{missing_key, unknown_key, wrong_type};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Entry, Node, Span, Spanned, Value};
@@ -20,6 +21,9 @@ pub struct Named<T> {
 pub trait Decode: Sized {
     /// Reads it. `None` after a report.
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self>;
+
+    /// What is accepted.
+    fn shape() -> Shape;
 }
 
 /// State of one decoding.
@@ -195,6 +199,10 @@ impl<T: Decode> Decode for Vec<Spanned<T>> {
         }
         Some(all)
     }
+
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
 }
 
 impl<T: Decode> Decode for Vec<Named<T>> {
@@ -211,5 +219,9 @@ impl<T: Decode> Decode for Vec<Named<T>> {
             }
         }
         Some(all)
+    }
+
+    fn shape() -> Shape {
+        Shape::Names(Box::new(T::shape()))
     }
 }

@@ -6,7 +6,7 @@ use crate::source::{Node, Spanned};
 use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
-use super::{Decode, Decoder, Gateway, Load, Name, Named, Policy, Realtime, Registry, Service, Sim, Store};
+use super::{Decode, Decoder, Gateway, Load, Name, Named, Policy, Realtime, Registry, Service, Shape, Sim, Store};
 
 section! {
     /// The whole spec.
@@ -98,10 +98,18 @@ impl Decode for Secret {
         };
         Some(Self(source))
     }
+
+    fn shape() -> Shape {
+        Shape::text("a secret's source", "`env:NAME`, `file:./path`")
+    }
 }
 
 impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         T::decode(node, decoder).map(|value| Self { value, span: node.span })
+    }
+
+    fn shape() -> Shape {
+        T::shape()
     }
 }

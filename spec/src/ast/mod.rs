@@ -15,6 +15,7 @@ mod realtime;
 mod registry;
 mod scalar;
 mod services;
+mod shape;
 mod sim;
 mod stores;
 
@@ -28,5 +29,6 @@ pub use realtime::Realtime;
 pub use registry::{Acl, Registry};
 pub use scalar::{ColumnsOf, Endpoint, Hash, Host, Identifier, KeyColumns, Name, Port, ShardKey, VersionName, is_name};
 pub use services::{Environment, Program, Service};
+pub use shape::{Decider, Scalar, ScalarKind, Section, Shape, Variants};
 pub use sim::{Fault, FaultName, Sim};
 pub use stores::{BucketWidth, Dataset, DatasetKey, Store};

@@ -7,7 +7,7 @@ use crate::units::{
     UnitError, Version, Zipf, guess,
 };
 
-use super::{Decode, Decoder, Named};
+use super::{Decode, Decoder, Named, Scalar, ScalarKind, Shape};
 
 /// Longest text of one value, bytes.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -32,6 +32,10 @@ impl Decode for String {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::text("text", "")
+    }
 }
 
 impl Decode for bool {
@@ -48,6 +52,10 @@ impl Decode for bool {
                 None
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Scalar(Scalar { what: "`true` or `false`", forms: "", kind: ScalarKind::Boolean })
     }
 }
 
@@ -77,6 +85,10 @@ impl Decode for u16 {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         whole(node, decoder, 1, 65_535).and_then(|v| Self::try_from(v).ok())
     }
+
+    fn shape() -> Shape {
+        Shape::whole(1, 65_535)
+    }
 }
 
 /// Counts of instances, nodes, partitions: 1 to 100,000.
@@ -84,12 +96,20 @@ impl Decode for u32 {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         whole(node, decoder, 1, 100_000).and_then(|v| Self::try_from(v).ok())
     }
+
+    fn shape() -> Shape {
+        Shape::whole(1, 100_000)
+    }
 }
 
 /// A number that may be zero (replicas beside the first copy): 0 to 100,000.
 impl Decode for u64 {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         whole(node, decoder, 0, 100_000)
+    }
+
+    fn shape() -> Shape {
+        Shape::whole(0, 100_000)
     }
 }
 
@@ -100,6 +120,10 @@ pub struct Port(pub u16);
 impl Decode for Port {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         u16::decode(node, decoder).map(Self)
+    }
+
+    fn shape() -> Shape {
+        u16::shape()
     }
 }
 
@@ -124,6 +148,10 @@ impl Decode for Name {
         }
         decoder.report(bad_name::at(node.span, &text));
         None
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a name", "`eu-west-1` (lower-case letters, digits and `-`, at most 40)")
     }
 }
 
@@ -152,6 +180,10 @@ macro_rules! unit_decode {
         impl Decode for $unit {
             fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
                 unit(node, decoder)
+            }
+
+            fn shape() -> Shape {
+                Shape::text(<$unit>::WHAT, <$unit>::FORMS)
             }
         }
     )* };
@@ -223,6 +255,10 @@ macro_rules! checked_text {
                 decoder.report(bad_unit::at(node.span, &text, $what, $forms));
                 None
             }
+
+            fn shape() -> Shape {
+                Shape::text($what, $forms)
+            }
         }
     )* };
 }
@@ -265,6 +301,10 @@ impl Decode for KeyColumn {
         }
         Some(Self { name: name.to_owned(), kind: kind.to_owned(), descending })
     }
+
+    fn shape() -> Shape {
+        Shape::text("a column and its type", KEY_FORMS)
+    }
 }
 
 /// Whether a text is a type name: `uuid`, `numeric(10,2)`, `map<text,int>`.
@@ -283,6 +323,10 @@ impl Decode for KeyColumns {
             return Vec::decode(node, decoder).map(Self);
         }
         KeyColumn::decode(node, decoder).map(|value| Self(vec![Spanned { value, span: node.span }]))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![KeyColumn::shape(), Shape::List(Box::new(KeyColumn::shape()))])
     }
 }
 
@@ -318,24 +362,33 @@ impl Decode for ColumnType {
         }
         Some(Self { kind: kind.to_owned(), unique })
     }
+
+    fn shape() -> Shape {
+        Shape::text("a column type", TYPE_FORMS)
+    }
 }
 
 /// `hash(id)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hash(pub String);
 
+const HASH_FORMS: &str = "`hash(id)`";
+
 impl Decode for Hash {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        const FORMS: &str = "`hash(id)`";
         let Some(text) = node.text() else {
-            decoder.expected(node, "a shard rule", Some(format!("accepted forms: {FORMS}")));
+            decoder.expected(node, "a shard rule", Some(format!("accepted forms: {HASH_FORMS}")));
             return None;
         };
         let inner = text.strip_prefix("hash(").and_then(|t| t.strip_suffix(')')).filter(|t| is_identifier(t));
         if inner.is_none() {
-            decoder.report(bad_unit::at(node.span, text, "a shard rule", FORMS));
+            decoder.report(bad_unit::at(node.span, text, "a shard rule", HASH_FORMS));
         }
         inner.map(|column| Self(column.to_owned()))
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a shard rule", HASH_FORMS)
     }
 }
 
@@ -348,6 +401,8 @@ pub struct ShardKey {
     pub hashed: bool,
 }
 
+const SHARD_KEY_FORMS: &str = "`hashed(_id)`, `user_id`, `[user_id, _id]`";
+
 impl Decode for ShardKey {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         if matches!(node.value, Value::Sequence(_)) {
@@ -358,9 +413,13 @@ impl Decode for ShardKey {
         let hashed = text.strip_prefix("hashed(").and_then(|t| t.strip_suffix(')'));
         let field = hashed.unwrap_or(&text);
         if !is_identifier(field) {
-            decoder.report(bad_unit::at(node.span, &text, "a shard key", "`hashed(_id)`, `user_id`, `[user_id, _id]`"));
+            decoder.report(bad_unit::at(node.span, &text, "a shard key", SHARD_KEY_FORMS));
             return None;
         }
         Some(Self { fields: vec![field.to_owned()], hashed: hashed.is_some() })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::text("a shard key", SHARD_KEY_FORMS), Shape::List(Box::new(Identifier::shape()))])
     }
 }

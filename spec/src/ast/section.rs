@@ -7,7 +7,7 @@ macro_rules! section {
         $(#[$meta:meta])*
         pub struct $name:ident { $( $(#[$fmeta:meta])* $field:ident : $type:ty, )* }
         required [ $($required:ident),* ]
-        $( limited by $limit:path )?
+        $( limited by $limit:path, variants $variants:path )?
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone)]
@@ -32,6 +32,16 @@ macro_rules! section {
                 keys.close(&[$( stringify!($required) ),*], decoder);
                 Some(section)
             }
+
+            fn shape() -> $crate::ast::Shape {
+                $crate::ast::Shape::Section($crate::ast::Section {
+                    keys: vec![$( ($crate::ast::Keys::name(stringify!($field)), <$type>::shape()) ),*],
+                    required: &[$( stringify!($required) ),*],
+                    variants: section!(@variants $( $variants )?),
+                })
+            }
         }
     };
+    (@variants) => { None };
+    (@variants $variants:path) => { Some($variants()) };
 }

@@ -4,7 +4,7 @@ use crate::ast::choice::{choice, choice_decode};
 use crate::source::{Node, Spanned};
 use crate::units::{Bytes, HealthCheck, Period, RestartBackoff};
 
-use super::{Choice, Decoder, Named, Port};
+use super::{Choice, Decider, Decoder, Named, Port, Variants};
 
 /// Extra environment of a process.
 pub type Environment = Vec<Named<Spanned<String>>>;
@@ -46,7 +46,7 @@ section! {
         environment: Environment,
     }
     required [port, command]
-    limited by service_keys
+    limited by service_keys, variants service_variants
 }
 
 choice! {
@@ -88,11 +88,8 @@ choice! {
 const ALL: [&str; 9] =
     ["kind", "port", "replicas", "needs", "publishes", "consumes", "health", "stop_within", "restart"];
 
-/// The keys of this kind of service; `None` where the kind is not known.
-fn service_keys(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
-    let kind = node.get("kind").and_then(Node::text).map(str::to_owned);
-    let kind = kind.or_else(|| decoder.names().last().cloned())?;
-    let program = Program::words().iter().find(|(word, _)| *word == kind)?.1;
+/// The keys of a service of this kind.
+fn keys_of(program: Program) -> Vec<&'static str> {
     let extra: &[&str] = match program {
         Program::Messaging => &["shards", "lease"],
         Program::User => &["password_memory"],
@@ -100,5 +97,18 @@ fn service_keys(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&
         Program::Process => &["command", "environment"],
         Program::File | Program::Search => &[],
     };
-    Some((format!("a {kind} service"), ALL.iter().chain(extra).copied().collect()))
+    ALL.iter().chain(extra).copied().collect()
+}
+
+/// The keys of this kind of service; `None` where the kind is not known.
+fn service_keys(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
+    let kind = node.get("kind").and_then(Node::text).map(str::to_owned);
+    let kind = kind.or_else(|| decoder.names().last().cloned())?;
+    let program = Program::words().iter().find(|(word, _)| *word == kind)?.1;
+    Some((format!("a {kind} service"), keys_of(program)))
+}
+
+fn service_variants() -> Variants {
+    let cases = Program::words().iter().map(|(word, program)| (*word, keys_of(*program))).collect();
+    Variants { by: Decider::KindOrName, cases }
 }

@@ -5,7 +5,7 @@ use crate::source::{Node, Spanned};
 use crate::topology::Invariant;
 use crate::units::{Period, PeriodRange, Probability, Tolerance};
 
-use super::{Choice, Decode, Decoder};
+use super::{Choice, Decider, Decode, Decoder, Shape, Variants};
 
 section! {
     /// How the simulator attacks the system.
@@ -47,7 +47,7 @@ section! {
         zone: String,
     }
     required [kind, between, on, by, zone]
-    limited by fault_keys
+    limited by fault_keys, variants fault_variants
 }
 
 choice! {
@@ -89,6 +89,10 @@ impl Decode for Sides {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Pair(Box::new(String::shape()))
+    }
 }
 
 impl Choice for Invariant {
@@ -100,14 +104,23 @@ impl Choice for Invariant {
 
 choice_decode!(Invariant);
 
-fn fault_keys(node: &Node, _: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
-    let word = node.get("kind").and_then(Node::text)?;
-    let kind = FaultName::words().iter().find(|(w, _)| *w == word)?.1;
-    let keys = match kind {
+/// The keys of a fault of this kind.
+fn keys_of(kind: FaultName) -> Vec<&'static str> {
+    match kind {
         FaultName::Partition => vec!["kind", "between", "one_way", "for", "p"],
         FaultName::Crash | FaultName::PowerLoss => vec!["kind", "on", "p", "for"],
         FaultName::ClockSkew => vec!["kind", "on", "by"],
         FaultName::ZoneLoss => vec!["kind", "zone", "for", "p"],
-    };
-    Some((format!("a {word} fault"), keys))
+    }
+}
+
+fn fault_keys(node: &Node, _: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
+    let word = node.get("kind").and_then(Node::text)?;
+    let kind = FaultName::words().iter().find(|(w, _)| *w == word)?.1;
+    Some((format!("a {word} fault"), keys_of(kind)))
+}
+
+fn fault_variants() -> Variants {
+    let cases = FaultName::words().iter().map(|(word, kind)| (*word, keys_of(*kind))).collect();
+    Variants { by: Decider::Kind, cases }
 }

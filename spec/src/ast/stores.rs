@@ -7,7 +7,8 @@ use crate::topology::{Consistency, StoreKind};
 use crate::units::{Bytes, Period, Unit};
 
 use super::{
-    Choice, ColumnsOf, Decode, Decoder, Endpoint, Hash, Identifier, KeyColumns, Named, Port, ShardKey, VersionName,
+    Choice, ColumnsOf, Decider, Decode, Decoder, Endpoint, Hash, Identifier, KeyColumns, Named, Port, Shape, ShardKey,
+    Variants, VersionName,
 };
 
 section! {
@@ -53,7 +54,7 @@ section! {
         buckets: Vec<Named<Dataset>>,
     }
     required [kind]
-    limited by store_limit
+    limited by store_limit, variants store_variants
 }
 
 section! {
@@ -104,7 +105,7 @@ section! {
         expire: Period,
     }
     required []
-    limited by dataset_limit
+    limited by dataset_limit, variants dataset_variants
 }
 
 section! {
@@ -138,6 +139,10 @@ impl Decode for DatasetKey {
             _ => Identifier::decode(node, decoder).map(Self::Field),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![KeyColumns::shape(), ShardKey::shape(), Identifier::shape()])
+    }
 }
 
 /// `auto(100MB)` or a fixed width.
@@ -149,11 +154,12 @@ pub enum BucketWidth {
     Fixed(Period),
 }
 
+const BUCKET_FORMS: &str = "`auto(100MB)`, `1d`";
+
 impl Decode for BucketWidth {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        const FORMS: &str = "`auto(100MB)`, `1d`";
         let Some(text) = node.text() else {
-            decoder.expected(node, "a bucket width", Some(format!("accepted forms: {FORMS}")));
+            decoder.expected(node, "a bucket width", Some(format!("accepted forms: {BUCKET_FORMS}")));
             return None;
         };
         let auto = text.strip_prefix("auto(").and_then(|t| t.strip_suffix(')'));
@@ -163,9 +169,13 @@ impl Decode for BucketWidth {
         };
         let width = width.ok().filter(|w| !matches!(w, Self::Fixed(p) if p.0.as_secs() == 0));
         if width.is_none() {
-            decoder.report(bad_unit::at(node.span, text, "a bucket width", FORMS));
+            decoder.report(bad_unit::at(node.span, text, "a bucket width", BUCKET_FORMS));
         }
         width
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a bucket width", BUCKET_FORMS)
     }
 }
 
@@ -225,4 +235,14 @@ fn store_limit(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'
 fn dataset_limit(_: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
     let kind = decoder.store_kind?;
     Some((format!("a {} {}", kind.name(), kind.dataset_word()), dataset_keys(kind).to_vec()))
+}
+
+fn store_variants() -> Variants {
+    let cases = StoreKind::ALL.iter().map(|(word, kind)| (*word, store_keys(*kind))).collect();
+    Variants { by: Decider::Kind, cases }
+}
+
+fn dataset_variants() -> Variants {
+    let cases = StoreKind::ALL.iter().map(|(word, kind)| (*word, dataset_keys(*kind).to_vec())).collect();
+    Variants { by: Decider::Outer, cases }
 }

@@ -1,0 +1,16 @@
+//! The reference: one source for what every key of the language is.
+//!
+//! What may be written comes from the declarations in `ast`, which describe themselves as shapes; what there is to say about it
+//! stands in the tables here, by path. `archgen explain`, the JSON Schema, the editor and the pages under `docs/reference` are
+//! all made from the two joined. A key without an entry, or an entry without a key, fails a test.
+
+mod entry;
+mod gateway;
+mod language;
+mod rest;
+mod root;
+mod services;
+mod stores;
+
+pub use entry::{Default, Entry, Part};
+pub use language::{Key, Language, language};

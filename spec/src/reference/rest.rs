@@ -1,0 +1,51 @@
+//! `load`, `sim`, `policies`.
+
+use super::entry::Part::{Checks, Plan, Sim};
+use super::entry::{Entry, key};
+
+pub(super) static ENTRIES: &[Entry] = &[
+    key("load.users", "Registered people.", "5M").value("1k", "a small system").unit("people").reaches(&[]),
+    key("load.online", "People connected at the peak.", "800k").derived("100, or as many as there are users").unit("people").reaches(&[]),
+    key("load.messages", "The traffic of messages.", "{ mean: 2k/s, size: 900B }").absent("each key has its own default").reaches(&[Plan]),
+    key("load.messages.mean", "Messages in the mean.", "2k/s").value("10/s", "a small system").reaches(&[Plan]),
+    key("load.messages.peak", "Messages at the peak.", "60k/s").derived("ten times the mean").reaches(&[]),
+    key("load.messages.size", "The size of a stored message in the mean.", "900B").value("900B", "a few sentences and their envelope").reaches(&[Plan]),
+    key("load.messages.key", "The column by which traffic is keyed.", "channel_id")
+        .value("channel_id", "what messages belong to")
+        .why("Figures are given for the datasets that are keyed by it.")
+        .reaches(&[Plan]),
+    key("load.messages.skew", "How unevenly the keys are used.", "zipf(0.8)")
+        .value("zipf(0.8)", "some channels are much busier than others")
+        .why("The hottest key decides how large a partition becomes, not the average one: more shards do not help it.")
+        .reaches(&[Plan]),
+    key("load.messages.keys", "Distinct keys.", "2M").value("1k", "a small system").unit("keys").reaches(&[Plan]),
+    key("sim.duration", "Simulated time under faults.", "60s").value("10s", "enough to find most faults in a second").reaches(&[Sim]),
+    key("sim.settle", "Simulated time after everything has healed, before the promises are checked.", "20s")
+        .value("8s", "longer than every lease and retry")
+        .reaches(&[Sim]),
+    key("sim.clients", "Simulated people.", "3").value("3", "enough to find most faults in a second").unit("people").reaches(&[Sim]),
+    key("sim.sends", "Messages that each of them sends.", "20")
+        .value("20", "enough to find most faults in a second")
+        .unit("messages")
+        .reaches(&[Sim]),
+    key("sim.faults", "What goes wrong.", "[{ kind: crash, on: messaging, p: 0.1 }]").absent("nothing goes wrong").reaches(&[Sim]),
+    key("sim.faults[].kind", "What happens.", "crash").required().reaches(&[Sim]),
+    key("sim.faults[].between", "Partition: the two components that no longer reach each other.", "[messaging, chat]").required().reaches(&[Sim]),
+    key("sim.faults[].one_way", "Partition: only what the first sends to the second is lost.", "true").value("false", "both directions are cut").reaches(&[Sim]),
+    key("sim.faults[].for", "How long it lasts: one duration, or a range.", "100ms..3s")
+        .derived("100ms..3s of a partition, 500ms..2s of a crash or power loss, 1s..10s of a lost zone")
+        .reaches(&[Sim]),
+    key("sim.faults[].p", "How likely it is to begin within a simulated second.", "0.2").value("0.1", "once in ten seconds").reaches(&[Sim]),
+    key("sim.faults[].on", "The component that it hits; one instance at a time.", "messaging").required().reaches(&[Sim]),
+    key("sim.faults[].by", "Clock skew: the largest offset.", "±5m").required().reaches(&[Sim]),
+    key("sim.faults[].zone", "Zone loss: the zone.", "eu-b").required().reaches(&[Sim]),
+    key("sim.invariants", "The promises that are checked after each run.", "[acked-not-lost, per-channel-order]")
+        .derived("those that the simulator checks")
+        .reaches(&[Sim]),
+    key("policies[].id", "The policy's name; overlays change it by this.", "zone-spread").required().reaches(&[Checks]),
+    key("policies[].check", "The rule.", "every store.replicas >= 2")
+        .required()
+        .why("`every SUBJECT OPERATOR NUMBER`: the subject is `store.replicas`, `store.nodes`, `service.replicas` or `capacity.used`.")
+        .reaches(&[Checks]),
+    key("policies[].level", "What it is to break it: an error, or a warning.", "warn").value("error", "a rule is a rule").reaches(&[Checks]),
+];

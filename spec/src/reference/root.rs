@@ -1,0 +1,71 @@
+//! The root, and its small sections: variables, zones, secrets, defaults, environments.
+
+use super::entry::Part::{Checks, Compose, Consul, Diagrams, Nginx, Plan, Sim, Up};
+use super::entry::{Entry, key};
+
+pub(super) static ENTRIES: &[Entry] = &[
+    key("archgen", "The version of the spec language; the first key of every spec.", "v1")
+        .required()
+        .why("A later archgen reads an older spec by its version, so that a file means the same for ever.")
+        .reaches(&[Checks]),
+    key("name", "The system's name.", "chat")
+        .required()
+        .why("It names the Compose project and the audience of access tokens.")
+        .reaches(&[Compose, Consul, Up]),
+    key("vars", "Values that are written once and used in many places as `${vars.NAME}`.", "{ domain: chat.example.test }")
+        .absent("no variables")
+        .why("A variable may itself use `${env.NAME}` and nothing else: there is no logic in a spec.")
+        .reaches(&[Checks]),
+    key("vars.*", "One variable.", "90d").why("Its text is put in where it is used, before anything is checked."),
+    key("zones", "The failure domains: parts that can be lost together.", "[eu-a, eu-b, eu-c]")
+        .derived("one zone named `local`")
+        .why("Copies of a datum never share a zone while there are zones enough; instances are spread over them in turn.")
+        .reaches(&[Checks, Nginx, Consul, Compose, Plan, Sim]),
+    key("secrets", "Every secret by name, as a reference to where it is kept.", "{ tls: \"file:./tls\", pg: \"env:PG_PASSWORD\" }")
+        .absent("no secrets")
+        .why("A secret itself never stands in a spec, an artifact, a plan or a log. Use it elsewhere as `secret:NAME`.")
+        .reaches(&[Checks, Compose, Up]),
+    key("secrets.*", "Where one secret is kept: in a variable of the environment, or in a file.", "env:PG_PASSWORD")
+        .reaches(&[Compose, Up]),
+    key("load", "The load that the system is planned for.", "{ users: 5M, online: 800k }")
+        .derived("a small system: each key has its own default")
+        .why("Capacity, hot keys and bucket widths follow from it; without it there is nothing true to say about them.")
+        .reaches(&[Plan]),
+    key("defaults", "Values that many parts share.", "{ service: { replicas: 3 } }").absent("nothing is shared"),
+    key("defaults.service", "What every service has unless it says otherwise.", "{ replicas: 3, stop_within: 30s }")
+        .absent("each key has its own default")
+        .reaches(&[Compose, Consul, Up]),
+    key("defaults.service.replicas", "Instances of each service.", "3").absent("one instance").unit("instances"),
+    key("defaults.service.health", "How each service is asked whether it is well.", "/healthz every 5s")
+        .absent("`/healthz every 5s`"),
+    key("defaults.service.stop_within", "How long each service may take to stop.", "30s").absent("`30s`"),
+    key("defaults.service.restart", "How long to wait before a service that died is started again.", "backoff 200ms..30s")
+        .absent("`backoff 200ms..30s`"),
+    key("gateway", "The API gateway: the way in for REST requests.", "{ kind: nginx, routes: { /api: { to: user } } }")
+        .absent("no gateway")
+        .reaches(&[Nginx, Compose, Diagrams, Up, Sim]),
+    key("realtime", "The Socket.IO layer: the way in for live traffic.", "{ kind: socketio, needs: [messaging, user] }")
+        .absent("no live traffic")
+        .reaches(&[Nginx, Consul, Compose, Diagrams, Up, Sim]),
+    key("registry", "The service registry: who is there, and who may call whom.", "{ kind: consul, servers: 3 }")
+        .absent("no registry; the gateway's members are fixed by the spec")
+        .reaches(&[Consul, Nginx, Compose, Diagrams, Up]),
+    key("services", "The services, by name.", "{ user: { port: 9300 } }")
+        .absent("no services")
+        .reaches(&[Nginx, Consul, Compose, Diagrams, Up, Sim]),
+    key("stores", "The stores, by name: databases, logs, caches, indexes, buckets.", "{ cache: { kind: redis, embedded: true } }")
+        .absent("no stores")
+        .reaches(&[Compose, Diagrams, Plan, Up, Sim]),
+    key("sim", "How the simulator attacks the system, and which promises it checks.", "{ duration: 60s }")
+        .absent("a short simulation without faults")
+        .reaches(&[Sim]),
+    key("policies", "Rules of your own that the system must keep.", "[{ id: spread, check: every store.replicas >= 2 }]")
+        .absent("no rules beyond archgen's own")
+        .reaches(&[Checks]),
+    key("environments", "Overlays by environment: what differs in development, in production, in a simulation.", "{ dev: env/dev.yaml }")
+        .absent("no environments")
+        .why("The base describes the real system; `--env NAME` merges one overlay into it.")
+        .reaches(&[Checks, Up, Sim]),
+    key("environments.*", "The overlay's file, in the spec's folder or below it.", "env/dev.yaml")
+        .why("Mappings merge key by key, lists whose items have an `id` merge by it, all else replaces; `!unset`, `!replace` and `!add` say what is meant."),
+];

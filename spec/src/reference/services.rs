@@ -1,0 +1,61 @@
+//! `services`.
+
+use super::entry::Part::{Checks, Compose, Consul, Diagrams, Nginx, Sim, Up};
+use super::entry::{Entry, key};
+
+pub(super) static ENTRIES: &[Entry] = &[
+    key("services.*", "One service.", "{ port: 9300, needs: [users.accounts] }").reaches(&[Nginx, Consul, Compose, Diagrams, Up, Sim]),
+    key("services.*.kind", "The program: one of archgen's own, or `process` for yours.", "process")
+        .derived("the service's name, where that is a kind")
+        .reaches(&[Compose, Up]),
+    key("services.*.port", "The port of each instance.", "9300").required().reaches(&[Checks, Nginx, Consul, Compose, Up]),
+    key("services.*.replicas", "Instances.", "3")
+        .value("1", "one instance")
+        .unit("instances")
+        .why("`defaults.service.replicas` applies first.")
+        .reaches(&[Nginx, Consul, Compose, Diagrams, Up, Sim]),
+    key("services.*.needs", "What it calls or reads: services, stores, or one dataset as `store.dataset`.", "[users.accounts, cache]")
+        .absent("nothing")
+        .why("Start order, Consul intentions, Compose dependencies and diagrams follow from it, so that none of them is written by hand.")
+        .reaches(&[Checks, Consul, Compose, Diagrams, Up]),
+    key("services.*.publishes", "Topics that it writes, as `store.topic`.", "[events.message]")
+        .absent("none")
+        .reaches(&[Checks, Consul, Compose, Diagrams, Up]),
+    key("services.*.consumes", "Topics that it reads, as `store.topic`.", "[events.message]")
+        .absent("none")
+        .reaches(&[Checks, Consul, Compose, Diagrams, Up]),
+    key("services.*.health", "How it is asked whether it is well: the path, and how often.", "/healthz every 5s")
+        .value("/healthz every 5s", "what archgen's services answer")
+        .why("`defaults.service.health` applies first.")
+        .reaches(&[Consul, Compose, Up]),
+    key("services.*.stop_within", "How long it may take to stop before it is killed.", "30s")
+        .value("30s", "time to drain")
+        .why("`defaults.service.stop_within` applies first.")
+        .reaches(&[Compose, Up]),
+    key("services.*.restart", "How long to wait before it is started again after it died: from the first time to every later one.", "backoff 200ms..30s")
+        .value("backoff 200ms..30s", "quick at first, then patient")
+        .why("`defaults.service.restart` applies first.")
+        .reaches(&[Up]),
+    key("services.*.shards", "Messaging: parts into which channels fall; each has one owner at a time.", "64")
+        .value("64", "room for 64 owners")
+        .unit("shards")
+        .why("At most so many instances share the work; the number cannot change while data stand.")
+        .reaches(&[Up, Sim]),
+    key("services.*.lease", "Messaging: how long an instance owns a shard without renewing that.", "2s")
+        .value("2s", "how long a dead owner blocks its shards")
+        .why("Shorter heals faster after a crash and suffers more from a slow network.")
+        .reaches(&[Up, Sim]),
+    key("services.*.password_memory", "User: memory that one password hash takes (Argon2id).", "19MiB")
+        .value("19MiB", "the least that OWASP advises for Argon2id")
+        .why("It makes guessing expensive. Simulations lower it, because they hash often.")
+        .reaches(&[Up, Sim]),
+    key("services.*.push", "Notification: push transports.", "[fcm, webpush]").absent("none").reaches(&[]),
+    key("services.*.email", "Notification: email transport.", "smtp").absent("none").reaches(&[]),
+    key("services.*.command", "Process: the program and its arguments; `${port}` is the instance's port.", "[./billing, --port, \"${port}\"]")
+        .required()
+        .reaches(&[Compose, Up]),
+    key("services.*.environment", "Process: extra environment variables.", "{ PGPASSWORD: secret:pg }")
+        .absent("none")
+        .reaches(&[Compose, Up]),
+    key("services.*.environment.*", "One variable: text, or a reference to a secret.", "secret:pg").reaches(&[Compose, Up]),
+];

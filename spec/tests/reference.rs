@@ -1,0 +1,46 @@
+//! The reference against what it describes: defaults as `lower` applies them.
+#![expect(clippy::unwrap_used, reason = "a test whose example cannot be read must fail")]
+
+use std::path::Path;
+
+use archgen_spec::reference::{Default, language};
+use archgen_spec::{Loaded, OriginSource, ReadError, load};
+
+fn example(spec: &str, environment: Option<&str>) -> Loaded {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(spec);
+    let folder = path.parent().unwrap().to_owned();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = |relative: &str| std::fs::read_to_string(folder.join(relative)).map_err(|_| ReadError::Missing);
+    load(spec, text, environment, &read, &|_| None)
+}
+
+#[test]
+fn defaults_are_documented_as_they_are_applied() {
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for (spec, environment) in
+        [("slack/topology.yaml", None), ("slack/topology.yaml", Some("dev")), ("minimal/topology.yaml", None)]
+    {
+        let loaded = example(spec, environment);
+        for (path, origin) in loaded.origins.iter() {
+            let OriginSource::Default(reason) = &origin.source else { continue };
+            let key = language().split(path).and_then(|names| language().at(&names));
+            let Some(key) = key else {
+                wrong.push(format!("{path}: a default of no key"));
+                continue;
+            };
+            compared += 1;
+            match key.entry.default {
+                Default::Value(shown, why) if shown == origin.value && why == *reason => {}
+                Default::Derived(_) => {}
+                documented => {
+                    wrong.push(format!("{path}: `{}` ({reason}), documented as {documented:?}", origin.value))
+                }
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 50, "only {compared} defaults were compared");
+}
