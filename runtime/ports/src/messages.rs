@@ -3,6 +3,8 @@
 //! Promise: an append is atomic with its deduplication keys and durable when it returns; an append under an epoch older than
 //! the newest granted for the shard is never applied; `seq` is dense per channel.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,8 +41,36 @@ pub struct NewEntry {
     pub client_msg_id: Option<String>,
     /// The entry's own fields (`body`, `files`, `mentions`, `thread`, …).
     pub data: Value,
+    /// What it adds to the channel's counts.
+    pub adds: Counts,
+    /// A name under which the channel's entries are also found, in order of `seq`: a thread, the pins.
+    pub index: Option<String>,
     /// The earlier entry whose current content this one replaces (edit, delete), with that content.
     pub revises: Option<Revision>,
+}
+
+/// Running totals of a channel, so that what is unread is a difference of two numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Messages of the channel itself (a reply in a thread is none, unless it was also sent to the channel).
+    pub messages: u64,
+    /// Those that mention everyone.
+    pub everyone: u64,
+}
+
+impl Counts {
+    /// Both, added up.
+    pub fn plus(self, more: Self) -> Self {
+        Self { messages: self.messages + more.messages, everyone: self.everyone + more.everyone }
+    }
+
+    /// How much these exceed earlier ones.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(earlier.messages),
+            everyone: self.everyone.saturating_sub(earlier.everyone),
+        }
+    }
 }
 
 /// New current content of an earlier entry.
@@ -69,6 +99,8 @@ pub struct LogEntry {
     pub client_msg_id: Option<String>,
     /// Current content (after revisions).
     pub data: Value,
+    /// The channel's counts up to and including this entry.
+    pub counts: Counts,
     /// Sequence number of the newest revision; 0 for none.
     pub revised_by: u64,
     /// Whether a revision deleted it (its `data` is then null).
@@ -132,14 +164,32 @@ pub struct Unpublished {
     pub head: u64,
 }
 
-/// How far a user has read a channel.
+/// The end of a channel's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Place of the newest entry.
+    pub position: Position,
+    /// Its counts.
+    pub counts: Counts,
+    /// Last published `seq`.
+    pub published: u64,
+}
+
+/// How far a reader has read a channel. A reader is a user, or a user on one device: whatever the caller names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadState {
     /// Channel.
     pub channel: ChannelId,
     /// Last `seq` read.
     pub seq: u64,
+    /// The channel's counts at that place.
+    pub counts: Counts,
+    /// Later entries that mention the reader by name, at most [`MENTIONS_MAX`], the oldest ones.
+    pub mentions: BTreeSet<u64>,
 }
+
+/// Unread mentions kept per reader and channel; more are not counted.
+pub const MENTIONS_MAX: usize = 1_000;
 
 /// Which part of a log to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,11 +243,30 @@ pub trait Messages: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn read(&self, channel: &ChannelId, range: Range, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
 
-    /// The newest place of each channel; absent channels are left out.
+    /// Entries that were appended under this index, with a greater `seq`, ascending, at most `limit`. Fewer where they are
+    /// large; none only where there are none.
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError>;
+    async fn indexed(
+        &self,
+        channel: &ChannelId,
+        index: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// The entries at these places, as they are asked for; absent ones are left out. At most [`APPEND_ENTRIES_MAX`].
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// The end of each channel's log; absent channels are left out.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError>;
 
     /// The entry of this id.
     ///
@@ -217,15 +286,28 @@ pub trait Messages: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn mark_published(&self, shard: u16, channel: &ChannelId, seq: u64) -> Result<(), StoreError>;
 
-    /// Moves a user's read mark up to `seq`; a lower one is ignored. Returns the mark.
+    /// Moves a reader's mark up to this place, whose counts the caller has read there; a lower one is ignored. Mentions up to
+    /// the mark are forgotten. Returns what stands.
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn set_read(&self, user: &UserId, channel: &ChannelId, seq: u64) -> Result<u64, StoreError>;
+    async fn set_read(
+        &self,
+        reader: &str,
+        channel: &ChannelId,
+        seq: u64,
+        counts: Counts,
+    ) -> Result<ReadState, StoreError>;
 
-    /// A user's read marks.
+    /// Notes that the entry at this place mentions these readers; noting it again, or after it was read, changes nothing.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; it may be noted for some of them.
+    async fn note_mentions(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<(), StoreError>;
+
+    /// A reader's marks.
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn read_states(&self, user: &UserId) -> Result<Vec<ReadState>, StoreError>;
+    async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError>;
 }

@@ -21,7 +21,7 @@ use archgen_ports::{
     accounts::{Accounts, Commit, Expect, Write},
     blobs::{Blobs, Grant},
     conformance,
-    messages::{Append, Appended, Messages, NewEntry},
+    messages::{Append, Appended, Counts, Messages, NewEntry},
 };
 use archgen_spec::sharding::slot_of;
 use archgen_store::{EngineKind, NodeConfig, NodeError, StoreClient, run};
@@ -354,6 +354,8 @@ async fn of_two_appends_at_one_head_one_applies_and_calls_at_once_all_count() {
                 ts: n,
                 client_msg_id: None,
                 data: json!({}),
+                adds: Counts::default(),
+                index: None,
                 revises: None,
             };
             let channel = channel.clone();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Violation, expectation::expect};
 use crate::{
     ChannelId, MessageId, Position, UserId,
-    messages::{Append, Appended, LogEntry, Messages, NewEntry, Range, Revision},
+    messages::{Append, Appended, Counts, LogEntry, Messages, NewEntry, Range, ReadState, Revision},
 };
 
 const DEDUP_MS: u64 = 3_600_000;
@@ -19,6 +19,8 @@ fn entry(id: u64, client_id: Option<&str>) -> NewEntry {
         ts: id,
         client_msg_id: client_id.map(str::to_owned),
         data: json!({"body": format!("body {id}")}),
+        adds: Counts { messages: 1, everyone: 0 },
+        index: None,
         revises: None,
     }
 }
@@ -82,7 +84,9 @@ async fn appends(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: u6
     let stale = port.append(append(shard, channel, epoch, 2, vec![entry(106, None)])).await?;
     expect("a wrong head applies nothing", stale, Appended::HeadMoved { head: 3 })?;
     let heads = port.heads(&[channel.clone(), ChannelId::from("999")]).await?;
-    expect("heads are of channels that have one", heads, vec![(channel.clone(), Position { epoch, seq: 3 })])
+    let ends: Vec<_> = heads.iter().map(|(c, head)| (c.clone(), head.position, head.published)).collect();
+    expect("heads are of channels that have one", ends, vec![(channel.clone(), Position { epoch, seq: 3 }, 0)])?;
+    expect("and tell the counts", heads[0].1.counts, Counts { messages: 3, everyone: 0 })
 }
 
 async fn reads(port: &dyn Messages, channel: &ChannelId) -> Result<(), Violation> {
@@ -91,6 +95,9 @@ async fn reads(port: &dyn Messages, channel: &ChannelId) -> Result<(), Violation
     expect("before, the newest, ascending", seqs(&port.read(channel, Range::Before(3), 1).await?), vec![2])?;
     expect("latest, ascending", seqs(&port.read(channel, Range::Latest, 2).await?), vec![2, 3])?;
     expect("beyond the head is nothing", seqs(&port.read(channel, Range::After(3), 2).await?), Vec::new())?;
+    let counts = port.read(channel, Range::After(1), 1).await?[0].counts;
+    expect("an entry tells the counts at its place", counts, Counts { messages: 2, everyone: 0 })?;
+    expect("chosen places, as asked for", seqs(&port.entries(channel, &[3, 9, 1]).await?), vec![3, 1])?;
     let found = port.by_id(&MessageId::from("102")).await?;
     expect("an id finds its entry", found.map(|(c, e)| (c, e.position.seq)), Some((channel.clone(), 2)))?;
     expect("an unknown id finds none", port.by_id(&MessageId::from("1")).await?.is_none(), true)
@@ -147,11 +154,21 @@ async fn marks(port: &dyn Messages, channel: &ChannelId, shard: u16) -> Result<(
     expect("the mark only rises", waiting.iter().map(|u| u.published).collect(), vec![3])?;
     port.mark_published(shard, channel, 6).await?;
     expect("what is published waits no more", port.unpublished(shard, 10).await?.len(), 0)?;
-    let user = UserId::from("ada");
-    expect("a read mark", port.set_read(&user, channel, 4).await?, 4)?;
-    expect("only rises", port.set_read(&user, channel, 2).await?, 4)?;
-    let states = port.read_states(&user).await?;
-    expect("and is listed", states.iter().map(|s| (s.channel.clone(), s.seq)).collect(), vec![(channel.clone(), 4)])
+    let at = |messages| Counts { messages, everyone: 0 };
+    port.note_mentions(channel, 2, &["ada".to_owned(), "bob".to_owned()]).await?;
+    port.note_mentions(channel, 5, &["ada".to_owned()]).await?;
+    port.note_mentions(channel, 5, &["ada".to_owned()]).await?;
+    let mentions = |state: &ReadState| state.mentions.iter().copied().collect::<Vec<u64>>();
+    let unread = port.read_states("ada").await?;
+    expect("mentions, each once", unread.iter().map(mentions).collect(), vec![vec![2, 5]])?;
+    let read = port.set_read("ada", channel, 4, at(4)).await?;
+    expect("a read mark forgets what is before it", (read.seq, mentions(&read)), (4, vec![5]))?;
+    let read = port.set_read("ada", channel, 2, at(2)).await?;
+    expect("it only rises", (read.seq, read.counts), (4, at(4)))?;
+    port.note_mentions(channel, 3, &["ada".to_owned()]).await?;
+    let states = port.read_states("ada").await?;
+    let states: Vec<_> = states.iter().map(|s| (s.channel.clone(), s.seq, mentions(s))).collect();
+    expect("it is listed, without what is noted late", states, vec![(channel.clone(), 4, vec![5])])
 }
 
 async fn fences(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: u64) -> Result<(), Violation> {
@@ -163,6 +180,12 @@ async fn fences(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: u64
     expect("and wrote nothing", seqs(&port.read(channel, Range::After(6), 9).await?), Vec::new())?;
     let written = port.append(append(shard, channel, newer, 6, vec![entry(110, Some("a"))])).await?;
     expect("deduplication outlives a change of owner", places(written), vec![(1, true)])?;
-    let next = port.append(append(shard, channel, newer, 6, vec![entry(111, None)])).await?;
-    expect("and seq goes on densely", places(next), vec![(7, false)])
+    let reply = NewEntry { adds: Counts::default(), index: Some("thread".to_owned()), ..entry(111, None) };
+    let next = port.append(append(shard, channel, newer, 6, vec![reply, entry(115, None)])).await?;
+    expect("and seq goes on densely", places(next), vec![(7, false), (8, false)])?;
+    expect("an index finds its own", seqs(&port.indexed(channel, "thread", 0, 9).await?), vec![7])?;
+    expect("after a place", seqs(&port.indexed(channel, "thread", 7, 9).await?), Vec::new())?;
+    expect("another index has none", seqs(&port.indexed(channel, "thre", 0, 9).await?), Vec::new())?;
+    let head = port.heads(std::slice::from_ref(channel)).await?[0].1;
+    expect("what adds nothing is not counted", head.counts, Counts { messages: 7, everyone: 0 })
 }

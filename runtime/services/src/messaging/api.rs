@@ -292,22 +292,31 @@ async fn read(
 /// Moves the read mark, never beyond the head.
 pub(super) async fn mark_read(state: &State, user: &UserId, id: &ChannelId, seq: u64) -> Answer<Value> {
     rows(state).opened(id, user).await?;
-    let heads = state.config.messages.heads(std::slice::from_ref(id)).await?;
-    let head = heads.first().map_or(0, |(_, position)| position.seq);
-    let mark = state.config.messages.set_read(user, id, seq.min(head)).await?;
-    Ok(json!({"channel": id, "seq": mark}))
+    let messages = &state.config.messages;
+    // The entry there, or the newest where the mark would be beyond the head.
+    let last = match messages.entries(id, &[seq]).await?.pop() {
+        Some(entry) => Some(entry),
+        None => messages.read(id, Range::Latest, 1).await?.pop(),
+    };
+    let Some(entry) = last.filter(|entry| entry.position.seq <= seq) else {
+        return Ok(json!({"channel": id, "seq": 0}));
+    };
+    let mark = messages.set_read(user.as_str(), id, entry.position.seq, entry.counts).await?;
+    Ok(json!({"channel": id, "seq": mark.seq}))
 }
 
-/// Per channel: entries after the read mark.
+/// Per channel: messages after the read mark.
 async fn unread(Extract(Shared(state)): Extract<Shared>, caller: Caller) -> Answer {
     let ids: Vec<ChannelId> = rows(&state).channels_of(&caller.user).await?.into_iter().map(|c| c.id).collect();
     let heads = state.config.messages.heads(&ids).await?;
-    let marks = state.config.messages.read_states(&caller.user).await?;
+    let marks = state.config.messages.read_states(caller.user.as_str()).await?;
     let items: Vec<Value> = heads
         .iter()
         .map(|(id, head)| {
-            let mark = marks.iter().find(|m| m.channel == *id).map_or(0, |m| m.seq);
-            json!({"channel": id, "unread": head.seq.saturating_sub(mark), "last_read_seq": mark, "head": head})
+            let mark = marks.iter().find(|m| m.channel == *id);
+            let unread = head.counts.since(mark.map(|m| m.counts).unwrap_or_default()).messages;
+            let seq = mark.map_or(0, |m| m.seq);
+            json!({"channel": id, "unread": unread, "last_read_seq": seq, "head": head.position})
         })
         .collect();
     Ok(Json(json!({"items": items, "next": null})))

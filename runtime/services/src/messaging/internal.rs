@@ -145,7 +145,7 @@ async fn log(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call)
     let entries = state.config.messages.read(&call.channel, Range::After(call.after_seq), limit).await?;
     let items: Vec<ChannelEvent> = entries.iter().map(|e| ChannelEvent::new(&call.channel, e)).collect();
     let heads = state.config.messages.heads(std::slice::from_ref(&call.channel)).await?;
-    let head = heads.first().map_or(json!({"epoch": 0, "seq": 0}), |(_, position)| json!(position));
+    let head = heads.first().map_or(json!({"epoch": 0, "seq": 0}), |(_, head)| json!(head.position));
     Ok(Json(json!({"items": items, "head": head})))
 }
 
@@ -160,7 +160,7 @@ async fn heads(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(cal
     }
     let heads = state.config.messages.heads(&call.channels).await?;
     let items: Vec<Value> =
-        heads.iter().map(|(id, p)| json!({"channel": id, "epoch": p.epoch, "seq": p.seq})).collect();
+        heads.iter().map(|(id, h)| json!({"channel": id, "epoch": h.position.epoch, "seq": h.position.seq})).collect();
     Ok(Json(json!({"items": items})))
 }
 

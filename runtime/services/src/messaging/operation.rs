@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archgen_env::http::Problem;
 use archgen_ports::{
     ChannelId, MessageId, UserId,
-    messages::{LogEntry, NewEntry, Revision},
+    messages::{Counts, LogEntry, NewEntry, Revision},
 };
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,9 @@ pub(super) fn entry(state: &State, kind: &str, author: &UserId, data: Value) -> 
         author: author.clone(),
         ts: state.env.wall_ms(),
         client_msg_id: None,
+        adds: Counts { messages: u64::from(kind == CREATED), everyone: 0 },
         data,
+        index: None,
         revises: None,
     }
 }

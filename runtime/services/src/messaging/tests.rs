@@ -142,6 +142,7 @@ fn entry(deleted: bool) -> LogEntry {
         ts: 1,
         client_msg_id: Some("c".to_owned()),
         data: if deleted { json!(null) } else { json!({"body": "hello", "files": [], "mentions": []}) },
+        counts: archgen_ports::messages::Counts::default(),
         revised_by: if deleted { 6 } else { 0 },
         deleted,
     }

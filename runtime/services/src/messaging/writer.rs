@@ -205,7 +205,7 @@ async fn try_append(
             Some(known) => known,
             None => {
                 let heads = state.config.messages.heads(std::slice::from_ref(channel)).await?;
-                heads.first().map_or(0, |(_, position)| position.seq)
+                heads.first().map_or(0, |(_, head)| head.position.seq)
             }
         };
         *head = Some(known);

@@ -1,14 +1,14 @@
 //! The ports on [`StoreClient`]: which call, to which node, and how answers of several nodes are put together.
 
 use archgen_ports::{
-    ChannelId, Envelope, MessageId, Position, StoreError, UserId,
+    ChannelId, Envelope, MessageId, StoreError,
     accounts::{Accounts, Commit, Expect, Row, Write},
     blobs::{BlobInfo, Blobs, Grant},
     cache::Cache,
     documents::{Documents, Put},
     events::{Events, Record},
     index::{Document, Hit, Index, Query},
-    messages::{Append, Appended, Lease, LogEntry, Messages, Range, ReadState, Unpublished},
+    messages::{Append, Appended, Counts, Head, Lease, LogEntry, Messages, Range, ReadState, Unpublished},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -135,14 +135,40 @@ impl Messages for StoreClient {
         self.call(self.node_of_channel(channel), "messages", &call).await
     }
 
-    async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Position)>, StoreError> {
-        let mut heads: Vec<(ChannelId, Position)> = Vec::new();
+    async fn indexed(
+        &self,
+        channel: &ChannelId,
+        index: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError> {
+        let call = MessagesCall::Indexed { channel: channel.clone(), index: index.to_owned(), after_seq, limit };
+        self.call(self.node_of_channel(channel), "messages", &call).await
+    }
+
+    async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
+        let mut found: Vec<LogEntry> = Vec::new();
+        let mut left = seqs;
+        // An answer is bounded in bytes: what did not fit is asked for again.
+        while !left.is_empty() {
+            let call = MessagesCall::Entries { channel: channel.clone(), seqs: left.to_vec() };
+            let some: Vec<LogEntry> = self.call(self.node_of_channel(channel), "messages", &call).await?;
+            let Some(last) = some.last().map(|e| e.position.seq) else { break };
+            let asked = left.iter().position(|seq| *seq == last).map_or(left.len(), |at| at + 1);
+            left = &left[asked..];
+            found.extend(some);
+        }
+        Ok(found)
+    }
+
+    async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
+        let mut heads: Vec<(ChannelId, Head)> = Vec::new();
         for node in 0..self.node_count() {
             let here = channels.iter().filter(|c| self.node_of_channel(c) == node);
             let channels: Vec<ChannelId> = here.cloned().collect();
             if !channels.is_empty() {
                 let call = MessagesCall::Heads { channels };
-                heads.extend(self.call::<_, Vec<(ChannelId, Position)>>(node, "messages", &call).await?);
+                heads.extend(self.call::<_, Vec<(ChannelId, Head)>>(node, "messages", &call).await?);
             }
         }
         Ok(heads)
@@ -167,13 +193,31 @@ impl Messages for StoreClient {
         self.call::<_, Value>(self.node_of_shard(shard), "messages", &call).await.map(|_| ())
     }
 
-    async fn set_read(&self, user: &UserId, channel: &ChannelId, seq: u64) -> Result<u64, StoreError> {
-        let call = MessagesCall::SetRead { user: user.clone(), channel: channel.clone(), seq };
-        self.call(self.node_of(&user.0), "messages", &call).await
+    async fn set_read(
+        &self,
+        reader: &str,
+        channel: &ChannelId,
+        seq: u64,
+        counts: Counts,
+    ) -> Result<ReadState, StoreError> {
+        let call = MessagesCall::SetRead { reader: reader.to_owned(), channel: channel.clone(), seq, counts };
+        self.call(self.node_of(reader), "messages", &call).await
     }
 
-    async fn read_states(&self, user: &UserId) -> Result<Vec<ReadState>, StoreError> {
-        self.call(self.node_of(&user.0), "messages", &MessagesCall::ReadStates { user: user.clone() }).await
+    async fn note_mentions(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<(), StoreError> {
+        for node in 0..self.node_count() {
+            let readers: Vec<String> = readers.iter().filter(|r| self.node_of(r) == node).cloned().collect();
+            if !readers.is_empty() {
+                let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers };
+                self.call::<_, Value>(node, "messages", &call).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError> {
+        let call = MessagesCall::ReadStates { reader: reader.to_owned() };
+        self.call(self.node_of(reader), "messages", &call).await
     }
 }
 
