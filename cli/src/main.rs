@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod logging;
+mod means;
 mod printer;
 mod sibling;
 mod spec_files;

@@ -44,6 +44,9 @@ const ACKED_SHARE_MIN: f64 = 0.8;
 /// [`FleetError`] where the topology cannot be assembled.
 pub fn run(topology: &Arc<Topology>, seed: u64) -> Result<Run, FleetError> {
     let world = World::new(seed);
+    if let Some(store) = topology.stores.iter().find(|s| s.is_real()) {
+        return Err(FleetError::NotSimulated(store.name.clone()));
+    }
     let fleet = hosts(&assembly(topology, seed))?;
     let recorder = Recorder::default();
     let stages = Stages::default();
@@ -82,6 +85,7 @@ fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
             gateway: of(archgen_spec::topology::Component::Gateway).into_iter().next().unwrap_or_default(),
             realtime: of(archgen_spec::topology::Component::Realtime),
         },
+        means: archgen_fleet::Means::default(),
     })
 }
 

@@ -27,13 +27,18 @@ pub fn supervise(state: StateFolder, lock: Lock, mode: Mode, printer: Printer) -
     let env = os::env("supervisor", state.root(), Shutdown::default());
     let key = service_key(&state, &env.entropy("service-key"))?;
     let assembly = fleet.assembly(key)?;
-    let hosts = archgen_fleet::hosts(&assembly).map_err(anyhow::Error::from)?;
-    let units = supervisor::units(&assembly.topology, hosts, &fleet.folder, fleet.in_process)?;
     let runtime = if fleet.in_process {
         tokio::runtime::Builder::new_multi_thread().enable_all().build()
     } else {
         // One thread, and it is the main one: the kernel ties the children's death to the thread that started them.
         tokio::runtime::Builder::new_current_thread().enable_all().build()
     };
-    runtime.context("cannot start the runtime")?.block_on(supervisor::run(state, fleet, units, lock, mode, printer))
+    let runtime = runtime.context("cannot start the runtime")?;
+    // Drivers of real engines start tasks of their own.
+    let entered = runtime.enter();
+    let hosts = archgen_fleet::hosts(&assembly).map_err(anyhow::Error::from)?;
+    let stores = archgen_fleet::real_stores(&assembly, &env).map_err(anyhow::Error::from)?;
+    let units = supervisor::units(&assembly.topology, hosts, stores, &fleet.folder, fleet.in_process)?;
+    drop(entered);
+    runtime.block_on(supervisor::run(state, fleet, units, lock, mode, printer))
 }

@@ -43,8 +43,7 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     if !problems.is_empty() {
         let lines: String = problems.iter().map(|p| format!("\n  {p}")).collect();
         let overlay = spec.environment.as_deref().unwrap_or("none");
-        let hint = "set `embedded: true` there, in the spec or in the overlay of an environment";
-        let message = format!("`{}` cannot run here (environment: {overlay}):{lines}\n{hint}", spec.path);
+        let message = format!("`{}` cannot run here (environment: {overlay}):{lines}", spec.path);
         return Err(Failure::new(exit::UNAVAILABLE, message));
     }
     let state = StateFolder::at(&arguments.state.folder)?;
@@ -59,11 +58,12 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     let key = service_key(&state, &env.entropy("service-key"))?;
     let folder = spec_files::folder(&arguments.spec)?;
     let fleet = FleetFile { spec, folder, addresses, in_process: arguments.in_process };
-    let assembly = fleet.assembly_of(Arc::new(topology), key);
+    let assembly =
+        fleet.assembly_of(Arc::new(topology), key).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     // Whatever cannot be assembled is said now, not by a child later.
     let hosts =
         archgen_fleet::hosts(&assembly).map_err(|e| Failure { status: exit::CONFIGURATION, error: anyhow!(e) })?;
-    supervisor::units(&assembly.topology, hosts, &fleet.folder, fleet.in_process)?;
+    supervisor::units(&assembly.topology, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
     fleet.save(&state)?;
     printer.note(&format!("starting {} hosts of `{}`", fleet.addresses.len(), assembly.topology.name));
     if arguments.detach {

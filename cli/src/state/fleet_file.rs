@@ -11,7 +11,10 @@ use archgen_spec::topology::{Component, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::{StateFolder, files::read_if_there, write_private};
-use crate::spec_files::{self, SpecTexts};
+use crate::{
+    means::means,
+    spec_files::{self, SpecTexts},
+};
 
 /// What `up` decided.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,11 +53,14 @@ impl FleetFile {
     /// # Errors
     /// The spec has errors in this process's environment.
     pub fn assembly(&self, key: ServiceKey) -> anyhow::Result<Arc<Assembly>> {
-        Ok(self.assembly_of(Arc::new(spec_files::reload(&self.spec)?), key))
+        self.assembly_of(Arc::new(spec_files::reload(&self.spec)?), key)
     }
 
     /// The assembly of a topology already loaded.
-    pub fn assembly_of(&self, topology: Arc<Topology>, key: ServiceKey) -> Arc<Assembly> {
+    ///
+    /// # Errors
+    /// A secret is not there.
+    pub fn assembly_of(&self, topology: Arc<Topology>, key: ServiceKey) -> anyhow::Result<Arc<Assembly>> {
         let urls = |component: Component| {
             let instances = topology.component_instances(component);
             instances.iter().filter_map(|i| self.addresses.get(&i.name)).map(url).collect::<Vec<String>>()
@@ -62,7 +68,8 @@ impl FleetFile {
         let gateway = urls(Component::Gateway).into_iter().next().unwrap_or_default();
         let public = PublicUrls { gateway, realtime: urls(Component::Realtime) };
         let addresses = self.addresses.clone();
-        Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, public })
+        let means = means(&topology, &self.folder)?;
+        Ok(Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, public, means }))
     }
 }
 

@@ -53,6 +53,11 @@ pub enum Child {
         /// The task.
         task: Task,
     },
+    /// A server that runs already: it is only looked at.
+    There {
+        /// Ends the looking.
+        shutdown: Shutdown,
+    },
 }
 
 impl Child {
@@ -63,6 +68,7 @@ impl Child {
     pub fn start(unit: &Unit, state: &StateFolder, own: &Path, env: &Env, output: &Output) -> io::Result<Self> {
         match &unit.program {
             Program::Task(host) => Ok(task(host, state, env)),
+            Program::There => Ok(Self::There { shutdown: Shutdown::default() }),
             Program::Own => {
                 let mut command = process::Command::new(own);
                 command.args(["host", &unit.name, "--data"]).arg(state.root());
@@ -81,11 +87,12 @@ impl Child {
         }
     }
 
-    /// Its process id; a task's is the supervisor's.
-    pub fn pid(&self) -> u32 {
+    /// Its process id; a task's is the supervisor's; none where nothing of ours runs.
+    pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::Process { group, .. } => group.as_raw().unsigned_abs(),
-            Self::Task { .. } => getpid().as_raw().unsigned_abs(),
+            Self::Process { group, .. } => Some(group.as_raw().unsigned_abs()),
+            Self::Task { .. } => Some(getpid().as_raw().unsigned_abs()),
+            Self::There { .. } => None,
         }
     }
 
@@ -94,7 +101,7 @@ impl Child {
         match self {
             // It may have ended in between.
             Self::Process { group, .. } => drop(killpg(*group, Signal::SIGTERM)),
-            Self::Task { shutdown, .. } => shutdown.trigger("stop ordered"),
+            Self::Task { shutdown, .. } | Self::There { shutdown } => shutdown.trigger("stop ordered"),
         }
     }
 
@@ -103,6 +110,7 @@ impl Child {
         match self {
             Self::Process { group, .. } => drop(killpg(*group, Signal::SIGKILL)),
             Self::Task { task, .. } => task.abort(),
+            Self::There { shutdown } => shutdown.trigger("stop ordered"),
         }
     }
 
@@ -125,6 +133,10 @@ impl Child {
                 }
                 Err(_) => Ended { how: "was ended or panicked".to_owned(), for_good: false },
             },
+            Self::There { shutdown } => {
+                shutdown.triggered().await;
+                Ended { how: "is no longer looked at".to_owned(), for_good: false }
+            }
         }
     }
 }

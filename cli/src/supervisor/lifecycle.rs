@@ -12,6 +12,7 @@ use super::{
     child::{Child, Ended},
     floor::{Floor, Order},
     output::Output,
+    program::Readiness,
     unit::Unit,
 };
 use crate::state::ProcessRecord;
@@ -149,16 +150,16 @@ async fn run(unit: &Unit, floor: &Floor) -> Over {
     };
     let pid = child.pid();
     if matches!(child, Child::Process { .. }) {
-        floor.record(&unit.name, Some(pid));
+        floor.record(&unit.name, pid);
     }
-    floor.board.set(&unit.name, HostState::Starting, Some(pid), "");
-    let mut watch = Watch { since: Instant::now(), ready_since: None, misses: 0, called_unhealthy: false };
+    floor.board.set(&unit.name, HostState::Starting, pid, "");
+    let mut watch = Watch::new(pid);
     let over = tokio::select! {
         biased;
         ended = child.wait() => Over::Ended(ended, watch.ready_since.map(|since| since.elapsed())),
         () = floor.ordered(Order::Stop) => Over::Stopped,
         () = floor.restart_of(&unit.name) => Over::Restart,
-        () = watch.looks(unit, floor, pid) => Over::Restart,
+        hopeless = watch.looks(unit, floor) => Over::Ended(hopeless, None),
     };
     match over {
         Over::Stopped => {
@@ -173,10 +174,11 @@ async fn run(unit: &Unit, floor: &Floor) -> Over {
             stop(unit, floor, &mut child).await;
         }
         Over::Restart => {
-            floor.board.set(&unit.name, HostState::Restarting, Some(pid), "as ordered");
+            floor.board.set(&unit.name, HostState::Restarting, pid, "as ordered");
             stop(unit, floor, &mut child).await;
         }
-        Over::Ended(..) => {}
+        // Also where only the looking ended: the process goes with it.
+        Over::Ended(..) => child.kill(),
     }
     floor.record(&unit.name, None);
     over
@@ -198,26 +200,40 @@ async fn stop(unit: &Unit, floor: &Floor, child: &mut Child) {
     }
 }
 
-/// Looks at a running host, from outside: what it answers on its readiness path.
+/// Looks at a running host, from outside.
 struct Watch {
+    pid: Option<u32>,
     since: Instant,
     ready_since: Option<Instant>,
     misses: u32,
     called_unhealthy: bool,
 }
 
+/// What one look found.
+enum Look {
+    Ready,
+    /// Not, for this reason.
+    NotYet(String),
+    /// Not, and it will not come by waiting.
+    Never(String),
+}
+
 impl Watch {
-    /// Looks again and again; never returns.
-    async fn looks(&mut self, unit: &Unit, floor: &Floor, pid: u32) {
+    fn new(pid: Option<u32>) -> Self {
+        Self { pid, since: Instant::now(), ready_since: None, misses: 0, called_unhealthy: false }
+    }
+
+    /// Looks again and again; ends where there is no hope that it was ever ready.
+    async fn looks(&mut self, unit: &Unit, floor: &Floor) -> Ended {
         loop {
             let next = Instant::now() + self.pause();
-            let answer = floor.client.get(&unit.address, &unit.ready_path, HeaderMap::new()).await;
-            let (ready, note) = match answer {
-                Ok(reply) if reply.status.is_success() => (true, String::new()),
-                Ok(reply) => (false, format!("{} answers {}", unit.ready_path, reply.status.as_u16())),
-                Err(_) => (false, format!("no answer on {}", unit.address)),
+            let (ready, note) = match look(unit, floor).await {
+                Look::Ready => (true, String::new()),
+                Look::NotYet(note) => (false, note),
+                Look::Never(how) if self.ready_since.is_none() => return Ended { how, for_good: true },
+                Look::Never(note) => (false, note),
             };
-            self.judge(unit, floor, pid, ready, &note);
+            self.judge(unit, floor, ready, &note);
             sleep_until(next).await;
         }
     }
@@ -230,13 +246,13 @@ impl Watch {
         }
     }
 
-    fn judge(&mut self, unit: &Unit, floor: &Floor, pid: u32, ready: bool, note: &str) {
+    fn judge(&mut self, unit: &Unit, floor: &Floor, ready: bool, note: &str) {
         if ready {
             self.misses = 0;
             if self.ready_since.is_none() || self.called_unhealthy {
                 self.ready_since.get_or_insert_with(Instant::now);
                 self.called_unhealthy = false;
-                floor.board.set(&unit.name, HostState::Ready, Some(pid), "");
+                floor.board.set(&unit.name, HostState::Ready, self.pid, "");
             }
             return;
         }
@@ -247,8 +263,32 @@ impl Watch {
         };
         if late && !self.called_unhealthy {
             self.called_unhealthy = true;
-            floor.board.set(&unit.name, HostState::Unhealthy, Some(pid), note);
+            floor.board.set(&unit.name, HostState::Unhealthy, self.pid, note);
         }
+    }
+}
+
+/// One look at a host: what it answers on its readiness path, or how the real engine does.
+async fn look(unit: &Unit, floor: &Floor) -> Look {
+    let path = match &unit.ready {
+        Readiness::Path(path) => path,
+        Readiness::Store(store) => {
+            return match store.look().await {
+                Ok(_) => Look::Ready,
+                Err(fault) if fault.kind.is_lasting() => Look::Never(fault.to_string()),
+                Err(fault) => Look::NotYet(fault.to_string()),
+            };
+        }
+    };
+    match floor.client.get(&unit.address, path, HeaderMap::new()).await {
+        Ok(reply) if reply.status.is_success() => Look::Ready,
+        Ok(reply) => {
+            let said = String::from_utf8_lossy(&reply.body);
+            let said = said.lines().next().filter(|line| !line.is_empty());
+            let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+            Look::NotYet(format!("{path} answers {}{said}", reply.status.as_u16()))
+        }
+        Err(_) => Look::NotYet(format!("no answer on {}", unit.address)),
     }
 }
 

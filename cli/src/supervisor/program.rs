@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use archgen_fleet::Host;
+use archgen_fleet::{Host, RealStore};
 
 /// What to start for a host.
 #[derive(Debug, Clone)]
@@ -13,6 +13,17 @@ pub enum Program {
     Task(Box<Host>),
     /// A program of the user's own.
     Command(Command),
+    /// Nothing: a server that runs already.
+    There,
+}
+
+/// How it is seen that a host is ready.
+#[derive(Debug, Clone)]
+pub enum Readiness {
+    /// It answers 200 on this path.
+    Path(String),
+    /// The real engine is there, with its schema.
+    Store(RealStore),
 }
 
 /// A program of the user's own.

@@ -1,13 +1,14 @@
 //! From the hosts of a fleet to what the supervisor must know of each; and what cannot run, said before anything starts.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use archgen_env::net::Address;
-use archgen_fleet::Host;
-use archgen_spec::topology::{Component, SecretSource, Service, ServiceKind, Topology};
+use archgen_fleet::{Host, RealStore};
+use archgen_spec::topology::{Component, Service, ServiceKind, Topology};
 
-use super::program::{Command, Program};
+use super::program::{Command, Program, Readiness};
+use crate::means;
 
 /// Grace between SIGTERM and SIGKILL of hosts for which the spec does not say.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -29,8 +30,8 @@ pub struct Unit {
     pub needed_by: Vec<String>,
     /// What it runs.
     pub program: Program,
-    /// Path that answers 200 when it is ready.
-    pub ready_path: String,
+    /// How it is seen that it is ready.
+    pub ready: Readiness,
     /// Grace between SIGTERM and SIGKILL.
     pub stop_within: Duration,
     /// Least and most wait before a restart.
@@ -41,37 +42,54 @@ pub struct Unit {
 ///
 /// # Errors
 /// A secret that a program of the user's needs is not there.
-pub fn units(topology: &Topology, hosts: Vec<Host>, folder: &Path, in_process: bool) -> anyhow::Result<Vec<Unit>> {
+pub fn units(
+    topology: &Topology,
+    hosts: Vec<Host>,
+    stores: Vec<RealStore>,
+    folder: &Path,
+    in_process: bool,
+) -> anyhow::Result<Vec<Unit>> {
     let needs: Vec<(String, Vec<String>)> = hosts.iter().map(|h| (h.name().to_owned(), h.needs().to_vec())).collect();
     let needed_by = |name: &str| -> Vec<String> {
         needs.iter().filter(|(_, n)| n.iter().any(|n| n == name)).map(|(host, _)| host.clone()).collect()
     };
-    hosts
-        .into_iter()
-        .map(|host| {
-            let service = match host.instance().component {
-                Component::Service(id) => Some(topology.service(id)),
-                _ => None,
-            };
-            let command = service.map(|s| command(topology, s, &host, folder)).transpose()?.flatten();
-            let own = if in_process { Program::Task(Box::new(host.clone())) } else { Program::Own };
-            let ready_path = match (&command, service) {
-                (Some(_), Some(service)) => service.health.path.clone(),
-                _ => "/readyz".to_owned(),
-            };
-            Ok(Unit {
-                name: host.name().to_owned(),
-                kind: host.kind(),
-                address: host.address().clone(),
-                needs: host.needs().to_vec(),
-                needed_by: needed_by(host.name()),
-                program: command.map_or(own, Program::Command),
-                ready_path,
-                stop_within: service.map_or(STOP_WITHIN, |s| s.stop_within),
-                restart: service.map_or(RESTART, |s| s.restart),
-            })
+    let stores = stores.into_iter().map(|store| {
+        Ok(Unit {
+            name: store.name.clone(),
+            kind: format!("{} server", store.kind.name()),
+            address: store.address.clone(),
+            needs: Vec::new(),
+            needed_by: needed_by(&store.name),
+            program: Program::There,
+            ready: Readiness::Store(store),
+            stop_within: STOP_WITHIN,
+            restart: RESTART,
         })
-        .collect()
+    });
+    let hosts = hosts.iter().map(|host| {
+        let service = match host.instance().component {
+            Component::Service(id) => Some(topology.service(id)),
+            _ => None,
+        };
+        let command = service.map(|s| command(topology, s, host, folder)).transpose()?.flatten();
+        let own = if in_process { Program::Task(Box::new(host.clone())) } else { Program::Own };
+        let ready_path = match (&command, service) {
+            (Some(_), Some(service)) => service.health.path.clone(),
+            _ => "/readyz".to_owned(),
+        };
+        Ok(Unit {
+            name: host.name().to_owned(),
+            kind: host.kind(),
+            address: host.address().clone(),
+            needs: host.needs().to_vec(),
+            needed_by: needed_by(host.name()),
+            program: command.map_or(own, Program::Command),
+            ready: Readiness::Path(ready_path),
+            stop_within: service.map_or(STOP_WITHIN, |s| s.stop_within),
+            restart: service.map_or(RESTART, |s| s.restart),
+        })
+    });
+    stores.chain(hosts).collect()
 }
 
 fn command(topology: &Topology, service: &Service, host: &Host, folder: &Path) -> anyhow::Result<Option<Command>> {
@@ -81,26 +99,13 @@ fn command(topology: &Topology, service: &Service, host: &Host, folder: &Path) -
     let mut variables = vec![("PORT".to_owned(), port.clone())];
     for (name, value) in environment {
         let value = match value.strip_prefix("secret:") {
-            Some(secret) => reveal(topology, secret, folder)
+            Some(secret) => means::reveal(topology, secret, folder)
                 .with_context(|| format!("`{}` needs the secret `{secret}`", service.name))?,
             None => value.replace("${port}", &port),
         };
         variables.push((name.clone(), value));
     }
     Ok(Some(Command { words, variables, folder: folder.to_owned() }))
-}
-
-fn reveal(topology: &Topology, name: &str, folder: &Path) -> anyhow::Result<String> {
-    match topology.secrets.get(name) {
-        Some(SecretSource::Environment(variable)) => {
-            std::env::var(variable).with_context(|| format!("the variable `{variable}` is not set"))
-        }
-        Some(SecretSource::File(path)) => {
-            let text = fs::read_to_string(folder.join(path)).with_context(|| format!("cannot read `{path}`"))?;
-            Ok(text.trim_end_matches(['\n', '\r']).to_owned())
-        }
-        None => bail!("the spec declares no such secret"),
-    }
 }
 
 /// What of this topology cannot run on this machine, one line each; empty where all of it can.
@@ -110,7 +115,16 @@ pub fn preflight(topology: &Topology) -> Vec<String> {
         problems.push(format!("registry: this build does not run Consul ({} servers)", registry.servers));
     }
     for store in topology.stores.iter().filter(|s| !s.embedded) {
-        problems.push(format!("stores.{}: this build drives no {}", store.name, store.kind.name()));
+        let (name, kind) = (&store.name, store.kind.name());
+        if !store.is_real() {
+            problems.push(format!(
+                "stores.{name}: nothing to run on; say `embedded: true`, `endpoint: host:port` or `managed: true`"
+            ));
+        } else if !archgen_fleet::drives(store.kind) {
+            problems.push(format!(
+                "stores.{name}: this build has no {kind} driver; `cargo build --release --features {kind}` builds one with it (`real` for all)"
+            ));
+        }
     }
     if let Some(gateway) = &topology.gateway {
         if !gateway.embedded {

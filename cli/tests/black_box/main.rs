@@ -7,4 +7,5 @@
 
 mod fleet;
 mod program;
+mod real_stores;
 mod specs;

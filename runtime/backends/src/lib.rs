@@ -1,7 +1,18 @@
-//! Real engines behind the ports. Here now: [`consul`], the registry port over Consul's HTTP API. It needs no driver, so no
-//! feature guards it, and archgen's own registry host answers the same calls.
+//! Real engines behind the ports.
 //!
-//! PostgreSQL, Cassandra, MongoDB, Redis, Kafka, Elasticsearch and S3 have no implementation here yet; a topology that asks
-//! for one of them unembedded is refused where the fleet is assembled.
+//! A driver is built in by the cargo feature of its engine; without it [`connect`] says so. Nothing outside this crate asks which
+//! features there are. [`consul`] needs no driver, so no feature guards it, and archgen's own registry host answers the same
+//! calls.
 
+mod backend;
 pub mod consul;
+mod factory;
+mod fault;
+mod guard;
+mod target;
+
+pub use backend::{Backend, PortSet, Server};
+pub use factory::{NotBuilt, connect, is_built};
+pub use fault::{Fault, FaultKind};
+pub use guard::{Failure, Guard, Metrics};
+pub use target::{Credentials, Dataset, Engine, Schema, Secret, Target, Tls};

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use archgen_backends::NotBuilt;
 use archgen_env::net::Address;
 use archgen_ports::ServiceKey;
-use archgen_spec::topology::{ServiceKind, Topology};
+use archgen_spec::topology::{Component, Instance, ServiceKind, Topology};
 use archgen_store::EngineKind;
 
-use crate::Host;
+use crate::{Host, Means};
 
 /// Host name to the address where it listens and is called.
 pub type Addresses = BTreeMap<String, Address>;
@@ -34,6 +35,8 @@ pub struct Assembly {
     pub engine: EngineKind,
     /// Public URLs.
     pub public: PublicUrls,
+    /// Secrets and schemas of real stores.
+    pub means: Means,
 }
 
 impl Assembly {
@@ -74,8 +77,26 @@ pub enum FleetError {
         kind: &'static str,
     },
     /// A component is declared with an engine that this build does not run.
-    #[error("`{0}` is not embedded, and this build drives no {1}: set `embedded: true` in the environment's overlay")]
+    #[error(
+        "`{0}` ({1}) has nothing to run on: say `embedded: true`, `endpoint: host:port` or `managed: true` in the environment's overlay"
+    )]
     NotEmbedded(String, &'static str),
+    /// A simulation reaches no real engine.
+    #[error(
+        "store `{0}` is on a real engine, which no simulation reaches: simulate an environment where it is embedded"
+    )]
+    NotSimulated(String),
+    /// The driver of a store's engine is not in this build.
+    #[error(transparent)]
+    NotBuilt(#[from] NotBuilt),
+    /// A secret that a store names was not given.
+    #[error("store `{store}` names the secret `{secret}`, which this process was not given")]
+    NoSecret {
+        /// The store.
+        store: String,
+        /// The secret's name.
+        secret: String,
+    },
     /// A host ended with an error.
     #[error("host `{host}` ended: {reason}")]
     Ended {
@@ -91,5 +112,8 @@ pub enum FleetError {
 /// # Errors
 /// See [`FleetError`]: every host is checked before any is returned.
 pub fn hosts(assembly: &Arc<Assembly>) -> Result<Vec<Host>, FleetError> {
-    assembly.topology.instances().into_iter().map(|instance| Host::new(assembly, instance)).collect()
+    let topology = &assembly.topology;
+    // A server of a real engine is no host of ours, also where `archgen up` starts it.
+    let ours = |i: &Instance| !matches!(i.component, Component::Store(id) if topology.store(id).is_real());
+    topology.instances().into_iter().filter(ours).map(|instance| Host::new(assembly, instance)).collect()
 }

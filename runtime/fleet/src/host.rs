@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archgen_env::{Env, net::Address};
 use archgen_spec::topology::{Component, Instance};
 
-use crate::{Assembly, FleetError, start};
+use crate::{Assembly, FleetError, real::unit_name, start};
 
 /// One host of the fleet. Starting it twice starts it anew: all state is in its `Env`'s disk.
 #[derive(Debug, Clone)]
@@ -25,7 +25,11 @@ impl Host {
             .ok_or_else(|| FleetError::NoAddress(instance.name.clone()))?;
         let topology = &assembly.topology;
         let needed = topology.component_needs(instance.component);
-        let needs = needed.into_iter().flat_map(|c| topology.component_instances(c)).map(|i| i.name).collect();
+        let names = |component: Component| match component {
+            Component::Store(id) if topology.store(id).is_real() => vec![unit_name(topology, id)],
+            other => topology.component_instances(other).into_iter().map(|i| i.name).collect(),
+        };
+        let needs = needed.into_iter().flat_map(names).collect();
         Ok(Self { assembly: assembly.clone(), instance, address, needs })
     }
 
@@ -52,7 +56,7 @@ impl Host {
         &self.address
     }
 
-    /// Hosts that should be ready before it starts.
+    /// Hosts and real stores that should be ready before it starts.
     pub fn needs(&self) -> &[String] {
         &self.needs
     }

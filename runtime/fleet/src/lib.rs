@@ -5,9 +5,12 @@
 
 mod assembly;
 mod host;
+mod real;
 mod start;
 mod wiring;
 
+pub use archgen_backends::{Fault, FaultKind, Secret, Server};
 pub use archgen_store::EngineKind;
 pub use assembly::{Addresses, Assembly, FleetError, PublicUrls, hosts};
 pub use host::Host;
+pub use real::{Means, RealStore, drives, real_stores};

@@ -103,7 +103,7 @@ async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
         name: topology.name.clone(),
         gateway: declared.clone(),
         services,
-        cache: wiring.any_cache()?,
+        cache: wiring.any_cache(&context)?,
         verifier: Some(verifier(wiring, &context)?),
         realtime: wiring.assembly.public.realtime.clone(),
         server: ServerLimits::default(),
@@ -154,7 +154,7 @@ async fn run_service(wiring: &Wiring<'_>, service: &Service) -> Result<(), Fleet
 
 async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
-    let ports = wiring.ports(service)?;
+    let ports = wiring.ports(&context, service)?;
     let config = messaging::Config {
         messages: ports.messages()?,
         accounts: ports.accounts()?,
@@ -171,7 +171,7 @@ async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), Fle
 
 async fn run_user(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
-    let ports = wiring.ports(service)?;
+    let ports = wiring.ports(&context, service)?;
     let topology = &wiring.assembly.topology;
     let public_url = wiring.assembly.public.gateway.clone();
     let config = user::Config {
@@ -190,7 +190,7 @@ async fn run_user(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetErr
 
 async fn run_file(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
-    let ports = wiring.ports(service)?;
+    let ports = wiring.ports(&context, service)?;
     let bucket = service.needs.iter().find_map(|need| match need {
         archgen_spec::topology::Need::Dataset(d) if wiring.is_kind(d.store, StoreKind::S3) => Some(wiring.dataset(*d)),
         _ => None,
@@ -213,7 +213,7 @@ async fn run_file(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetErr
 
 async fn run_notification(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
-    let ports = wiring.ports(service)?;
+    let ports = wiring.ports(&context, service)?;
     let config = notification::Config {
         documents: ports.documents()?,
         events: ports.events()?,
@@ -226,7 +226,7 @@ async fn run_notification(wiring: &Wiring<'_>, service: &Service) -> Result<(), 
 
 async fn run_search(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
-    let ports = wiring.ports(service)?;
+    let ports = wiring.ports(&context, service)?;
     let config = search::Config {
         index: ports.index()?,
         events: ports.events()?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archgen_backends::consul::ConsulRegistry;
+use archgen_backends::{Metrics, PortSet, consul::ConsulRegistry};
 use archgen_env::{Env, net::Address};
 use archgen_ports::{
     accounts::Accounts, blobs::Blobs, cache::Cache, documents::Documents, events::Events, index::Index,
@@ -12,7 +12,10 @@ use archgen_services::host::{HostContext, Peer, Peers};
 use archgen_spec::topology::{Component, DatasetRef, Instance, Service, ServiceId, ServiceKind, StoreId, StoreKind};
 use archgen_store::StoreClient;
 
-use crate::{Assembly, FleetError};
+use crate::{
+    Assembly, FleetError,
+    real::{open, watch},
+};
 
 /// Everything one host is wired from.
 pub(crate) struct Wiring<'a> {
@@ -94,40 +97,75 @@ impl Wiring<'_> {
         declared.then(|| self.peers(context, Component::Realtime)).transpose()
     }
 
-    fn client(&self, id: StoreId) -> Result<Arc<StoreClient>, FleetError> {
+    /// The ports of a store: archgen's own node behind all of them, or the real engine behind those that it serves.
+    fn port_set(&self, context: &HostContext, metrics: &Metrics, id: StoreId) -> Result<PortSet, FleetError> {
         let store = self.assembly.topology.store(id);
+        if store.is_real() {
+            let backend = open(self.assembly, id, &self.env, metrics.clone())?;
+            // The loss of a cache costs latency only: nobody is unready for it.
+            if store.kind != StoreKind::Redis {
+                watch(context, backend.clone());
+            }
+            return Ok(backend.ports());
+        }
         if !store.embedded {
             return Err(FleetError::NotEmbedded(store.name.clone(), store.kind.name()));
         }
         let nodes = self.addresses(Component::Store(id))?;
-        Ok(Arc::new(StoreClient::new(&self.env, nodes, self.assembly.key.clone(), self.assembly.shards())))
-    }
-
-    /// The store of this kind among these, where there is one.
-    fn find(&self, stores: &[StoreId], kind: StoreKind) -> Result<Option<Arc<StoreClient>>, FleetError> {
-        let found = stores.iter().find(|id| self.assembly.topology.store(**id).kind == kind);
-        found.map(|id| self.client(*id)).transpose()
-    }
-
-    /// The ports of a service, by the stores that it names.
-    pub(crate) fn ports(&self, service: &Service) -> Result<Ports, FleetError> {
-        let stores = service.stores();
-        Ok(Ports {
-            service: service.name.clone(),
-            accounts: self.find(&stores, StoreKind::Postgres)?,
-            messages: self.find(&stores, StoreKind::Cassandra)?,
-            documents: self.find(&stores, StoreKind::Mongodb)?,
-            cache: self.find(&stores, StoreKind::Redis)?,
-            events: self.find(&stores, StoreKind::Kafka)?,
-            index: self.find(&stores, StoreKind::Elasticsearch)?,
-            blobs: self.find(&stores, StoreKind::S3)?,
+        let key = self.assembly.key.clone();
+        let client = Arc::new(StoreClient::new(&self.env, nodes, key, self.assembly.shards()));
+        Ok(match store.kind {
+            StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
+            StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },
+            StoreKind::Mongodb => PortSet { documents: Some(client), ..PortSet::default() },
+            StoreKind::Redis => PortSet { cache: Some(client), ..PortSet::default() },
+            StoreKind::Kafka => PortSet { events: Some(client), ..PortSet::default() },
+            StoreKind::Elasticsearch => PortSet { index: Some(client), ..PortSet::default() },
+            StoreKind::S3 => PortSet { blobs: Some(client), ..PortSet::default() },
         })
     }
 
+    /// The ports of a service, by the stores that it names. The first store of a kind serves it.
+    pub(crate) fn ports(&self, context: &HostContext, service: &Service) -> Result<Ports, FleetError> {
+        let mut kinds = Vec::new();
+        let mut set = PortSet::default();
+        let metrics = Metrics::default();
+        for id in service.stores() {
+            let kind = self.assembly.topology.store(id).kind;
+            if kinds.contains(&kind) {
+                continue;
+            }
+            kinds.push(kind);
+            let more = self.port_set(context, &metrics, id)?;
+            set = PortSet {
+                accounts: set.accounts.or(more.accounts),
+                messages: set.messages.or(more.messages),
+                documents: set.documents.or(more.documents),
+                cache: set.cache.or(more.cache),
+                events: set.events.or(more.events),
+                index: set.index.or(more.index),
+                blobs: set.blobs.or(more.blobs),
+            };
+        }
+        self.show(context, &metrics, &service.stores());
+        Ok(Ports { service: service.name.clone(), set })
+    }
+
+    /// Shows the metrics of real engines on hosts that have some.
+    fn show(&self, context: &HostContext, metrics: &Metrics, stores: &[StoreId]) {
+        if stores.iter().any(|id| self.assembly.topology.store(*id).is_real()) {
+            metrics.register(&context.probe);
+        }
+    }
+
     /// A cache for a component that names none itself: the first in the topology.
-    pub(crate) fn any_cache(&self) -> Result<Option<Arc<dyn Cache>>, FleetError> {
-        let all: Vec<StoreId> = (0..self.assembly.topology.stores.len()).map(StoreId).collect();
-        Ok(self.find(&all, StoreKind::Redis)?.map(|c| c as Arc<dyn Cache>))
+    pub(crate) fn any_cache(&self, context: &HostContext) -> Result<Option<Arc<dyn Cache>>, FleetError> {
+        let caches = self.assembly.topology.stores.iter().position(|s| s.kind == StoreKind::Redis);
+        let Some(id) = caches.map(StoreId) else { return Ok(None) };
+        let metrics = Metrics::default();
+        let set = self.port_set(context, &metrics, id)?;
+        self.show(context, &metrics, &[id]);
+        Ok(set.cache)
     }
 
     /// Name of a topic, bucket or other dataset.
@@ -151,52 +189,49 @@ impl Wiring<'_> {
     }
 }
 
-/// The ports of one service; each is there where the service names a store of that kind.
+/// The ports of one service.
 pub(crate) struct Ports {
     service: String,
-    accounts: Option<Arc<StoreClient>>,
-    messages: Option<Arc<StoreClient>>,
-    documents: Option<Arc<StoreClient>>,
-    cache: Option<Arc<StoreClient>>,
-    events: Option<Arc<StoreClient>>,
-    index: Option<Arc<StoreClient>>,
-    blobs: Option<Arc<StoreClient>>,
+    set: PortSet,
 }
 
 impl Ports {
-    fn must(&self, port: &Option<Arc<StoreClient>>, kind: StoreKind) -> Result<Arc<StoreClient>, FleetError> {
+    fn must<T>(&self, port: &Option<T>, kind: StoreKind) -> Result<T, FleetError>
+    where
+        T: Clone,
+    {
         port.clone().ok_or_else(|| FleetError::NoStore { service: self.service.clone(), kind: kind.name() })
     }
 
     pub(crate) fn accounts(&self) -> Result<Arc<dyn Accounts>, FleetError> {
-        Ok(self.must(&self.accounts, StoreKind::Postgres)?)
+        self.must(&self.set.accounts, StoreKind::Postgres)
     }
 
     pub(crate) fn messages(&self) -> Result<Arc<dyn Messages>, FleetError> {
-        Ok(self.must(&self.messages, StoreKind::Cassandra)?)
+        self.must(&self.set.messages, StoreKind::Cassandra)
     }
 
     pub(crate) fn documents(&self) -> Result<Arc<dyn Documents>, FleetError> {
-        Ok(self.must(&self.documents, StoreKind::Mongodb)?)
+        self.must(&self.set.documents, StoreKind::Mongodb)
     }
 
     pub(crate) fn events(&self) -> Result<Arc<dyn Events>, FleetError> {
-        Ok(self.must(&self.events, StoreKind::Kafka)?)
+        self.must(&self.set.events, StoreKind::Kafka)
     }
 
     pub(crate) fn index(&self) -> Result<Arc<dyn Index>, FleetError> {
-        Ok(self.must(&self.index, StoreKind::Elasticsearch)?)
+        self.must(&self.set.index, StoreKind::Elasticsearch)
     }
 
     pub(crate) fn blobs(&self) -> Result<Arc<dyn Blobs>, FleetError> {
-        Ok(self.must(&self.blobs, StoreKind::S3)?)
+        self.must(&self.set.blobs, StoreKind::S3)
     }
 
     pub(crate) fn optional_events(&self) -> Option<Arc<dyn Events>> {
-        self.events.clone().map(|e| e as Arc<dyn Events>)
+        self.set.events.clone()
     }
 
     pub(crate) fn optional_cache(&self) -> Option<Arc<dyn Cache>> {
-        self.cache.clone().map(|c| c as Arc<dyn Cache>)
+        self.set.cache.clone()
     }
 }

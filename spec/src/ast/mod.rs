@@ -7,6 +7,7 @@
 mod section;
 mod choice;
 mod decoder;
+mod endpoint;
 mod gateway;
 mod load;
 mod meta;
@@ -21,13 +22,14 @@ mod stores;
 
 pub use choice::Choice;
 pub use decoder::{Decode, Decoder, Field, Keys, Named};
+pub use endpoint::{Endpoint, Endpoints};
 pub use gateway::{Gateway, GatewayDiscovery, Route, RouteAuth};
 pub use load::Load;
 pub use meta::Spec;
 pub use policies::{Level, Policy};
 pub use realtime::Realtime;
 pub use registry::{Acl, Registry};
-pub use scalar::{ColumnsOf, Endpoint, Hash, Host, Identifier, KeyColumns, Name, Port, ShardKey, VersionName, is_name};
+pub use scalar::{ColumnsOf, Hash, Host, Identifier, KeyColumns, Name, Port, ShardKey, VersionName, is_name};
 pub use services::{Environment, Program, Service};
 pub use shape::{Decider, Scalar, ScalarKind, Section, Shape, Variants};
 pub use sim::{Fault, FaultName, Sim};

@@ -219,24 +219,17 @@ pub struct Identifier(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host(pub String);
 
-/// `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(pub String);
-
 /// An engine's version, as the engine writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionName(pub String);
 
-fn is_host(text: &str) -> bool {
+/// Whether a text is a host name or an IPv4 address.
+pub(super) fn is_host(text: &str) -> bool {
     let label = |part: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         (1..=63).contains(&part.len()) && part.bytes().all(plain) && !part.starts_with('-') && !part.ends_with('-')
     };
     text.len() <= 253 && text.split('.').all(label)
-}
-
-fn is_endpoint(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
 fn is_version_name(text: &str) -> bool {
@@ -266,7 +259,6 @@ macro_rules! checked_text {
 checked_text! {
     Identifier: is_identifier, "a name inside a store", "`channel_id` (lower-case letters, digits and `_`)";
     Host: is_host, "a host name", "`chat.example.org`";
-    Endpoint: is_endpoint, "an address", "`db.example.org:5432`";
     VersionName: is_version_name, "a version", "`\"7.2\"`";
 }
 

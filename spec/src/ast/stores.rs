@@ -7,7 +7,7 @@ use crate::topology::{Consistency, StoreKind};
 use crate::units::{Bytes, Period, Unit};
 
 use super::{
-    Choice, ColumnsOf, Decider, Decode, Decoder, Endpoint, Hash, Identifier, KeyColumns, Named, Port, Shape, ShardKey,
+    Choice, ColumnsOf, Decider, Decode, Decoder, Endpoints, Hash, Identifier, KeyColumns, Named, Port, Shape, ShardKey,
     Variants, VersionName,
 };
 
@@ -20,8 +20,16 @@ section! {
         version: VersionName,
         /// archgen-store stands in.
         embedded: bool,
-        /// A real engine that is already there.
-        endpoint: Endpoint,
+        /// A real engine that is already there: one address, or several of its nodes.
+        endpoint: Endpoints,
+        /// A real engine that `archgen up` starts and stops with the fleet.
+        managed: bool,
+        /// Database, keyspace or prefix of names under which this system's data are kept.
+        namespace: Identifier,
+        /// Who connects.
+        credentials: Credentials,
+        /// Encryption: `system`, or the authority's certificate as `secret:NAME`.
+        tls: String,
         /// Port of each node.
         port: Port,
         /// Nodes.
@@ -55,6 +63,17 @@ section! {
     }
     required [kind]
     limited by store_limit, variants store_variants
+}
+
+section! {
+    /// Who connects to a real engine.
+    pub struct Credentials {
+        /// User name, or the id of an access key.
+        user: String,
+        /// Password or secret key, by reference.
+        password: String,
+    }
+    required [user, password]
 }
 
 section! {
@@ -198,7 +217,20 @@ choice_decode!(Consistency);
 
 /// The keys of a store of this kind.
 pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
-    let mut keys = vec!["kind", "version", "embedded", "endpoint", "port", "nodes", "memory", "disk"];
+    let mut keys = vec![
+        "kind",
+        "version",
+        "embedded",
+        "endpoint",
+        "managed",
+        "namespace",
+        "credentials",
+        "tls",
+        "port",
+        "nodes",
+        "memory",
+        "disk",
+    ];
     let extra: &[&str] = match kind {
         StoreKind::Redis => &["slots", "replicas"],
         StoreKind::Postgres => &["replicas", "tables"],

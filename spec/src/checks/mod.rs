@@ -1,7 +1,7 @@
 //! Every diagnostic code, one file each: what it means, how it is found, what it says, its tests.
 //!
 //! Codes are grouped: 001 reading, 010 form, 020 overlays and substitution, 030 references, 040 placement, 050 safety,
-//! 060 policies.
+//! 060 policies, 090 real engines.
 
 mod context;
 mod explanation;
@@ -13,14 +13,17 @@ mod testing;
 pub(crate) mod anchor;
 pub(crate) mod auth_off;
 pub(crate) mod bad_choice;
+pub(crate) mod bad_endpoint;
 pub(crate) mod bad_name;
 pub(crate) mod bad_unit;
+pub(crate) mod cannot_be_managed;
 pub(crate) mod copies_above_nodes;
 pub(crate) mod copies_above_zones;
 pub(crate) mod cycle;
 pub(crate) mod dangling;
 pub(crate) mod duplicate_component;
 pub(crate) mod duplicate_key;
+pub(crate) mod embedded_with_endpoint;
 pub(crate) mod foreign_tag;
 pub(crate) mod insync_above_replicas;
 pub(crate) mod language_version;
@@ -33,6 +36,7 @@ pub(crate) mod port_twice;
 pub(crate) mod route_without_service;
 pub(crate) mod secret_literal;
 pub(crate) mod shard_key_not_in_key;
+pub(crate) mod store_cannot_run;
 pub(crate) mod syntax;
 pub(crate) mod too_deep;
 pub(crate) mod too_large;

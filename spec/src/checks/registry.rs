@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Every code, ascending.
-static ALL: [&Explanation; 36] = [
+static ALL: [&Explanation; 40] = [
     &syntax::EXPLANATION,
     &duplicate_key::EXPLANATION,
     &too_large::EXPLANATION,
@@ -41,6 +41,10 @@ static ALL: [&Explanation; 36] = [
     &auth_off::EXPLANATION,
     &unpinned_version::EXPLANATION,
     &policy_broken::EXPLANATION,
+    &store_cannot_run::EXPLANATION,
+    &bad_endpoint::EXPLANATION,
+    &embedded_with_endpoint::EXPLANATION,
+    &cannot_be_managed::EXPLANATION,
 ];
 
 /// Every explanation, by ascending code.
@@ -55,7 +59,7 @@ pub fn explain(code: Code) -> Option<&'static Explanation> {
 
 /// Runs every check of meaning.
 pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
-    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 13] = [
+    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 16] = [
         bad_name::check,
         duplicate_component::check,
         cycle::check,
@@ -69,6 +73,9 @@ pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         auth_off::check,
         unpinned_version::check,
         policy_broken::check,
+        store_cannot_run::check,
+        embedded_with_endpoint::check,
+        cannot_be_managed::check,
     ];
     for check in CHECKS {
         check(context, out);

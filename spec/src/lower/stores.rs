@@ -4,7 +4,7 @@ use crate::ast::{self, BucketWidth, ColumnsOf, Dataset as Written, Field, KeyCol
 use crate::checks::{datasets_of, missing_key, out_of_range};
 use crate::sharding::SLOTS;
 use crate::source::Spanned;
-use crate::topology::{Bucket, Column, Consistency, Dataset, DatasetShape, Store, StoreKind};
+use crate::topology::{Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Store, StoreKind};
 
 use super::resolve::Resolution;
 
@@ -47,7 +47,17 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
         version: written.version.as_ref().map(|v| v.value.0.clone()),
         embedded,
         // What is embedded needs no address of another engine, whatever the base says.
-        endpoint: written.endpoint.as_ref().filter(|_| !embedded).map(|e| e.value.0.clone()),
+        endpoints: written
+            .endpoint
+            .iter()
+            .filter(|_| !embedded)
+            .flat_map(|e| &e.value.0)
+            .map(|e| e.value.0.clone())
+            .collect(),
+        managed: !embedded && written.managed.is_some_and(|m| m.value),
+        namespace: namespace(named, embedded, work),
+        credentials: credentials(written, work),
+        tls: authority(written, work),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), default_port, shown, reason),
         nodes,
         copies,
@@ -65,6 +75,34 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
             .map(|r| (r.name.value.clone(), r.value))
             .collect(),
         datasets,
+    }
+}
+
+/// The namespace: the system's own name, as engines can write it.
+fn namespace(named: &Named<ast::Store>, embedded: bool, work: &mut Resolution<'_>) -> String {
+    let own = work.spec.name.as_ref().map_or_else(String::new, |n| n.value.0.replace('-', "_"));
+    match &named.value.namespace {
+        Some(written) => written.value.0.clone(),
+        None if embedded => own,
+        None => {
+            let path = format!("stores.{}.namespace", named.name.value);
+            work.origins.by_default(path, own.clone(), "the system's name");
+            own
+        }
+    }
+}
+
+fn credentials(written: &ast::Store, work: &mut Resolution<'_>) -> Option<Credentials> {
+    let pair = &written.credentials.as_ref()?.value;
+    let password = work.names.secret(pair.password.as_ref()?, work.out)?;
+    Some(Credentials { user: pair.user.as_ref()?.value.clone(), password })
+}
+
+fn authority(written: &ast::Store, work: &mut Resolution<'_>) -> Option<Authority> {
+    let tls = written.tls.as_ref()?;
+    match tls.value.as_str() {
+        "system" => Some(Authority::System),
+        _ => work.names.secret(tls, work.out).map(Authority::Secret),
     }
 }
 

@@ -15,7 +15,25 @@ pub(super) static ENTRIES: &[Entry] = &[
         .value("false", "the real engine")
         .why("An embedded store needs no server and can be simulated; it keeps one copy. Past one machine the answer is the real engine.")
         .reaches(&[Checks, Compose, Up]),
-    key("stores.*.endpoint", "The address of a real engine that is already there.", "db.example.org:5432").absent("archgen's deployment runs it"),
+    key("stores.*.endpoint", "The address of a real engine that is already there, or a list of its nodes'.", "[10.0.0.1:9042, 10.0.0.2:9042]")
+        .absent("archgen's deployment runs it")
+        .why("It says where, and nothing else: so no address can carry a secret.")
+        .reaches(&[Checks, Up]),
+    key("stores.*.managed", "Whether `archgen up` starts the real engine on this machine and stops it with the fleet.", "true")
+        .absent("somebody else runs it")
+        .why("PostgreSQL and Redis, from the program on the PATH.")
+        .reaches(&[Checks, Up]),
+    key("stores.*.namespace", "The database, keyspace or prefix of names in a real engine.", "chat")
+        .derived("the system's name")
+        .reaches(&[Up]),
+    key("stores.*.credentials", "Who connects to a real engine.", "{ user: chat, password: secret:pg }")
+        .absent("the server asks nobody")
+        .reaches(&[Up]),
+    key("stores.*.credentials.user", "The user's name, or the id of an access key.", "chat").required().reaches(&[Up]),
+    key("stores.*.credentials.password", "The password or secret key, by reference.", "secret:pg").required().reaches(&[Checks, Up]),
+    key("stores.*.tls", "Encrypts connections to a real engine: `system` trusts the web's authorities, `secret:NAME` the certificate (PEM) in that secret.", "secret:ca")
+        .absent("not encrypted")
+        .reaches(&[Checks, Up]),
     key("stores.*.port", "The port of each node.", "5432").derived("the engine's own default").reaches(&[Checks, Consul, Compose, Up]),
     key("stores.*.nodes", "Machines that hold data.", "6")
         .derived("one; the brokers of Kafka; shards × replicas of MongoDB")

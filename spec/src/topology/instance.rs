@@ -105,6 +105,10 @@ impl Topology {
     pub fn component_instances(&self, component: Component) -> Vec<Instance> {
         let (count, port) = match component {
             Component::Registry => self.registry.as_ref().map_or((0, 0), |r| (r.servers, r.port)),
+            // A server that is there already is no host of ours; one that `archgen up` starts is a single host.
+            Component::Store(id) if self.store(id).is_real() => {
+                (u32::from(self.store(id).managed), self.store(id).port)
+            }
             Component::Store(id) => (self.store(id).nodes, self.store(id).port),
             Component::Service(id) => (self.service(id).replicas, self.service(id).port),
             Component::Realtime => self.realtime.as_ref().map_or((0, 0), |r| (r.replicas, r.port)),

@@ -89,8 +89,16 @@ pub struct Store {
     pub version: Option<String>,
     /// Whether archgen-store stands in for the engine.
     pub embedded: bool,
-    /// Address of a real engine that is already there, `host:port`.
-    pub endpoint: Option<String>,
+    /// Addresses of a real engine that is already there, each `host:port`; empty where none is named.
+    pub endpoints: Vec<String>,
+    /// Whether `archgen up` starts and stops the real engine.
+    pub managed: bool,
+    /// Database, keyspace or prefix of names under which this system's data are kept in a real engine.
+    pub namespace: String,
+    /// Who connects to a real engine.
+    pub credentials: Option<Credentials>,
+    /// Whether connections to a real engine are encrypted, and whom they trust.
+    pub tls: Option<Authority>,
     /// Port of each node on its own address.
     pub port: u16,
     /// Nodes (brokers, shards × replicas, …): the machines that hold data.
@@ -109,6 +117,31 @@ pub struct Store {
     pub replication: Vec<(String, u32)>,
     /// Tables, collections, topics, indexes or buckets in declared order.
     pub datasets: Vec<Dataset>,
+}
+
+/// Who connects. Secrets stay references.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Credentials {
+    /// User name, or the id of an access key.
+    pub user: String,
+    /// Name of the secret that holds the password or secret key.
+    pub password: String,
+}
+
+/// Whose certificates are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Authority {
+    /// Those that the web trusts.
+    System,
+    /// The one in the secret of this name (PEM).
+    Secret(String),
+}
+
+impl Store {
+    /// Whether a real engine that runs, or is started by `archgen up`, keeps the data.
+    pub fn is_real(&self) -> bool {
+        !self.embedded && (self.managed || !self.endpoints.is_empty())
+    }
 }
 
 /// One dataset.

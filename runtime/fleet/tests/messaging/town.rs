@@ -89,6 +89,7 @@ impl Town {
             key: ServiceKey::new("the-key-of-a-town-in-a-test-0123456789"),
             engine: EngineKind::Log,
             public: PublicUrls { gateway: "http://127.0.0.1:1".to_owned(), realtime: Vec::new() },
+            means: archgen_fleet::Means::default(),
         });
         let hosts = hosts(&assembly).unwrap().into_iter().map(|h| (h.name().to_owned(), h)).collect();
         let client = Client::new(&env, Limits::default());
