@@ -6,10 +6,12 @@
 //! The libc shim that closes the last sources of entropy lives in the `archgen-sim` program, never here: this library may be
 //! linked into programs that serve users. The shim asks [`world`] for the time.
 
+mod engine;
 mod faults;
 mod history;
 mod invariants;
 mod people;
+mod plan;
 mod report;
 mod run;
 #[cfg(sabotage)]
@@ -18,11 +20,13 @@ mod seeds;
 mod verdict;
 pub mod world;
 
+pub use engine::{EngineKind, UnknownEngine};
 pub use faults::{Action, Scheduled};
 pub use invariants::unchecked;
+pub use plan::Plan;
 pub use report::{human, json};
 pub use run::run;
 #[cfg(sabotage)]
 pub use sabotage::plant;
-pub use seeds::{Hooks, SeedError, run_seeds};
+pub use seeds::{Hooks, SeedError, run_plans};
 pub use verdict::{Run, Summary, Verdict};

@@ -1,224 +1,188 @@
-//! One run: the fleet and its people under turmoil, from setup to verdict.
+//! One run: the fleet and its people in an engine, from setup to verdict.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    panic,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use archgen_env::net::Address;
-use archgen_fleet::{Assembly, EngineKind, FleetError, Host, PublicUrls, hosts};
+use archgen_fleet::{Assembly, EngineKind as StoreEngine, FleetError, PublicUrls, hosts};
 use archgen_ports::ServiceKey;
-use archgen_spec::topology::Topology;
+use archgen_spec::topology::{Component, Instance, Topology};
 
 use crate::{
-    faults::{Injector, schedule},
-    history::{History, Outcome, Recorder},
-    invariants,
+    engine::{Engine, engine},
+    faults::Injector,
+    history::Recorder,
     people::{self, Stage, Stages},
-    verdict::{Run, Verdict},
-    world::{self, EPOCH, SimulatedDisk, World},
+    plan::Plan,
+    verdict::{Run, judge},
+    world::World,
 };
 
-/// Tick of the simulation. Every message waits for a tick, so it is also the grain of latency.
-const TICK: Duration = Duration::from_millis(5);
-/// Message latency between hosts.
-const LATENCY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
-/// Segments that a connection or a backlog may hold; turmoil panics above it.
-const TCP_CAPACITY: usize = 4096;
-/// Simulated time for registration and joining, before any fault.
+/// Simulated time for registration and joining, before any fault, milliseconds.
 const SETUP_MS_MAX: u64 = 60_000;
-/// Simulated time for the final reads, after settling.
-const FINAL_MS_MAX: u64 = 30_000;
-/// Wait before a host that ended by itself is started again, as a supervisor would.
-const RESTART: Duration = Duration::from_millis(500);
-/// Share of sends that must be acknowledged by the end for a run to prove anything.
-const ACKED_SHARE_MIN: f64 = 0.8;
+/// Simulated time for the final reads, after settling, milliseconds.
+const FINAL_MS_MAX: u64 = 60_000;
+/// Time between looks whether a stage is over that people end, milliseconds.
+const LOOK_MS: u64 = 100;
+/// Wait before a host that ended by itself is started again, as a supervisor would, milliseconds.
+const RESTART_MS: u64 = 500;
 
-/// Runs one seed to its verdict.
+/// Runs one plan to its verdict.
 ///
 /// # Errors
 /// [`FleetError`] where the topology cannot be assembled.
-pub fn run(topology: &Arc<Topology>, seed: u64) -> Result<Run, FleetError> {
-    let world = World::new(seed);
+pub fn run(topology: &Arc<Topology>, plan: &Plan) -> Result<Run, FleetError> {
     if let Some(store) = topology.stores.iter().find(|s| s.is_real()) {
         return Err(FleetError::NotSimulated(store.name.clone()));
     }
-    let fleet = hosts(&assembly(topology, seed))?;
+    let fleet = hosts(&assembly(topology, plan.seed))?;
+    let world = World::new(plan.seed);
     let recorder = Recorder::default();
     let stages = Stages::default();
-    let mut builder = turmoil::Builder::new();
-    builder
-        .rng_seed(seed)
-        .epoch(UNIX_EPOCH + EPOCH)
-        .tick_duration(TICK)
-        .simulation_duration(Duration::from_secs(3_600))
-        .min_message_latency(LATENCY.0)
-        .max_message_latency(LATENCY.1)
-        .tcp_capacity(TCP_CAPACITY);
-    let mut simulation = builder.build();
-    let disks = start_hosts(&mut simulation, &world, &fleet, &recorder);
-    let names = people::start(&mut simulation, &world, topology, &recorder, &stages);
-    let peers = fleet.iter().map(|h| h.name().to_owned()).chain(names).collect();
-    let injector = Injector::new(&world, peers, disks, schedule(topology, seed));
-    let panicked = Rc::new(RefCell::new(Vec::new()));
-    let (remarks, injector) = drive(&mut simulation, topology, &stages, injector, &panicked);
-    let simulated_ms = simulation.elapsed().as_millis() as u64;
-    let faults = injector.applied().iter().map(ToString::to_string).collect();
-    Ok(judge(topology, &world, &recorder.history(), remarks, faults, simulated_ms))
+    let mut engine = engine(plan.engine, &world);
+    for host in fleet {
+        let recorder = recorder.clone();
+        engine.add_host(
+            &host.name().to_owned(),
+            Box::new(move |env| {
+                let (host, recorder) = (host.clone(), recorder.clone());
+                Box::pin(async move {
+                    match host.start(env).await {
+                        Ok(()) => recorder.host_failed(host.name(), "ended without an order to stop"),
+                        Err(error) => recorder.host_failed(host.name(), &error.to_string()),
+                    }
+                })
+            }),
+        );
+    }
+    people::start(&mut *engine, topology, plan, &recorder, &stages);
+    let mut driver = Driver {
+        plan,
+        stages: &stages,
+        injector: Injector::new(&world, &plan.schedule),
+        entered_ms: 0,
+        restarts: Vec::new(),
+        remarks: Vec::new(),
+    };
+    driver.drive(&mut *engine);
+    let simulated_ms = engine.now().as_millis() as u64;
+    let (remarks, applied) = (driver.remarks, driver.injector.applied().to_vec());
+    // The fleet is gone before it is judged, so that nothing it does on its way out can count.
+    drop(engine);
+    Ok(judge(topology, plan, &world, recorder.history(), remarks, applied, simulated_ms))
 }
 
 fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
     let addresses: BTreeMap<String, Address> =
         topology.instances().into_iter().map(|i| (i.name.clone(), Address::new(i.name, i.port))).collect();
-    let url = |i: &archgen_spec::topology::Instance| format!("http://{}:{}", i.name, i.port);
+    let url = |i: &Instance| format!("http://{}:{}", i.name, i.port);
     let of = |component| topology.component_instances(component).iter().map(url).collect::<Vec<_>>();
     Arc::new(Assembly {
         topology: topology.clone(),
         addresses,
         key: ServiceKey::new(format!("simulated-fleet-key-{seed}")),
-        engine: EngineKind::Log,
+        engine: StoreEngine::Log,
         public: PublicUrls {
-            gateway: of(archgen_spec::topology::Component::Gateway).into_iter().next().unwrap_or_default(),
-            realtime: of(archgen_spec::topology::Component::Realtime),
+            gateway: of(Component::Gateway).into_iter().next().unwrap_or_default(),
+            realtime: of(Component::Realtime),
         },
         means: archgen_fleet::Means::default(),
     })
 }
 
-fn start_hosts(
-    simulation: &mut turmoil::Sim<'_>,
-    world: &World,
-    fleet: &[Host],
-    recorder: &Recorder,
-) -> BTreeMap<String, Arc<SimulatedDisk>> {
-    let mut disks = BTreeMap::new();
-    for host in fleet {
-        let disk = Arc::new(SimulatedDisk::default());
-        disks.insert(host.name().to_owned(), disk.clone());
-        let (world, host, recorder) = (world.clone(), host.clone(), recorder.clone());
-        let lives = Rc::new(Cell::new(0u64));
-        simulation.host(host.name().to_owned(), move || {
-            let (world, host, recorder, disk, lives) =
-                (world.clone(), host.clone(), recorder.clone(), disk.clone(), lives.clone());
-            async move {
-                loop {
-                    lives.set(lives.get() + 1);
-                    let env = world.env(host.name(), lives.get(), disk.clone());
-                    match host.start(env).await {
-                        Ok(()) => recorder.host_failed(host.name(), "ended without an order to stop"),
-                        Err(error) => recorder.host_failed(host.name(), &error.to_string()),
-                    }
-                    tokio::time::sleep(RESTART).await;
+/// Takes a simulation through its stages.
+struct Driver<'a> {
+    plan: &'a Plan,
+    stages: &'a Stages,
+    injector: Injector,
+    entered_ms: u64,
+    /// Hosts that ended by themselves, with the time at which they are started again.
+    restarts: Vec<(u64, String)>,
+    /// What went wrong beside promises.
+    remarks: Vec<String>,
+}
+
+impl Driver<'_> {
+    fn drive(&mut self, engine: &mut dyn Engine) {
+        loop {
+            let now_ms = engine.now().as_millis() as u64;
+            if !self.enter_what_is_due(engine, now_ms) {
+                return;
+            }
+            let until = self.next_ms(now_ms).max(now_ms + 1);
+            match engine.advance(Duration::from_millis(until)) {
+                Ok(true) => return,
+                Ok(false) => self.restart_ended(engine),
+                Err(error) => {
+                    self.remarks.push(error.to_string());
+                    return;
                 }
             }
-        });
+        }
     }
-    disks
-}
 
-/// Steps the simulation through its stages. Returns remarks on what went wrong beside promises.
-fn drive(
-    simulation: &mut turmoil::Sim<'_>,
-    topology: &Topology,
-    stages: &Stages,
-    mut injector: Injector,
-    remarks: &Rc<RefCell<Vec<String>>>,
-) -> (Vec<String>, Injector) {
-    let (duration, settle) =
-        (topology.simulation.duration.as_millis() as u64, topology.simulation.settle.as_millis() as u64);
-    let mut entered_ms = 0;
-    loop {
-        let stepped = panic::catch_unwind(panic::AssertUnwindSafe(|| simulation.step()));
-        match stepped {
-            Ok(Ok(true)) => break,
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => {
-                remarks.borrow_mut().push(format!("the simulation stopped: {error}"));
-                break;
+    /// The next moment at which something is to be done.
+    fn next_ms(&self, now_ms: u64) -> u64 {
+        let stage = match self.stages.current() {
+            Stage::Setup | Stage::Final => now_ms + LOOK_MS,
+            Stage::Faults => {
+                let end = self.entered_ms + self.plan.duration_ms;
+                self.injector.next_ms().map_or(end, |next| end.min(self.entered_ms + next))
             }
-            Err(_) => {
-                remarks.borrow_mut().push("a host or the simulation panicked".to_owned());
-                break;
+            Stage::Settle => self.entered_ms + self.plan.settle_ms,
+        };
+        self.restarts.iter().map(|(at, _)| *at).fold(stage, u64::min)
+    }
+
+    /// Does what is due; `false` when the run cannot go on.
+    fn enter_what_is_due(&mut self, engine: &mut dyn Engine, now_ms: u64) -> bool {
+        let (due, later) = std::mem::take(&mut self.restarts).into_iter().partition(|(at, _)| *at <= now_ms);
+        self.restarts = later;
+        for (_, host) in due {
+            if !self.injector.is_down(&host) {
+                engine.start(&host);
             }
         }
-        let now = simulation.elapsed().as_millis() as u64;
-        let inside = now - entered_ms;
-        let next = match stages.current() {
-            Stage::Setup if stages.is_set_up(topology.simulation.clients) => Some(Stage::Faults),
-            Stage::Setup if inside > SETUP_MS_MAX => {
-                remarks
-                    .borrow_mut()
-                    .push(format!("setup did not finish within {SETUP_MS_MAX} ms: {}", stages.trouble()));
-                break;
+        let inside = now_ms - self.entered_ms;
+        let next = match self.stages.current() {
+            Stage::Setup if self.stages.is_set_up(self.plan.people) => {
+                self.enter(Stage::Faults, now_ms);
+                self.injector.advance(engine, 0);
+                return true;
             }
-            Stage::Faults if inside >= duration => {
-                injector.heal_all(simulation);
-                Some(Stage::Settle)
+            Stage::Setup if inside > SETUP_MS_MAX => {
+                let trouble = self.stages.trouble();
+                self.remarks.push(format!("setup did not finish within {SETUP_MS_MAX} ms: {trouble}"));
+                return false;
+            }
+            Stage::Faults if inside >= self.plan.duration_ms => {
+                self.injector.heal_all(engine);
+                Stage::Settle
             }
             Stage::Faults => {
-                injector.advance(simulation, inside);
-                None
+                self.injector.advance(engine, inside);
+                return true;
             }
-            Stage::Settle if inside >= settle => Some(Stage::Final),
+            Stage::Settle if inside >= self.plan.settle_ms => Stage::Final,
             Stage::Final if inside > FINAL_MS_MAX => {
-                remarks.borrow_mut().push(format!("final reads did not finish within {FINAL_MS_MAX} ms"));
-                break;
+                self.remarks.push(format!("final reads did not finish within {FINAL_MS_MAX} ms"));
+                return false;
             }
-            _ => None,
+            _ => return true,
         };
-        if let Some(stage) = next {
-            stages.enter(stage);
-            entered_ms = now;
-        }
+        self.enter(next, now_ms);
+        true
     }
-    let remarks = remarks.borrow().clone();
-    (remarks, injector)
-}
 
-fn judge(
-    topology: &Topology,
-    world: &World,
-    history: &History,
-    mut remarks: Vec<String>,
-    faults: Vec<String>,
-    simulated_ms: u64,
-) -> Run {
-    let acked = history.sends.values().filter(|s| matches!(s.outcome, Outcome::Ok { .. })).count();
-    let findings = invariants::check(history, &topology.simulation.invariants);
-    let broken = findings.iter().any(|f| !f.breaches.is_empty());
-    let failed = !history.host_failures.is_empty() || !remarks.is_empty();
-    remarks.extend(history.host_failures.iter().map(|f| format!("host ended by itself: {f}")));
-    remarks
-        .extend(history.unread.iter().map(|(c, why)| format!("the final history of channel {c} was not read: {why}")));
-    let enough = (ACKED_SHARE_MIN * history.sends.len() as f64).ceil() as usize;
-    let unchecked = findings.is_empty() || findings.iter().any(|f| f.checked == 0);
-    let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || unchecked;
-    if vacuous && acked < enough.max(1) {
-        remarks.push(format!(
-            "{acked} of {} sends were acknowledged; fewer than {enough} prove nothing",
-            history.sends.len()
-        ));
+    fn enter(&mut self, stage: Stage, now_ms: u64) {
+        self.stages.enter(stage);
+        self.entered_ms = now_ms;
     }
-    let verdict = match (broken || failed, vacuous) {
-        (true, _) => Verdict::Red,
-        (false, true) => Verdict::Vacuous,
-        (false, false) => Verdict::Green,
-    };
-    let recorded = serde_json::to_vec(&history.sends).unwrap_or_default();
-    world.trace.record(world::Crossing::Read, "history", "", &recorded);
-    Run {
-        seed: world.seed,
-        verdict,
-        digest: world.trace.digest().0,
-        operations: acked,
-        sends: history.sends.len(),
-        findings: findings.into_iter().map(|f| (f.invariant, f.checked, f.breaches)).collect(),
-        remarks,
-        faults,
-        simulated_ms,
+
+    fn restart_ended(&mut self, engine: &mut dyn Engine) {
+        let now_ms = engine.now().as_millis() as u64;
+        for host in engine.take_ended() {
+            engine.exit(&host);
+            self.restarts.push((now_ms + RESTART_MS, host));
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! Many runs, one forked child each.
+//! Many plans, one forked child each.
 //!
 //! A child inherits identical counters, thread ids and heap layout, which closes the last sources of difference between two
 //! runs of one seed; it also contains aborts and hangs. The parent has one thread and no runtime, so forking is safe.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fs::File,
     io::{self, Read, Write},
     os::fd::{AsRawFd, FromRawFd},
@@ -17,14 +17,18 @@ use archgen_fleet::FleetError;
 use archgen_spec::topology::Topology;
 
 use crate::{
+    plan::Plan,
     run::run,
     verdict::{Run, Summary, Verdict},
+    world,
 };
 
 /// Wall time of one child.
 const CHILD_MS_MAX: u64 = 300_000;
-/// One passing seed in this many is run again to see that its digest is the same.
+/// One passing run in this many is repeated to see that its digest is the same.
 const RECHECK_EVERY: usize = 100;
+/// Failing runs that are repeated for the same reason.
+const RECHECKED_MAX: usize = 20;
 
 /// Panics of this process, in words.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -48,39 +52,35 @@ pub enum SeedError {
     Assembly(String),
 }
 
-struct Child {
-    seed: u64,
+struct Child<'a> {
+    index: usize,
+    plan: &'a Plan,
     pid: libc::pid_t,
     pipe: File,
     output: Vec<u8>,
     started: Instant,
 }
 
-/// Runs these seeds on `workers` children at a time. `done` is called after each run. Red runs, and one passing run in a
-/// hundred, are run a second time; a different digest is itself a red remark.
+/// Runs these plans on `workers` children at a time; the runs come back in the plans' order. `done` is called after each run.
+/// Red runs, and one passing run in a hundred, are run a second time; a different digest is itself a red remark.
 ///
 /// # Errors
 /// See [`SeedError`].
-pub fn run_seeds(
+pub fn run_plans(
     topology: &Arc<Topology>,
-    seeds: &[u64],
+    plans: &[Plan],
     workers: usize,
     hooks: &dyn Hooks,
     done: &mut dyn FnMut(&Run),
 ) -> Result<Summary, SeedError> {
-    let mut runs = each(topology, seeds, workers, hooks, done)?;
-    runs.sort_by_key(|r| r.seed);
-    let again: Vec<u64> = runs
-        .iter()
-        .enumerate()
-        .filter(|(i, r)| r.verdict == Verdict::Red || (i + 1) % RECHECK_EVERY == 0)
-        .map(|(_, r)| r.seed)
-        .take(20)
-        .collect();
-    for second in each(topology, &again, workers, hooks, &mut |_| {})? {
-        if let Some(first) = runs.iter_mut().find(|r| r.seed == second.seed)
-            && first.digest != second.digest
-        {
+    let all: Vec<usize> = (0..plans.len()).collect();
+    let mut runs = each(topology, plans, &all, workers, hooks, done)?;
+    let (red, passing): (Vec<usize>, Vec<usize>) = all.iter().partition(|i| runs[**i].verdict == Verdict::Red);
+    let mut again: Vec<usize> = red.into_iter().take(RECHECKED_MAX).collect();
+    again.extend(passing.into_iter().skip(RECHECK_EVERY - 1).step_by(RECHECK_EVERY));
+    for (index, second) in again.iter().zip(each(topology, plans, &again, workers, hooks, &mut |_| {})?) {
+        let first = &mut runs[*index];
+        if first.digest != second.digest {
             first.verdict = Verdict::Red;
             first.remarks.push(format!(
                 "not reproducible: digest {} at first, {} the second time; the simulator let entropy in",
@@ -91,40 +91,50 @@ pub fn run_seeds(
     Ok(Summary { runs })
 }
 
+/// Runs the chosen plans, each once and none checked against another; the runs come back in the order of `chosen`.
+///
+/// # Errors
+/// See [`SeedError`].
 fn each(
     topology: &Arc<Topology>,
-    seeds: &[u64],
+    plans: &[Plan],
+    chosen: &[usize],
     workers: usize,
     hooks: &dyn Hooks,
     done: &mut dyn FnMut(&Run),
 ) -> Result<Vec<Run>, SeedError> {
-    let mut waiting: VecDeque<u64> = seeds.iter().copied().collect();
-    let mut children: Vec<Child> = Vec::new();
-    let mut runs = Vec::new();
+    let mut waiting: VecDeque<usize> = chosen.iter().copied().collect();
+    let mut children: Vec<Child<'_>> = Vec::new();
+    let mut runs = BTreeMap::new();
     while !waiting.is_empty() || !children.is_empty() {
         while children.len() < workers.max(1)
-            && let Some(seed) = waiting.pop_front()
+            && let Some(index) = waiting.pop_front()
         {
-            children.push(start(topology, seed, hooks)?);
+            children.push(start(topology, index, &plans[index], hooks)?);
         }
         wait_for_output(&children);
         let mut index = 0;
         while index < children.len() {
             match progress(&mut children[index]) {
                 Some(result) => {
-                    children.remove(index);
+                    let child = children.remove(index);
                     let run = result?;
                     done(&run);
-                    runs.push(run);
+                    runs.insert(child.index, run);
                 }
                 None => index += 1,
             }
         }
     }
-    Ok(runs)
+    Ok(chosen.iter().filter_map(|index| runs.remove(index)).collect())
 }
 
-fn start(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Result<Child, SeedError> {
+fn start<'a>(
+    topology: &Arc<Topology>,
+    index: usize,
+    plan: &'a Plan,
+    hooks: &dyn Hooks,
+) -> Result<Child<'a>, SeedError> {
     let mut ends = [0; 2];
     // SAFETY: `ends` is valid for two descriptors.
     if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
@@ -137,12 +147,12 @@ fn start(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Result<Child
         -1 => Err(SeedError::Fork(io::Error::last_os_error())),
         0 => {
             drop(reader);
-            child(topology, seed, hooks, writer)
+            child(topology, plan, hooks, writer)
         }
         pid => {
             // SAFETY: the descriptor is open.
             unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
-            Ok(Child { seed, pid, pipe: reader, output: Vec::new(), started: now() })
+            Ok(Child { index, plan, pid, pipe: reader, output: Vec::new(), started: now() })
         }
     }
 }
@@ -153,11 +163,13 @@ fn now() -> Instant {
 }
 
 /// The child's whole life: it never returns.
-fn child(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks, mut pipe: File) -> ! {
+fn child(topology: &Arc<Topology>, plan: &Plan, hooks: &dyn Hooks, mut pipe: File) -> ! {
     panic::set_hook(Box::new(|info| {
-        PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(info.to_string().replace('\n', " "));
+        let host = world::current_host().map_or_else(|| "the simulator".to_owned(), |host| host.to_string());
+        let words = format!("{host}: {}", info.to_string().replace('\n', " "));
+        PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(words);
     }));
-    let result = on_fresh_thread(topology, seed, hooks);
+    let result = on_fresh_thread(topology, plan, hooks);
     let bytes = match result {
         Ok(mut run) => {
             let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,11 +197,11 @@ fn child(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks, mut pipe: File)
 
 /// Runs the simulation on a thread of its own: its thread-local state, hash seeds above all, begins anew under the shim, whatever
 /// the parent did before.
-fn on_fresh_thread(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Result<Run, FleetError> {
+fn on_fresh_thread(topology: &Arc<Topology>, plan: &Plan, hooks: &dyn Hooks) -> Result<Run, FleetError> {
     std::thread::scope(|scope| {
         let simulation = scope.spawn(|| {
-            hooks.enable(seed);
-            let result = run(topology, seed);
+            hooks.enable(plan.seed);
+            let result = run(topology, plan);
             hooks.disable();
             result
         });
@@ -199,7 +211,7 @@ fn on_fresh_thread(topology: &Arc<Topology>, seed: u64, hooks: &dyn Hooks) -> Re
     })
 }
 
-fn wait_for_output(children: &[Child]) {
+fn wait_for_output(children: &[Child<'_>]) {
     let mut polls: Vec<libc::pollfd> =
         children.iter().map(|c| libc::pollfd { fd: c.pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
     // SAFETY: `polls` is valid for its length.
@@ -207,7 +219,7 @@ fn wait_for_output(children: &[Child]) {
 }
 
 /// Reads what the child has written; its run once it has ended.
-fn progress(child: &mut Child) -> Option<Result<Run, SeedError>> {
+fn progress(child: &mut Child<'_>) -> Option<Result<Run, SeedError>> {
     let mut buffer = [0u8; 64 << 10];
     loop {
         match child.pipe.read(&mut buffer) {
@@ -230,25 +242,15 @@ fn progress(child: &mut Child) -> Option<Result<Run, SeedError>> {
     Some(match serde_json::from_slice::<Result<Run, String>>(&child.output) {
         Ok(Ok(run)) => Ok(run),
         Ok(Err(error)) => Err(SeedError::Assembly(error)),
-        Err(_) => Ok(died(child.seed, status)),
+        Err(_) => Ok(died(child.plan, status)),
     })
 }
 
-fn died(seed: u64, status: libc::c_int) -> Run {
+fn died(plan: &Plan, status: libc::c_int) -> Run {
     let how = if libc::WIFSIGNALED(status) {
         format!("the run was killed by signal {} (it may have hung for {CHILD_MS_MAX} ms)", libc::WTERMSIG(status))
     } else {
         format!("the run ended with status {} and no result", libc::WEXITSTATUS(status))
     };
-    Run {
-        seed,
-        verdict: Verdict::Red,
-        digest: String::new(),
-        operations: 0,
-        sends: 0,
-        findings: Vec::new(),
-        remarks: vec![how],
-        faults: Vec::new(),
-        simulated_ms: 0,
-    }
+    Run::without_result(plan, how)
 }

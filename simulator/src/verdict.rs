@@ -1,6 +1,19 @@
 //! What a run and a set of runs concluded.
 
+use archgen_spec::topology::Topology;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::EngineKind,
+    faults::Scheduled,
+    history::{History, Outcome},
+    invariants,
+    plan::Plan,
+    world::{Crossing, World},
+};
+
+/// Share of sends that must be acknowledged by the end for a run to prove anything.
+const ACKED_SHARE_MIN: f64 = 0.8;
 
 /// Conclusion of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +30,8 @@ pub enum Verdict {
 /// One run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
+    /// Engine.
+    pub engine: EngineKind,
     /// Seed.
     pub seed: u64,
     /// Conclusion.
@@ -33,8 +48,79 @@ pub struct Run {
     pub remarks: Vec<String>,
     /// The faults that were applied, in words.
     pub faults: Vec<String>,
+    /// The same, as data.
+    pub schedule: Vec<Scheduled>,
     /// Simulated time, milliseconds.
     pub simulated_ms: u64,
+}
+
+impl Run {
+    /// A run of this plan that gave no result.
+    pub fn without_result(plan: &Plan, why: String) -> Self {
+        Self {
+            engine: plan.engine,
+            seed: plan.seed,
+            verdict: Verdict::Red,
+            digest: String::new(),
+            operations: 0,
+            sends: 0,
+            findings: Vec::new(),
+            remarks: vec![why],
+            faults: plan.schedule.iter().map(ToString::to_string).collect(),
+            schedule: plan.schedule.clone(),
+            simulated_ms: 0,
+        }
+    }
+
+    /// The promises that were broken, by name.
+    pub fn broken(&self) -> Vec<&str> {
+        self.findings.iter().filter(|(_, _, breaches)| !breaches.is_empty()).map(|(name, ..)| name.as_str()).collect()
+    }
+}
+
+/// Concludes a run from what its clients saw and from what went wrong beside promises.
+pub(crate) fn judge(
+    topology: &Topology,
+    plan: &Plan,
+    world: &World,
+    history: History,
+    mut remarks: Vec<String>,
+    applied: Vec<Scheduled>,
+    simulated_ms: u64,
+) -> Run {
+    let acked = history.sends.values().filter(|s| matches!(s.outcome, Outcome::Ok { .. })).count();
+    let findings = invariants::check(&history, &topology.simulation.invariants);
+    let broken = findings.iter().any(|f| !f.breaches.is_empty());
+    let failed = !history.host_failures.is_empty() || !remarks.is_empty();
+    remarks.extend(history.host_failures.iter().map(|f| format!("host ended by itself: {f}")));
+    remarks
+        .extend(history.unread.iter().map(|(c, why)| format!("the final history of channel {c} was not read: {why}")));
+    let enough = (ACKED_SHARE_MIN * history.sends.len() as f64).ceil() as usize;
+    let unchecked = findings.is_empty() || findings.iter().any(|f| f.checked == 0);
+    let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || unchecked;
+    if vacuous && acked < enough.max(1) {
+        let sends = history.sends.len();
+        remarks.push(format!("{acked} of {sends} sends were acknowledged; fewer than {enough} prove nothing"));
+    }
+    let verdict = match (broken || failed, vacuous) {
+        (true, _) => Verdict::Red,
+        (false, true) => Verdict::Vacuous,
+        (false, false) => Verdict::Green,
+    };
+    world.trace.record(Crossing::Read, "history", "", &serde_json::to_vec(&history.sends).unwrap_or_default());
+    Run {
+        engine: plan.engine,
+        seed: plan.seed,
+        verdict,
+        digest: world.trace.digest().0,
+        operations: acked,
+        sends: history.sends.len(),
+        findings: findings.into_iter().map(|f| (f.invariant, f.checked, f.breaches)).collect(),
+        remarks,
+        faults: applied.iter().map(ToString::to_string).collect(),
+        schedule: applied,
+        simulated_ms,
+    }
 }
 
 /// A set of runs.

@@ -13,6 +13,14 @@ pub enum SimFormat {
     Json,
 }
 
+/// Stands for every engine.
+pub const BOTH: &str = "both";
+
+/// The names that `--engine` takes.
+fn engines() -> Vec<&'static str> {
+    archgen_simulator::EngineKind::ALL.iter().map(|kind| kind.name()).chain([BOTH]).collect()
+}
+
 /// Run the spec's fleet under deterministic simulation and judge what its clients saw.
 ///
 /// Each seed is one run: people sign in and talk by real HTTP and Socket.IO while faults from the spec's `sim:` section come and
@@ -30,6 +38,9 @@ pub struct SimArguments {
     /// Run this one seed.
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
     pub seed: Option<u64>,
+    /// Engine that runs the simulation; `both` runs each seed in every engine and reports any disagreement.
+    #[arg(long, value_name = "ENGINE", default_value = "event", value_parser = engines())]
+    pub engine: String,
     /// Environment overlay; `sim` where the spec declares it.
     #[arg(long = "env", value_name = "NAME")]
     pub environment: Option<String>,

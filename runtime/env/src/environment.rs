@@ -13,7 +13,7 @@ use crate::{
     disk::Disk,
     entropy::{Entropy, EntropySource},
     net::Net,
-    task::{Compute, Shutdown, Task},
+    task::{Compute, Shutdown, Spawner, Task},
 };
 
 /// What an [`Env`] is assembled from; one implementation of each per world.
@@ -30,6 +30,8 @@ pub struct Parts {
     pub disk: Arc<dyn Disk>,
     /// Where long computations and blocking calls run.
     pub compute: Arc<dyn Compute>,
+    /// Where tasks run.
+    pub spawner: Arc<dyn Spawner>,
     /// Told when the host should drain and stop.
     pub shutdown: Shutdown,
 }
@@ -104,7 +106,12 @@ impl Env {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Task::spawn(name, future)
+        self.parts.spawner.spawn(name, Box::pin(future))
+    }
+
+    /// Starts tasks on this host, for code that must hold what starts them.
+    pub fn spawner(&self) -> &Arc<dyn Spawner> {
+        &self.parts.spawner
     }
 
     /// Runs a long computation or a blocking call off the event loop (inline in a simulation) and returns its result.

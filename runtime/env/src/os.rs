@@ -19,7 +19,7 @@ use crate::{
     disk::{Disk, File},
     entropy::EntropySource,
     net::{Address, BoxStream, Listener, Net},
-    task::{Compute, Done, Shutdown, Work},
+    task::{Compute, Done, OnRuntime, Shutdown, Work},
 };
 
 /// Computations that run at once; more wait their turn.
@@ -34,6 +34,7 @@ pub fn env(host: &str, data: &Path, shutdown: Shutdown) -> Env {
         entropy: Arc::new(OsEntropy),
         disk: Arc::new(OsDisk { root: data.to_owned() }),
         compute: Arc::new(OsCompute(Arc::new(Semaphore::new(COMPUTATIONS_MAX)))),
+        spawner: Arc::new(OnRuntime),
         shutdown,
     })
 }

@@ -15,22 +15,38 @@ use tracing::Instrument;
 pub struct Task(tokio::task::JoinHandle<()>);
 
 impl Task {
-    #[expect(clippy::disallowed_methods, reason = "this is what Env::spawn is made of")]
-    pub(crate) fn spawn<F>(name: &'static str, future: F) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        Self(tokio::spawn(future.instrument(tracing::debug_span!("task", name))))
-    }
-
     /// Ends the task at its next await.
     pub fn abort(&self) {
         self.0.abort();
     }
 
+    /// Ends the task at its next await, from wherever the handle is kept.
+    pub fn abort_handle(&self) -> tokio::task::AbortHandle {
+        self.0.abort_handle()
+    }
+
     /// Waits for its end; `false` when it panicked or was aborted.
     pub async fn join(self) -> bool {
         self.0.await.is_ok()
+    }
+}
+
+/// What a task does.
+pub type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Starts the tasks of one host, so that a simulation can hold them still or end them with it.
+pub trait Spawner: Send + Sync + 'static {
+    /// Starts a task. The name is for logs and panics.
+    fn spawn(&self, name: &'static str, body: Body) -> Task;
+}
+
+/// Tasks on the runtime of the caller.
+pub struct OnRuntime;
+
+impl Spawner for OnRuntime {
+    #[expect(clippy::disallowed_methods, reason = "this is what Env::spawn is made of")]
+    fn spawn(&self, name: &'static str, body: Body) -> Task {
+        Task(tokio::spawn(body.instrument(tracing::debug_span!("task", name))))
     }
 }
 

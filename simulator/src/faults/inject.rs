@@ -1,21 +1,18 @@
-//! Applies a schedule to a running turmoil simulation, between its steps.
-//!
-//! Two-way cuts use turmoil's hold, which delivers late what TCP would have sent again; a one-way cut drops what is sent, so a
-//! connection that met one hangs until its user gives up, as after a long outage. Power loss cuts all links before the crash,
-//! so that peers hear nothing (turmoil's crash alone says a polite goodbye).
+//! Applies a schedule to a simulation under way, between the moments at which its engine rests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use archgen_env::entropy::Entropy;
 
 use super::{Action, Scheduled};
-use crate::world::{Crossing, SimulatedDisk, World, stream_seed};
+use crate::{
+    engine::{Engine, Weather},
+    world::{Crossing, World, stream_seed},
+};
 
 /// Applies and heals faults.
 pub struct Injector {
     world: World,
-    hosts: Vec<String>,
-    disks: BTreeMap<String, Arc<SimulatedDisk>>,
     waiting: Vec<Scheduled>,
     active: Vec<(u64, Action)>,
     down: BTreeMap<String, u32>,
@@ -24,20 +21,13 @@ pub struct Injector {
 }
 
 impl Injector {
-    /// An injector of this schedule. `peers` are all names on the network, people included.
-    pub fn new(
-        world: &World,
-        peers: Vec<String>,
-        disks: BTreeMap<String, Arc<SimulatedDisk>>,
-        schedule: Vec<Scheduled>,
-    ) -> Self {
+    /// An injector of this schedule.
+    pub fn new(world: &World, schedule: &[Scheduled]) -> Self {
         let entropy = Entropy::new(stream_seed(world.seed, &[b"torn writes"]));
-        let mut waiting = schedule;
+        let mut waiting = schedule.to_vec();
         waiting.sort_by_key(|s| std::cmp::Reverse(s.at_ms));
         Self {
             world: world.clone(),
-            hosts: peers,
-            disks,
             waiting,
             active: Vec::new(),
             down: BTreeMap::new(),
@@ -46,25 +36,31 @@ impl Injector {
         }
     }
 
+    /// When something is due next, milliseconds of the fault phase.
+    pub fn next_ms(&self) -> Option<u64> {
+        let ends = self.active.iter().map(|(end, _)| *end);
+        ends.chain(self.waiting.last().map(|s| s.at_ms)).min()
+    }
+
     /// Brings the world to the state due at this time of the fault phase, milliseconds.
-    pub fn advance(&mut self, simulation: &mut turmoil::Sim<'_>, now_ms: u64) {
+    pub fn advance(&mut self, engine: &mut dyn Engine, now_ms: u64) {
         let due: Vec<Action> = self.active.iter().filter(|(end, _)| *end <= now_ms).map(|(_, a)| a.clone()).collect();
         self.active.retain(|(end, _)| *end > now_ms);
         for action in due {
-            self.heal(simulation, &action);
+            self.heal(engine, &action);
         }
         while let Some(next) = self.waiting.pop_if(|s| s.at_ms <= now_ms) {
-            self.apply(simulation, &next.action);
             self.active.push((now_ms + next.for_ms, next.action.clone()));
+            self.apply(engine, &next.action);
             self.applied.push(next);
         }
     }
 
     /// Ends every fault and applies no more.
-    pub fn heal_all(&mut self, simulation: &mut turmoil::Sim<'_>) {
+    pub fn heal_all(&mut self, engine: &mut dyn Engine) {
         self.waiting.clear();
         for (_, action) in std::mem::take(&mut self.active) {
-            self.heal(simulation, &action);
+            self.heal(engine, &action);
         }
         self.world.skews.clear();
     }
@@ -74,68 +70,90 @@ impl Injector {
         &self.applied
     }
 
-    fn apply(&mut self, simulation: &mut turmoil::Sim<'_>, action: &Action) {
+    /// Whether a host is down by a fault, so that nobody else should start it.
+    pub fn is_down(&self, host: &str) -> bool {
+        self.down.get(host).is_some_and(|reasons| *reasons > 0)
+    }
+
+    fn apply(&mut self, engine: &mut dyn Engine, action: &Action) {
         self.world.trace.record(Crossing::Fault, "apply", &format!("{action:?}"), &[]);
+        let world = &self.world;
         match action {
             Action::Partition { a, b } => {
-                self.world.cuts.cut(a, b);
-                self.world.cuts.cut(b, a);
-                simulation.hold(a.as_str(), b.as_str());
+                engine.cut(a, b);
+                engine.cut(b, a);
             }
-            Action::OneWayCut { from, to } => {
-                self.world.cuts.cut(from, to);
-                simulation.partition_oneway(from.as_str(), to.as_str());
+            Action::OneWayCut { from, to } => engine.cut(from, to),
+            Action::Latency { a, b, .. } | Action::Loss { a, b, .. } | Action::SlowLink { a, b, .. } => {
+                self.set_weather(engine, a, b);
             }
+            Action::Refuse { from, to } => engine.weather(from, to, self.weather(from, to)),
+            Action::Reset { a, b } => engine.reset(a, b),
             Action::Exit { host } => {
                 if self.fall(host) {
-                    simulation.crash(host.as_str());
+                    engine.exit(host);
                 }
             }
             Action::PowerLoss { host } => {
-                let first = self.fall(host);
-                for peer in self.hosts.iter().filter(|p| *p != host) {
-                    self.world.cuts.cut(host, peer);
-                    self.world.cuts.cut(peer, host);
-                    simulation.partition(host.as_str(), peer.as_str());
-                }
-                if first {
-                    simulation.crash(host.as_str());
-                }
-                if let Some(disk) = self.disks.get(host) {
-                    disk.lose_power(&self.entropy);
-                }
+                // A second loss of power changes nothing, but an exited process may lose its machine as well.
+                self.fall(host);
+                engine.power_off(host);
+                self.world.disk(host).lose_power(&self.entropy);
             }
-            Action::ClockSkew { host, offset_ms } => self.world.skews.set(host, *offset_ms),
+            Action::Pause { host } => world.machine(host).hold(),
+            Action::ClockSkew { host, offset_ms } => world.skews.set(host, *offset_ms),
+            Action::ClockDrift { host, ms_per_second } => world.skews.drift(host, *ms_per_second, engine.now()),
+            Action::SlowDisk { host, call_ms } => world.machine(host).set_device_ms(*call_ms),
+            Action::FullDisk { host } => world.disk(host).set_full(true),
         }
     }
 
-    fn heal(&mut self, simulation: &mut turmoil::Sim<'_>, action: &Action) {
+    fn heal(&mut self, engine: &mut dyn Engine, action: &Action) {
         self.world.trace.record(Crossing::Fault, "heal", &format!("{action:?}"), &[]);
+        let world = &self.world;
         match action {
             Action::Partition { a, b } => {
-                let (there, back) = (self.world.cuts.heal(a, b), self.world.cuts.heal(b, a));
-                if there && back {
-                    simulation.release(a.as_str(), b.as_str());
-                    simulation.repair(a.as_str(), b.as_str());
-                }
+                engine.join(a, b);
+                engine.join(b, a);
             }
-            Action::OneWayCut { from, to } => {
-                if self.world.cuts.heal(from, to) {
-                    simulation.repair_oneway(from.as_str(), to.as_str());
-                }
+            Action::OneWayCut { from, to } => engine.join(from, to),
+            Action::Latency { a, b, .. } | Action::Loss { a, b, .. } | Action::SlowLink { a, b, .. } => {
+                self.set_weather(engine, a, b);
             }
-            Action::Exit { host } => self.rise(simulation, host),
-            Action::PowerLoss { host } => {
-                for peer in self.hosts.clone().iter().filter(|p| *p != host) {
-                    let (there, back) = (self.world.cuts.heal(host, peer), self.world.cuts.heal(peer, host));
-                    if there && back {
-                        simulation.repair(host.as_str(), peer.as_str());
-                    }
-                }
-                self.rise(simulation, host);
-            }
-            Action::ClockSkew { host, .. } => self.world.skews.set(host, 0),
+            Action::Refuse { from, to } => engine.weather(from, to, self.weather(from, to)),
+            Action::Reset { .. } => {}
+            Action::Exit { host } | Action::PowerLoss { host } => self.rise(engine, host),
+            Action::Pause { host } => world.machine(host).release(),
+            Action::ClockSkew { host, .. } | Action::ClockDrift { host, .. } => world.skews.set(host, 0),
+            Action::SlowDisk { host, .. } => world.machine(host).set_device_ms(0),
+            Action::FullDisk { host } => world.disk(host).set_full(false),
         }
+    }
+
+    fn set_weather(&self, engine: &mut dyn Engine, a: &str, b: &str) {
+        engine.weather(a, b, self.weather(a, b));
+        engine.weather(b, a, self.weather(b, a));
+    }
+
+    /// What the active faults together make of a directed link.
+    fn weather(&self, from: &str, to: &str) -> Weather {
+        let mut weather = Weather::default();
+        let between = |a: &str, b: &str| (a == from && b == to) || (a == to && b == from);
+        for (_, action) in &self.active {
+            match action {
+                Action::Latency { a, b, extra_ms } if between(a, b) => weather.extra_ms += extra_ms,
+                Action::Loss { a, b, per_thousand } if between(a, b) => {
+                    weather.lost_per_thousand = weather.lost_per_thousand.max(*per_thousand);
+                }
+                Action::SlowLink { a, b, bytes_per_second } if between(a, b) => {
+                    let before = weather.bytes_per_second;
+                    weather.bytes_per_second = if before == 0 { *bytes_per_second } else { before.min(*bytes_per_second) };
+                }
+                Action::Refuse { from: client, to: server } if client == from && server == to => weather.refused = true,
+                _ => {}
+            }
+        }
+        weather
     }
 
     /// Counts one more reason for the host to be down; `true` for the first.
@@ -145,13 +163,13 @@ impl Injector {
         *reasons == 1
     }
 
-    fn rise(&mut self, simulation: &mut turmoil::Sim<'_>, host: &str) {
+    fn rise(&mut self, engine: &mut dyn Engine, host: &str) {
         let left = self.down.get_mut(host).map_or(0, |reasons| {
             *reasons = reasons.saturating_sub(1);
             *reasons
         });
         if left == 0 {
-            simulation.bounce(host);
+            engine.start(host);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Faults: a schedule derived from the spec and the seed, and its application to the world.
 
+mod action;
 mod inject;
 mod schedule;
 
+pub use action::{Action, Scheduled};
 pub use inject::Injector;
-pub use schedule::{Action, Scheduled, schedule};
+pub use schedule::schedule;

@@ -1,82 +1,15 @@
 //! The schedule: every fault of one run with its time, drawn from the spec's `sim:` section by the seed alone. It is made
 //! before the run and does not depend on what happens in it.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use archgen_env::entropy::Entropy;
 use archgen_spec::topology::{Fault, FaultKind, Topology};
-use serde::Serialize;
-
+use super::{Action, Scheduled};
 use crate::world::stream_seed;
 
 /// Faults in one run.
 const FAULTS_MAX: usize = 64;
-
-/// What is done to whom; host names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Action {
-    /// No traffic either way.
-    Partition {
-        /// One host.
-        a: String,
-        /// Other host.
-        b: String,
-    },
-    /// No traffic from one host to the other.
-    OneWayCut {
-        /// Sender.
-        from: String,
-        /// Receiver.
-        to: String,
-    },
-    /// The process exits and is started again at the end.
-    Exit {
-        /// Host.
-        host: String,
-    },
-    /// The machine loses power and is started again at the end.
-    PowerLoss {
-        /// Host.
-        host: String,
-    },
-    /// The wall clock is off.
-    ClockSkew {
-        /// Host.
-        host: String,
-        /// Offset, milliseconds.
-        offset_ms: i64,
-    },
-}
-
-/// A fault with its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Scheduled {
-    /// Start, milliseconds after the fault phase begins.
-    pub at_ms: u64,
-    /// Length, milliseconds.
-    pub for_ms: u64,
-    /// What.
-    #[serde(flatten)]
-    pub action: Action,
-}
-
-impl fmt::Display for Scheduled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (at, lasts) = (self.at_ms as f64 / 1000.0, self.for_ms as f64 / 1000.0);
-        write!(f, "at {at:.2} s, for {lasts:.2} s: ")?;
-        match &self.action {
-            Action::Partition { a, b } => write!(f, "{a} and {b} cannot reach each other"),
-            Action::OneWayCut { from, to } => write!(f, "nothing from {from} reaches {to}"),
-            Action::Exit { host } => write!(f, "{host}'s process is gone"),
-            Action::PowerLoss { host } => write!(f, "{host} has no power; what it had not synced is lost"),
-            Action::ClockSkew { host, offset_ms } => {
-                let way = if *offset_ms < 0 { "behind" } else { "ahead" };
-                write!(f, "{host}'s clock is {:.2} s {way}", offset_ms.unsigned_abs() as f64 / 1000.0)
-            }
-        }
-    }
-}
 
 /// The faults of this seed, by time. A declared fault is drawn once per second of
 /// the fault phase with its probability; a clock skew once, for the whole phase.

@@ -8,8 +8,9 @@ use archgen_spec::topology::{Component, Topology};
 
 use super::{Stage, Stages};
 use crate::{
+    engine::Engine,
     history::{Final, Recorder},
-    world::{SimulatedDisk, World},
+    plan::Plan,
 };
 
 /// Channels that people talk in.
@@ -19,37 +20,37 @@ const RETRY: Duration = Duration::from_millis(400);
 /// Tries of a final read.
 const FINAL_TRIES_MAX: usize = 20;
 
-/// Starts the people; returns their names on the network.
+/// Adds the people.
 pub fn start(
-    simulation: &mut turmoil::Sim<'_>,
-    world: &World,
+    engine: &mut dyn Engine,
     topology: &Arc<Topology>,
+    plan: &Plan,
     recorder: &Recorder,
     stages: &Stages,
-) -> Vec<String> {
+) {
     let addresses = |component| -> Vec<Address> {
         topology.component_instances(component).into_iter().map(|i| Address::new(i.name, i.port)).collect()
     };
     let (gateways, realtime) = (addresses(Component::Gateway), addresses(Component::Realtime));
-    let mut names = Vec::new();
-    for number in 0..topology.simulation.clients {
-        let name = format!("person-{}", number + 1);
-        names.push(name.clone());
-        let person = Person {
-            env: world.env(&name, 1, Arc::new(SimulatedDisk::default())),
-            number,
-            gateway: gateways[number as usize % gateways.len().max(1)].clone(),
-            realtime: realtime.clone(),
-            topology: topology.clone(),
-            recorder: recorder.clone(),
-            stages: stages.clone(),
-        };
-        simulation.client(name, async move {
-            person.live().await;
-            Ok(())
-        });
+    for number in 0..plan.people {
+        let gateway = gateways[number as usize % gateways.len().max(1)].clone();
+        let (realtime, plan, recorder, stages) = (realtime.clone(), plan.clone(), recorder.clone(), stages.clone());
+        engine.add_person(
+            &format!("person-{}", number + 1),
+            Box::new(move |env| {
+                let person = Person {
+                    env,
+                    number,
+                    gateway: gateway.clone(),
+                    realtime: realtime.clone(),
+                    plan: plan.clone(),
+                    recorder: recorder.clone(),
+                    stages: stages.clone(),
+                };
+                Box::pin(async move { person.live().await })
+            }),
+        );
     }
-    names
 }
 
 struct Person {
@@ -57,7 +58,7 @@ struct Person {
     number: u32,
     gateway: Address,
     realtime: Vec<Address>,
-    topology: Arc<Topology>,
+    plan: Plan,
     recorder: Recorder,
     stages: Stages,
 }
@@ -141,9 +142,8 @@ impl Person {
     /// Sends its share, spread over the fault phase.
     async fn talk(&self, device: &Device, channels: &[String]) {
         let entropy = self.env.entropy("talk");
-        let simulation = &self.topology.simulation;
-        let pause_ms = simulation.duration.as_millis() as u64 / u64::from(simulation.sends.max(1));
-        for number in 0..simulation.sends {
+        let pause_ms = self.plan.duration_ms / u64::from(self.plan.sends.max(1));
+        for number in 0..self.plan.sends {
             if self.stages.current() != Stage::Faults {
                 break;
             }

@@ -2,12 +2,13 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU8, AtomicU32, Ordering},
+    atomic::{AtomicU32, Ordering},
 };
+
+use tokio::sync::watch;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Stage {
     /// People register and join; no fault yet.
     Setup,
@@ -20,27 +21,28 @@ pub enum Stage {
 }
 
 /// The current stage. Cloning shares it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Stages {
-    stage: Arc<AtomicU8>,
+    stage: Arc<watch::Sender<Stage>>,
     ready: Arc<AtomicU32>,
     trouble: Arc<Mutex<String>>,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        Self { stage: Arc::new(watch::Sender::new(Stage::Setup)), ready: Arc::default(), trouble: Arc::default() }
+    }
 }
 
 impl Stages {
     /// The stage.
     pub fn current(&self) -> Stage {
-        match self.stage.load(Ordering::Relaxed) {
-            0 => Stage::Setup,
-            1 => Stage::Faults,
-            2 => Stage::Settle,
-            _ => Stage::Final,
-        }
+        *self.stage.borrow()
     }
 
     /// Enters a stage.
     pub fn enter(&self, stage: Stage) {
-        self.stage.store(stage as u8, Ordering::Relaxed);
+        self.stage.send_replace(stage);
     }
 
     /// One more person is set up.
@@ -63,10 +65,10 @@ impl Stages {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits, in simulated time, until this stage or a later one.
+    /// Waits until this stage or a later one.
     pub async fn reached(&self, stage: Stage) {
-        while self.current() < stage {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let mut receiver = self.stage.subscribe();
+        // The sender lives in `self`, so the wait ends only by the stage.
+        let _ = receiver.wait_for(|current| *current >= stage).await;
     }
 }

@@ -1,11 +1,14 @@
-//! A disk in memory that remembers what was synced. The exit of a process loses nothing; a loss of power loses every byte that
+//! A disk in memory that remembers what was synced, and may be full. The exit of a process loses nothing; a loss of power loses every byte that
 //! was not synced, or all but a random prefix of them (a torn write), and every name whose folder was not synced.
 
 use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use archgen_env::{
@@ -31,7 +34,7 @@ struct Names {
 
 /// A simulated disk. It belongs to the machine, not to the process, and outlives restarts.
 #[derive(Default)]
-pub struct SimulatedDisk(Mutex<Names>);
+pub struct SimulatedDisk(Mutex<Names>, Arc<AtomicBool>);
 
 impl SimulatedDisk {
     /// Power is lost: what was not synced is gone, but for a prefix of each file's unsynced tail of random length.
@@ -52,16 +55,28 @@ impl SimulatedDisk {
         }
     }
 
+    /// Whether nothing more can be written.
+    pub fn set_full(&self, full: bool) {
+        self.1.store(full, Ordering::Relaxed);
+    }
+
+    fn open_file(&self, content: &Shared) -> Box<dyn File> {
+        Box::new(OpenFile { content: content.clone(), full: self.1.clone() })
+    }
+
     fn folder(path: &str) -> &str {
         path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 }
 
-struct OpenFile(Shared);
+struct OpenFile {
+    content: Shared,
+    full: Arc<AtomicBool>,
+}
 
 impl OpenFile {
     fn content(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +90,9 @@ impl File for OpenFile {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.content().bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -110,14 +128,14 @@ impl Disk for SimulatedDisk {
     fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(content) = names.visible.get(path) {
-            return Ok(Box::new(OpenFile(content.clone())));
+            return Ok(self.open_file(content));
         }
         if !create {
             return Err(io::ErrorKind::NotFound.into());
         }
         let content = Shared::default();
         names.visible.insert(path.to_owned(), content.clone());
-        Ok(Box::new(OpenFile(content)))
+        Ok(self.open_file(&content))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -186,6 +204,17 @@ mod tests {
         file.sync().unwrap();
         disk.lose_power(&Entropy::new([1; 32]));
         assert!(disk.open("d/new", false).is_err());
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_until_there_is_room() {
+        let disk = SimulatedDisk::default();
+        let mut file = disk.open("log", true).unwrap();
+        disk.set_full(true);
+        assert_eq!(file.append(b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        disk.set_full(false);
+        file.append(b"y").unwrap();
+        assert_eq!(content(&disk, "log"), b"y");
     }
 
     #[test]

@@ -1,52 +1,76 @@
-//! The simulated world: an `Env` per host whose network, clock, entropy and disk belong to one seeded simulation.
+//! The simulated world, as far as it is the same in every engine: clocks, entropy, disks, machines and the trace.
 
 mod clock;
 mod disk;
 mod entropy;
-mod net;
+mod host;
 mod trace;
 
-pub use clock::{EPOCH, Skews, elapsed, elapsed_if_known};
+pub use clock::{EPOCH, Skews, elapsed, elapsed_if_known, set_origin, set_resting};
 pub use disk::SimulatedDisk;
-pub use entropy::stream_seed;
-pub use net::Cuts;
+pub use entropy::{Draw, stream_seed};
+pub use host::{Machine, current_host};
 pub use trace::{Crossing, Trace};
 
-use std::sync::Arc;
-
-use archgen_env::{
-    Env, Parts,
-    task::{Inline, Shutdown},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
 };
+
+use archgen_env::{Env, Parts, net::Net, task::Shutdown};
 
 /// What all hosts of one simulation share. Cloning shares it.
 #[derive(Clone)]
 pub struct World {
     /// The seed that everything random is derived from.
     pub seed: u64,
-    /// Which links are cut.
-    pub cuts: Cuts,
     /// Wall-clock offsets by host.
     pub skews: Skews,
     /// Digest of everything that crossed the network.
     pub trace: Trace,
+    places: Arc<Mutex<BTreeMap<String, Place>>>,
+}
+
+/// A machine with its disk.
+#[derive(Clone)]
+struct Place {
+    machine: Machine,
+    disk: Arc<SimulatedDisk>,
 }
 
 impl World {
-    /// A world of this seed with all links whole and all clocks right.
+    /// A world of this seed with all clocks right.
     pub fn new(seed: u64) -> Self {
-        Self { seed, cuts: Cuts::default(), skews: Skews::default(), trace: Trace::default() }
+        Self { seed, skews: Skews::default(), trace: Trace::default(), places: Arc::default() }
+    }
+
+    fn place(&self, host: &str) -> Place {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Place { machine: Machine::new(host), disk: Arc::default() };
+        places.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// The machine of a host.
+    pub fn machine(&self, host: &str) -> Machine {
+        self.place(host).machine
+    }
+
+    /// The disk of a host. It belongs to the machine and outlives the process.
+    pub fn disk(&self, host: &str) -> Arc<SimulatedDisk> {
+        self.place(host).disk
     }
 
     /// The environment of a host's process; `life` counts its starts, so that a restarted process draws other numbers.
-    pub fn env(&self, host: &str, life: u64, disk: Arc<SimulatedDisk>) -> Env {
+    pub fn env(&self, host: &str, life: u64, net: Arc<dyn Net>) -> Env {
+        let place = self.place(host);
         Env::new(Parts {
             host: host.to_owned(),
-            net: Arc::new(net::SimulatedNet::new(host, self.cuts.clone(), self.trace.clone())),
+            net,
             clock: Arc::new(clock::SimulatedClock::new(host, self.skews.clone())),
             entropy: Arc::new(entropy::SimulatedEntropy::new(self.seed, host, life)),
-            disk,
-            compute: Arc::new(Inline),
+            compute: place.machine.compute(),
+            spawner: place.machine.spawner(life),
+            disk: place.disk,
             shutdown: Shutdown::default(),
         })
     }

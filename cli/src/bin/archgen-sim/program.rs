@@ -9,13 +9,13 @@ use std::{
     sync::Arc,
 };
 
-use archgen_simulator::{Run, SeedError, Summary, Verdict, human, json, run_seeds, unchecked};
+use archgen_simulator::{EngineKind, Plan, Run, SeedError, Summary, Verdict, human, json, run_plans, unchecked};
 use archgen_spec::{ReadError, topology::Topology};
 use clap::{Parser, error::ErrorKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    arguments::{SimArguments, SimFormat},
+    arguments::{BOTH, SimArguments, SimFormat},
     shim::Shim,
 };
 
@@ -124,19 +124,23 @@ fn load(arguments: &SimArguments) -> Option<Topology> {
 
 fn simulate(topology: &Arc<Topology>, arguments: &SimArguments) -> Result<Summary, SeedError> {
     let seeds: Vec<u64> = arguments.seed.map_or_else(|| (0..arguments.seeds).collect(), |seed| vec![seed]);
+    let engines: Vec<EngineKind> =
+        EngineKind::ALL.into_iter().filter(|e| arguments.engine == BOTH || arguments.engine == e.name()).collect();
+    let plans: Vec<Plan> =
+        seeds.iter().flat_map(|seed| engines.iter().map(|engine| Plan::of(topology, *engine, *seed))).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = arguments.workers.map_or(cores, |workers| workers as usize);
-    let bar = progress(seeds.len() as u64);
+    let bar = progress(plans.len() as u64);
     let mut red = 0;
     let mut done = |run: &Run| {
         red += u64::from(run.verdict != Verdict::Green);
         bar.inc(1);
         bar.set_message(if red == 0 { "all green".to_owned() } else { format!("{red} not green") });
     };
-    let batch = if arguments.until_red { BATCH_SEEDS } else { seeds.len() };
+    let batch = if arguments.until_red { BATCH_SEEDS } else { plans.len() };
     let mut summary = Summary::default();
-    for part in seeds.chunks(batch) {
-        summary.runs.extend(run_seeds(topology, part, workers, &Shim, &mut done)?.runs);
+    for part in plans.chunks(batch) {
+        summary.runs.extend(run_plans(topology, part, workers, &Shim, &mut done)?.runs);
         if arguments.until_red && summary.count(Verdict::Red) > 0 {
             break;
         }

@@ -15,13 +15,14 @@ use http_body_util::{BodyExt, Full, Limited, combinators::BoxBody};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{self, connect},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Env,
     net::{Address, BoxStream, Net},
+    task::Spawner,
 };
 
 /// Why a call gave no usable answer.
@@ -99,7 +100,7 @@ impl Client {
     /// A client of this host.
     pub fn new(env: &Env, limits: Limits) -> Self {
         let connector = Connector { net: env.net().clone(), connect_ms_max: limits.connect_ms_max };
-        let inner = legacy::Client::builder(TokioExecutor::new())
+        let inner = legacy::Client::builder(Executor(env.spawner().clone()))
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
@@ -185,6 +186,20 @@ impl Client {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = serde_json::to_vec(body).map_err(|e| ClientError::Invalid(e.to_string()))?;
         self.call(method, to, path, headers, body).await
+    }
+}
+
+/// Runs the connections' own tasks on the host, so that they live and end with it.
+#[derive(Clone)]
+struct Executor(Arc<dyn Spawner>);
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn("http client", Box::pin(async move { drop(future.await) }));
     }
 }
 

@@ -1,0 +1,47 @@
+//! [`Plan`]: everything that decides a run, written out. A seed makes one; an artifact keeps one; shrinking makes it smaller.
+
+use std::time::Duration;
+
+use archgen_spec::topology::Topology;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::EngineKind,
+    faults::{Scheduled, schedule},
+};
+
+/// A run to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Engine.
+    pub engine: EngineKind,
+    /// Seed of everything random beside the schedule.
+    pub seed: u64,
+    /// People.
+    pub people: u32,
+    /// Sends of each.
+    pub sends: u32,
+    /// Length of the fault phase, milliseconds.
+    pub duration_ms: u64,
+    /// Time to settle after healing, milliseconds.
+    pub settle_ms: u64,
+    /// Every fault, expanded.
+    pub schedule: Vec<Scheduled>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(topology: &Topology, engine: EngineKind, seed: u64) -> Self {
+        let ms = |duration: Duration| duration.as_millis() as u64;
+        let declared = &topology.simulation;
+        Self {
+            engine,
+            seed,
+            people: declared.clients,
+            sends: declared.sends,
+            duration_ms: ms(declared.duration),
+            settle_ms: ms(declared.settle),
+            schedule: schedule(topology, seed),
+        }
+    }
+}
