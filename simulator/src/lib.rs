@@ -1,11 +1,15 @@
-//! The simulator: the fleet that `archgen up` runs, under turmoil, with faults from the spec, judged by what clients saw.
+//! The simulator: the fleet that `archgen up` runs, in one of two engines, with faults from the spec, judged by what clients saw.
 //!
-//! One seed is one [`run`]: setup, faults, healing, settling, final reads, checkers. [`seeds`] runs many, one forked child each,
-//! so that every run starts from the same process image (thread ids, hash seeds, heap layout) and replays exactly.
+//! One [`Plan`] is one [`run`]: setup, faults, healing, settling, final reads, checkers. [`run_plans`] runs many, one forked child
+//! each, so that every run starts from the same process image (thread ids, hash seeds, heap layout) and replays exactly.
+//! [`shrink`] makes a failing plan small, and an [`Artifact`] keeps it.
 //!
 //! The libc shim that closes the last sources of entropy lives in the `archgen-sim` program, never here: this library may be
 //! linked into programs that serve users. The shim asks [`world`] for the time.
 
+mod artifact;
+mod children;
+mod doctor;
 mod engine;
 mod faults;
 mod history;
@@ -17,16 +21,21 @@ mod run;
 #[cfg(sabotage)]
 mod sabotage;
 mod seeds;
+mod shrink;
 mod verdict;
 pub mod world;
 
+pub use artifact::{Artifact, ArtifactError, fingerprint};
+pub use children::Hooks;
+pub use doctor::{Source, doctor};
 pub use engine::{EngineKind, UnknownEngine};
 pub use faults::{Action, Scheduled};
 pub use invariants::unchecked;
 pub use plan::Plan;
-pub use report::{human, json};
-pub use run::run;
+pub use report::{human, json, junit, page, story};
+pub use run::{Recorded, run};
 #[cfg(sabotage)]
 pub use sabotage::plant;
-pub use seeds::{Hooks, SeedError, run_plans};
+pub use seeds::{SeedError, run_plans, run_recorded};
+pub use shrink::{Shrunk, Symptom, shrink};
 pub use verdict::{Run, Summary, Verdict};

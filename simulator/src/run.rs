@@ -7,10 +7,12 @@ use archgen_fleet::{Assembly, EngineKind as StoreEngine, FleetError, PublicUrls,
 use archgen_ports::ServiceKey;
 use archgen_spec::topology::{Component, Instance, Topology};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     engine::{Engine, engine},
     faults::Injector,
-    history::Recorder,
+    history::{History, Recorder},
     people::{self, Stage, Stages},
     plan::Plan,
     verdict::{Run, judge},
@@ -26,11 +28,30 @@ const LOOK_MS: u64 = 100;
 /// Wait before a host that ended by itself is started again, as a supervisor would, milliseconds.
 const RESTART_MS: u64 = 500;
 
+/// A run with everything that clients saw.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The run.
+    pub run: Run,
+    /// What clients saw.
+    pub history: History,
+    /// When each stage began, milliseconds.
+    pub stages: Vec<(String, u64)>,
+}
+
 /// Runs one plan to its verdict.
 ///
 /// # Errors
 /// [`FleetError`] where the topology cannot be assembled.
 pub fn run(topology: &Arc<Topology>, plan: &Plan) -> Result<Run, FleetError> {
+    record(topology, plan).map(|recorded| recorded.run)
+}
+
+/// Runs one plan and keeps what clients saw.
+///
+/// # Errors
+/// [`FleetError`] where the topology cannot be assembled.
+pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetError> {
     if let Some(store) = topology.stores.iter().find(|s| s.is_real()) {
         return Err(FleetError::NotSimulated(store.name.clone()));
     }
@@ -40,9 +61,9 @@ pub fn run(topology: &Arc<Topology>, plan: &Plan) -> Result<Run, FleetError> {
     let stages = Stages::default();
     let mut engine = engine(plan.engine, &world);
     for host in fleet {
-        let recorder = recorder.clone();
+        let (recorder, name) = (recorder.clone(), host.name().to_owned());
         engine.add_host(
-            &host.name().to_owned(),
+            &name,
             Box::new(move |env| {
                 let (host, recorder) = (host.clone(), recorder.clone());
                 Box::pin(async move {
@@ -60,15 +81,20 @@ pub fn run(topology: &Arc<Topology>, plan: &Plan) -> Result<Run, FleetError> {
         stages: &stages,
         injector: Injector::new(&world, &plan.schedule),
         entered_ms: 0,
+        entered: vec![("setup".to_owned(), 0)],
         restarts: Vec::new(),
         remarks: Vec::new(),
     };
     driver.drive(&mut *engine);
     let simulated_ms = engine.now().as_millis() as u64;
+    let traffic = engine.traffic();
     let (remarks, applied) = (driver.remarks, driver.injector.applied().to_vec());
     // The fleet is gone before it is judged, so that nothing it does on its way out can count.
     drop(engine);
-    Ok(judge(topology, plan, &world, recorder.history(), remarks, applied, simulated_ms))
+    let history = recorder.history();
+    let mut run = judge(topology, plan, &world, &history, remarks, applied, simulated_ms);
+    run.traffic = traffic;
+    Ok(Recorded { run, history, stages: driver.entered })
 }
 
 fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
@@ -95,6 +121,8 @@ struct Driver<'a> {
     stages: &'a Stages,
     injector: Injector,
     entered_ms: u64,
+    /// When each stage began.
+    entered: Vec<(String, u64)>,
     /// Hosts that ended by themselves, with the time at which they are started again.
     restarts: Vec<(u64, String)>,
     /// What went wrong beside promises.
@@ -176,6 +204,7 @@ impl Driver<'_> {
     fn enter(&mut self, stage: Stage, now_ms: u64) {
         self.stages.enter(stage);
         self.entered_ms = now_ms;
+        self.entered.push((stage.name().to_owned(), now_ms));
     }
 
     fn restart_ended(&mut self, engine: &mut dyn Engine) {

@@ -1,5 +1,7 @@
 //! What a run and a set of runs concluded.
 
+use std::collections::BTreeMap;
+
 use archgen_spec::topology::Topology;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,8 @@ pub struct Run {
     pub schedule: Vec<Scheduled>,
     /// Simulated time, milliseconds.
     pub simulated_ms: u64,
+    /// Segments by sender and receiver, where the engine counts them.
+    pub traffic: Vec<(String, String, u64)>,
 }
 
 impl Run {
@@ -69,6 +73,7 @@ impl Run {
             faults: plan.schedule.iter().map(ToString::to_string).collect(),
             schedule: plan.schedule.clone(),
             simulated_ms: 0,
+            traffic: Vec::new(),
         }
     }
 
@@ -83,13 +88,13 @@ pub(crate) fn judge(
     topology: &Topology,
     plan: &Plan,
     world: &World,
-    history: History,
+    history: &History,
     mut remarks: Vec<String>,
     applied: Vec<Scheduled>,
     simulated_ms: u64,
 ) -> Run {
     let acked = history.sends.values().filter(|s| matches!(s.outcome, Outcome::Ok { .. })).count();
-    let findings = invariants::check(&history, &topology.simulation.invariants);
+    let findings = invariants::check(history, &topology.simulation.invariants);
     let broken = findings.iter().any(|f| !f.breaches.is_empty());
     let failed = !history.host_failures.is_empty() || !remarks.is_empty();
     remarks.extend(history.host_failures.iter().map(|f| format!("host ended by itself: {f}")));
@@ -120,6 +125,7 @@ pub(crate) fn judge(
         faults: applied.iter().map(ToString::to_string).collect(),
         schedule: applied,
         simulated_ms,
+        traffic: Vec::new(),
     }
 }
 
@@ -128,12 +134,23 @@ pub(crate) fn judge(
 pub struct Summary {
     /// Runs, by seed.
     pub runs: Vec<Run>,
+    /// Runs that were repeated to see that they are the same.
+    pub repeated: usize,
 }
 
 impl Summary {
     /// Number of runs of this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.runs.iter().filter(|r| r.verdict == verdict).count()
+    }
+
+    /// Seeds on which engines came to different verdicts, with those runs.
+    pub fn disagreements(&self) -> Vec<Vec<&Run>> {
+        let mut by_seed: BTreeMap<u64, Vec<&Run>> = BTreeMap::new();
+        for run in &self.runs {
+            by_seed.entry(run.seed).or_default().push(run);
+        }
+        by_seed.into_values().filter(|runs| runs.iter().any(|run| run.verdict != runs[0].verdict)).collect()
     }
 
     /// Whether every run is green.

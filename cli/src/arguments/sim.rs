@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Output of a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -11,6 +11,8 @@ pub enum SimFormat {
     Human,
     /// For programs.
     Json,
+    /// JUnit XML, for CI systems.
+    Junit,
 }
 
 /// Stands for every engine.
@@ -23,21 +25,34 @@ fn engines() -> Vec<&'static str> {
 
 /// Run the spec's fleet under deterministic simulation and judge what its clients saw.
 ///
-/// Each seed is one run: people sign in and talk by real HTTP and Socket.IO while faults from the spec's `sim:` section come and
-/// go; then everything is healed and the final history is read. The same seed always gives the same run, with the same digest.
+/// Each seed is one run: people sign in and talk by real HTTP and real Socket.IO while faults from the spec's `sim:` section come
+/// and go; then everything is healed and the final history is read. The same seed always gives the same run, with the same
+/// digest. The first red seed is shrunk to the smallest schedule that still fails, and kept under `.archgen/sim/`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7 --engine both\n  archgen sim replay .archgen/sim/seed-7.json\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
 )]
 pub struct SimArguments {
+    /// What to do instead of running seeds.
+    #[command(subcommand)]
+    pub command: Option<SimCommand>,
     /// The topology spec.
-    pub spec: PathBuf,
+    #[arg(required = true)]
+    pub spec: Option<PathBuf>,
     /// Run seeds 0 to N-1.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub seeds: u64,
     /// Run this one seed.
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
     pub seed: Option<u64>,
+    /// First seed.
+    #[arg(long, value_name = "S", default_value_t = 0, conflicts_with = "seed")]
+    pub from: u64,
+    /// Stop starting seeds after this time, such as `90s` or `10m`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub budget: Option<std::time::Duration>,
     /// Engine that runs the simulation; `both` runs each seed in every engine and reports any disagreement.
     #[arg(long, value_name = "ENGINE", default_value = "event", value_parser = engines())]
     pub engine: String,
@@ -53,8 +68,59 @@ pub struct SimArguments {
     /// Stop at the first red seed.
     #[arg(long)]
     pub until_red: bool,
+    /// Tell a red seed as it ran, without looking for a smaller schedule.
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Write one offline page about the first red seed (the first seed, where none is red).
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Plant a bug that the simulator must find.
     #[cfg(sabotage)]
     #[arg(long, value_name = "BUG")]
     pub sabotage: Option<String>,
+}
+
+/// What `archgen sim` does beside running seeds.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SimCommand {
+    /// Run a kept artifact again and compare its digest.
+    Replay(ReplayArguments),
+    /// Find the smallest schedule on which a kept artifact still fails.
+    Shrink(ReplayArguments),
+    /// Print which sources of entropy and time are closed in this build.
+    Doctor,
+}
+
+/// A kept run.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArguments {
+    /// The artifact, as a red run leaves it under `.archgen/sim/`.
+    pub artifact: PathBuf,
+    /// Run it in this engine instead of the one that found it.
+    #[arg(long, value_name = "ENGINE", value_parser = archgen_simulator::EngineKind::ALL.map(archgen_simulator::EngineKind::name))]
+    pub engine: Option<String>,
+    /// Write one offline page about the run.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Runs at a time; the machine's cores by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    pub workers: Option<u64>,
+    /// Plant a bug that the simulator must find.
+    #[cfg(sabotage)]
+    #[arg(long, value_name = "BUG")]
+    pub sabotage: Option<String>,
+}
+
+/// Why a text is no time.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a number with its unit, such as `90s`, `10m` or `1h`")]
+struct NoTime;
+
+fn time(text: &str) -> Result<std::time::Duration, NoTime> {
+    let (digits, seconds) = [("s", 1), ("m", 60), ("h", 3_600)]
+        .into_iter()
+        .find_map(|(unit, seconds)| text.strip_suffix(unit).map(|digits| (digits, seconds)))
+        .ok_or(NoTime)?;
+    let number: u64 = digits.parse().map_err(|_| NoTime)?;
+    Ok(std::time::Duration::from_secs(number.checked_mul(seconds).ok_or(NoTime)?))
 }

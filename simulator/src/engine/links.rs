@@ -1,7 +1,7 @@
 //! Cuts, weather and resets of directed links, for the engine whose own network knows nothing of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Waker,
     time::Duration,
@@ -47,6 +47,8 @@ impl Link {
 pub(super) struct Links {
     seed: u64,
     links: Arc<Mutex<BTreeMap<(String, String), Link>>>,
+    /// Machines that are up and whose process is gone.
+    vacant: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Whether a segment may leave now.
@@ -59,7 +61,7 @@ pub(super) enum Leave {
 
 impl Links {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, links: Arc::default() }
+        Self { seed, links: Arc::default(), vacant: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Link>> {
@@ -110,8 +112,20 @@ impl Links {
         self.lock().get(&(from.to_owned(), to.to_owned())).is_some_and(|link| link.cuts > 0)
     }
 
+    /// Says whether the machine is up without its process, so that its kernel refuses what comes.
+    pub(super) fn set_vacant(&self, host: &str, is_vacant: bool) {
+        let mut vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_vacant {
+            vacant.insert(host.to_owned());
+        } else {
+            vacant.remove(host);
+        }
+    }
+
+    /// Whether a new connection is refused.
     pub(super) fn is_refused(&self, from: &str, to: &str) -> bool {
-        self.lock().get(&(from.to_owned(), to.to_owned())).is_some_and(|link| link.weather.refused)
+        let vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner).contains(to);
+        vacant || self.lock().get(&(from.to_owned(), to.to_owned())).is_some_and(|link| link.weather.refused)
     }
 
     /// When a segment of this size may leave, where it is asked for at `now`.

@@ -26,14 +26,7 @@ impl Injector {
         let entropy = Entropy::new(stream_seed(world.seed, &[b"torn writes"]));
         let mut waiting = schedule.to_vec();
         waiting.sort_by_key(|s| std::cmp::Reverse(s.at_ms));
-        Self {
-            world: world.clone(),
-            waiting,
-            active: Vec::new(),
-            down: BTreeMap::new(),
-            applied: Vec::new(),
-            entropy,
-        }
+        Self { world: world.clone(), waiting, active: Vec::new(), down: BTreeMap::new(), applied: Vec::new(), entropy }
     }
 
     /// When something is due next, milliseconds of the fault phase.
@@ -147,7 +140,8 @@ impl Injector {
                 }
                 Action::SlowLink { a, b, bytes_per_second } if between(a, b) => {
                     let before = weather.bytes_per_second;
-                    weather.bytes_per_second = if before == 0 { *bytes_per_second } else { before.min(*bytes_per_second) };
+                    weather.bytes_per_second =
+                        if before == 0 { *bytes_per_second } else { before.min(*bytes_per_second) };
                 }
                 Action::Refuse { from: client, to: server } if client == from && server == to => weather.refused = true,
                 _ => {}

@@ -3,6 +3,8 @@
 mod action;
 mod inject;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, Scheduled};
 pub use inject::Injector;

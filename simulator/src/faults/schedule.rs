@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use archgen_env::entropy::Entropy;
-use archgen_spec::topology::{Fault, FaultKind, Topology};
 use super::{Action, Scheduled};
 use crate::world::stream_seed;
+use archgen_env::entropy::Entropy;
+use archgen_spec::topology::{Fault, FaultKind, Topology};
 
 /// Faults in one run.
 const FAULTS_MAX: usize = 64;

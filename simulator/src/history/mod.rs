@@ -2,6 +2,6 @@
 
 mod record;
 
-pub use record::{Final, History, Outcome, Recorder};
 #[cfg(test)]
-pub use record::{Observation, Send};
+pub use record::Observation;
+pub use record::{Final, History, Outcome, Recorder, Send};

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::world;
 
 /// How a send ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Acknowledged.
     Ok {
@@ -30,7 +30,7 @@ pub enum Outcome {
 }
 
 /// One send: all tries with one client id.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Send {
     /// Who.
     pub person: String,
@@ -53,7 +53,7 @@ pub struct Send {
 }
 
 /// A message that a person's device showed, live or by catching up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// Place.
     pub seq: u64,
@@ -64,7 +64,7 @@ pub struct Observation {
 }
 
 /// A message as the final history of a channel has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Final {
     /// Place.
     pub seq: u64,
@@ -77,11 +77,12 @@ pub struct Final {
 }
 
 /// Everything that clients saw in one run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
     /// Sends by client id.
     pub sends: BTreeMap<String, Send>,
     /// (person, channel) to what was shown, in order.
+    #[serde(with = "pairs")]
     pub observations: BTreeMap<(String, String), Vec<Observation>>,
     /// Channel to its final history.
     pub finals: BTreeMap<String, Vec<Final>>,
@@ -89,6 +90,26 @@ pub struct History {
     pub unread: BTreeMap<String, String>,
     /// Hosts that ended by themselves, with the reason.
     pub host_failures: Vec<String>,
+}
+
+/// Maps whose keys JSON cannot name, as lists of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 /// Writes a history while the run goes on. Cloning shares it.

@@ -21,13 +21,7 @@ const RETRY: Duration = Duration::from_millis(400);
 const FINAL_TRIES_MAX: usize = 20;
 
 /// Adds the people.
-pub fn start(
-    engine: &mut dyn Engine,
-    topology: &Arc<Topology>,
-    plan: &Plan,
-    recorder: &Recorder,
-    stages: &Stages,
-) {
+pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, recorder: &Recorder, stages: &Stages) {
     let addresses = |component| -> Vec<Address> {
         topology.component_instances(component).into_iter().map(|i| Address::new(i.name, i.port)).collect()
     };

@@ -20,6 +20,18 @@ pub enum Stage {
     Final,
 }
 
+impl Stage {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Faults => "faults",
+            Self::Settle => "settle",
+            Self::Final => "final reads",
+        }
+    }
+}
+
 /// The current stage. Cloning shares it.
 #[derive(Clone)]
 pub struct Stages {

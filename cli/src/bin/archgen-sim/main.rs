@@ -2,7 +2,10 @@
 
 #[path = "../../arguments/sim.rs"]
 mod arguments;
+mod artifacts;
+mod loading;
 mod program;
+mod seeds;
 mod shim;
 
 use std::process::ExitCode;

@@ -1,21 +1,17 @@
-//! Reads the spec, runs the seeds in forked children under the shim, prints the report.
+//! The program's entry: arguments, what they ask for, exit codes.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     os::unix::process::CommandExt,
-    path::Path,
     process::{Command, ExitCode},
-    sync::Arc,
 };
 
-use archgen_simulator::{EngineKind, Plan, Run, SeedError, Summary, Verdict, human, json, run_plans, unchecked};
-use archgen_spec::{ReadError, topology::Topology};
+use archgen_simulator::{SeedError, doctor};
 use clap::{Parser, error::ErrorKind};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    arguments::{BOTH, SimArguments, SimFormat},
+    arguments::{SimArguments, SimCommand},
+    artifacts, seeds,
     shim::Shim,
 };
 
@@ -23,16 +19,30 @@ use crate::{
 const USAGE: u8 = 64;
 /// The environment does not let us work (`EX_OSERR`).
 const ENVIRONMENT: u8 = 71;
-/// The overlay of a simulation.
-const OVERLAY: &str = "sim";
-/// Seeds between two looks for a red one under `--until-red`.
-const BATCH_SEEDS: usize = 8;
 
 #[derive(Parser)]
 #[command(name = "archgen-sim", version)]
 struct Program {
     #[command(flatten)]
     arguments: SimArguments,
+}
+
+/// Why the program ends without a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The user's mistake; told already, or in these words.
+    #[error("{0}")]
+    Input(String),
+    /// The simulator could not work.
+    #[error("{0}: {1}")]
+    Seeds(SeedError, String),
+}
+
+impl From<SeedError> for Failure {
+    fn from(error: SeedError) -> Self {
+        let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        Self::Seeds(error, cause)
+    }
 }
 
 /// The whole program.
@@ -48,26 +58,33 @@ pub fn run() -> ExitCode {
     };
     pin_addresses();
     #[cfg(sabotage)]
-    if let Some(bug) = &arguments.sabotage
+    if let Some(bug) = planted(&arguments)
         && !archgen_simulator::plant(bug)
     {
         complain(&format!("error: no bug is called `{bug}`"));
         return ExitCode::from(USAGE);
     }
-    let Some(topology) = load(&arguments) else { return ExitCode::FAILURE };
-    let unknown = unchecked(&topology.simulation.invariants);
-    if !unknown.is_empty() {
-        complain(&format!(
-            "note: this version has no checker yet for {}; nothing is said about them",
-            unknown.join(", ")
-        ));
-    }
-    match simulate(&Arc::new(topology), &arguments) {
-        Ok(summary) => report(&summary, &arguments),
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            ExitCode::from(if matches!(error, SeedError::Fork(_)) { ENVIRONMENT } else { 1 })
+    let result = match &arguments.command {
+        None => seeds::run(&arguments),
+        Some(SimCommand::Replay(replay)) => artifacts::replay(replay),
+        Some(SimCommand::Shrink(shrink)) => artifacts::shrink(shrink),
+        Some(SimCommand::Doctor) => examine(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            complain(&format!("error: {failure}"));
+            ExitCode::from(if matches!(failure, Failure::Seeds(SeedError::Fork(_), _)) { ENVIRONMENT } else { 1 })
         }
+    }
+}
+
+#[cfg(sabotage)]
+fn planted(arguments: &SimArguments) -> Option<&String> {
+    match &arguments.command {
+        Some(SimCommand::Replay(kept) | SimCommand::Shrink(kept)) => kept.sabotage.as_ref(),
+        _ => arguments.sabotage.as_ref(),
     }
 }
 
@@ -90,93 +107,32 @@ fn pin_addresses() {
     }
 }
 
-fn load(arguments: &SimArguments) -> Option<Topology> {
-    let path = arguments.spec.display().to_string();
-    let text = match fs::read_to_string(&arguments.spec) {
-        Ok(text) => text,
-        Err(error) => {
-            complain(&format!("error: cannot read `{path}`: {error}"));
-            return None;
-        }
-    };
-    let folder = arguments.spec.parent().unwrap_or(Path::new("")).to_owned();
-    let read = |relative: &str| {
-        fs::read_to_string(folder.join(relative)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ReadError::Missing,
-            io::ErrorKind::InvalidData => ReadError::NotText,
-            _ => ReadError::Other(error.to_string()),
-        })
-    };
-    let variable = |name: &str| std::env::var(name).ok();
-    let load = |environment: Option<&str>| archgen_spec::load(&path, text.clone(), environment, &read, &variable);
-    let loaded = match &arguments.environment {
-        Some(name) => load(Some(name)),
-        None => {
-            let base = load(None);
-            if base.environments.iter().any(|e| e == OVERLAY) { load(Some(OVERLAY)) } else { base }
-        }
-    };
-    if loaded.topology.is_none() {
-        complain(&archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, io::stderr().is_terminal()));
+/// Prints the entropy table; good when every closed source is the same twice.
+fn examine() -> Result<bool, Failure> {
+    let sources = doctor(&Shim)?;
+    let mut text = String::new();
+    for source in &sources {
+        let state = match (source.is_same, source.is_closed) {
+            (true, _) => "same   ",
+            (false, true) => "DIFFERS",
+            (false, false) => "open   ",
+        };
+        text.push_str(&format!("  {state}  {}\n", source.name));
     }
-    loaded.topology
+    let leaks = sources.iter().filter(|source| source.is_closed && !source.is_same).count();
+    text.push_str(&format!("{} sources, {leaks} leak; {}\n", sources.len(), std::env::consts::ARCH));
+    say(&text);
+    Ok(leaks == 0)
 }
 
-fn simulate(topology: &Arc<Topology>, arguments: &SimArguments) -> Result<Summary, SeedError> {
-    let seeds: Vec<u64> = arguments.seed.map_or_else(|| (0..arguments.seeds).collect(), |seed| vec![seed]);
-    let engines: Vec<EngineKind> =
-        EngineKind::ALL.into_iter().filter(|e| arguments.engine == BOTH || arguments.engine == e.name()).collect();
-    let plans: Vec<Plan> =
-        seeds.iter().flat_map(|seed| engines.iter().map(|engine| Plan::of(topology, *engine, *seed))).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = arguments.workers.map_or(cores, |workers| workers as usize);
-    let bar = progress(plans.len() as u64);
-    let mut red = 0;
-    let mut done = |run: &Run| {
-        red += u64::from(run.verdict != Verdict::Green);
-        bar.inc(1);
-        bar.set_message(if red == 0 { "all green".to_owned() } else { format!("{red} not green") });
-    };
-    let batch = if arguments.until_red { BATCH_SEEDS } else { plans.len() };
-    let mut summary = Summary::default();
-    for part in plans.chunks(batch) {
-        summary.runs.extend(run_plans(topology, part, workers, &Shim, &mut done)?.runs);
-        if arguments.until_red && summary.count(Verdict::Red) > 0 {
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    Ok(summary)
-}
-
-fn progress(seeds: u64) -> ProgressBar {
-    if seeds < 2 || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(seeds), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} seeds, {per_sec}, {eta} left, {msg}") {
-        bar.set_style(style);
-    }
-    // No steady tick: it would start a thread, and the parent must have one only.
-    bar.tick();
-    bar
-}
-
-fn report(summary: &Summary, arguments: &SimArguments) -> ExitCode {
-    let text = match arguments.format {
-        SimFormat::Json => format!("{:#}\n", json(summary)),
-        SimFormat::Human => {
-            let environment = arguments.environment.as_ref().map_or_else(String::new, |name| format!(" --env {name}"));
-            let spec = arguments.spec.display().to_string();
-            human(summary, &|seed| format!("archgen sim {spec} --seed {seed}{environment}"))
-        }
-    };
+/// Data, on standard output.
+pub fn say(text: &str) {
     // A closed pipe is the reader's choice.
     let _ = io::stdout().lock().write_all(text.as_bytes());
-    if summary.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn complain(text: &str) {
+/// Everything else, on standard error.
+pub fn complain(text: &str) {
     // Nothing can be done about a closed terminal.
     let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
 }

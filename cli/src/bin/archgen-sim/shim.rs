@@ -3,8 +3,14 @@
 //! It overrides `getrandom`, `getentropy`, `clock_gettime` and `syscall` by symbol interposition, so that third-party code
 //! (hash-map seeds, timestamps in HTTP headers, WebSocket masks) replays as ours does. This is why the simulator is a program
 //! of its own: these symbols must never be linked into what serves users. Linux on x86-64 and aarch64.
+//!
+//! It also refuses, by the name of the host, what simulated code may not do: start a thread (`pthread_create`) or block the one
+//! there is (`nanosleep`, `clock_nanosleep`).
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use archgen_simulator::{Hooks, world};
 
@@ -14,7 +20,11 @@ thread_local! {
     /// Set while the shim itself asks for the time: whoever asks again meanwhile gets the last answer.
     static BUSY: Cell<bool> = const { Cell::new(false) };
     static LAST_NS: Cell<u64> = const { Cell::new(0) };
+    static VIOLATIONS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Violations that are told; more are only counted as these.
+const VIOLATIONS_MAX: usize = 5;
 
 /// Where simulated monotonic time begins; far from zero, so that code may subtract from it.
 const MONOTONIC_BASE: Duration = Duration::from_secs(1_000_000);
@@ -33,6 +43,26 @@ impl Hooks for Shim {
         RANDOM.with(|r| r.set(None));
         CLOCK.with(|c| c.set(false));
     }
+
+    fn violations(&self) -> Vec<String> {
+        VIOLATIONS.with(RefCell::take)
+    }
+}
+
+/// Notes that simulated code did this, and says whether simulated code it was.
+fn is_violation(what: &str) -> bool {
+    if !CLOCK.with(Cell::get) {
+        return false;
+    }
+    VIOLATIONS.with(|violations| {
+        if let Ok(mut violations) = violations.try_borrow_mut()
+            && violations.len() < VIOLATIONS_MAX
+        {
+            let host = world::current_host().map_or_else(|| "the simulator".to_owned(), |host| host.to_string());
+            violations.push(format!("{host} {what}; simulated code may not"));
+        }
+    });
+    true
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -127,6 +157,71 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
     }
     // SAFETY: as the caller's.
     unsafe { kernel(libc::SYS_clock_gettime, [clock as usize, time as usize, 0, 0, 0, 0]) as libc::c_int }
+}
+
+type ThreadMain = extern "C" fn(*mut libc::c_void) -> *mut libc::c_void;
+type CreateThread = unsafe extern "C" fn(
+    *mut libc::pthread_t,
+    *const libc::pthread_attr_t,
+    ThreadMain,
+    *mut libc::c_void,
+) -> libc::c_int;
+
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn pthread_create(
+    thread: *mut libc::pthread_t,
+    attributes: *const libc::pthread_attr_t,
+    main: ThreadMain,
+    argument: *mut libc::c_void,
+) -> libc::c_int {
+    if is_violation("started a thread") {
+        return libc::EAGAIN;
+    }
+    // SAFETY: the name is a C string; the symbol, where it is found, has the type of this very function.
+    unsafe {
+        let real = libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr());
+        if real.is_null() {
+            return libc::EAGAIN;
+        }
+        std::mem::transmute::<*mut libc::c_void, CreateThread>(real)(thread, attributes, main, argument)
+    }
+}
+
+/// # Safety
+/// As the system call's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn nanosleep(wanted: *const libc::timespec, left: *mut libc::timespec) -> libc::c_int {
+    if is_violation("blocked in a sleep") {
+        return 0;
+    }
+    // SAFETY: as the caller's.
+    unsafe { kernel(libc::SYS_nanosleep, [wanted as usize, left as usize, 0, 0, 0, 0]) as libc::c_int }
+}
+
+/// # Safety
+/// As the system call's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn clock_nanosleep(
+    clock: libc::clockid_t,
+    flags: libc::c_int,
+    wanted: *const libc::timespec,
+    left: *mut libc::timespec,
+) -> libc::c_int {
+    if is_violation("blocked in a sleep") {
+        return 0;
+    }
+    let arguments = [clock as usize, flags as usize, wanted as usize, left as usize, 0, 0];
+    // SAFETY: as the caller's.
+    if unsafe { kernel(libc::SYS_clock_nanosleep, arguments) } == 0 {
+        return 0;
+    }
+    // SAFETY: errno's address is valid for this thread. This function returns the error itself.
+    unsafe { *libc::__errno_location() }
 }
 
 /// Catches code that asks the kernel for entropy or time by number.

@@ -52,6 +52,8 @@ struct Link {
     weather: Weather,
     busy_until: Option<Instant>,
     draw: Draw,
+    /// Sent over it.
+    segments: u64,
 }
 
 /// What came of a SYN.
@@ -204,6 +206,13 @@ impl Network {
         state.sweep();
     }
 
+    /// Segments by sender and receiver.
+    pub(super) fn traffic(&self) -> Vec<(String, String, u64)> {
+        let state = self.lock();
+        let name = |host: usize| state.names[host].to_string();
+        state.links.iter().map(|((from, to), link)| (name(*from), name(*to), link.segments)).collect()
+    }
+
     /// The simulation ends: nobody sends anything more.
     pub(super) fn close_all(&self) {
         let mut state = self.lock();
@@ -231,6 +240,7 @@ impl State {
             weather: Weather::default(),
             busy_until: None,
             draw: Draw::new(seed, &[b"link", names[from].as_bytes(), names[to].as_bytes()]),
+            segments: 0,
         })
     }
 
@@ -244,6 +254,7 @@ impl State {
             return None;
         }
         let link = self.link((from, to));
+        link.segments += 1;
         let weather = link.weather;
         let mut leaves = now;
         let mut wait = RETRANSMIT;
@@ -287,7 +298,8 @@ impl State {
         let now = Instant::now();
         for number in 0..self.connections.len() {
             for side in 0..2 {
-                let Some((from, to)) = self.end(number, 1 - side).zip(self.end(number, side)).map(|(f, t)| (f.host, t.host))
+                let Some((from, to)) =
+                    self.end(number, 1 - side).zip(self.end(number, side)).map(|(f, t)| (f.host, t.host))
                 else {
                     continue;
                 };
@@ -310,7 +322,8 @@ impl State {
 
     /// A segment arrives where nobody knows the connection any more.
     fn answer_with_reset(&mut self, number: usize, side: usize, arrives: Instant) {
-        let Some((from, to)) = self.end(number, side).zip(self.end(number, 1 - side)).map(|(f, t)| (f.host, t.host)) else {
+        let Some((from, to)) = self.end(number, side).zip(self.end(number, 1 - side)).map(|(f, t)| (f.host, t.host))
+        else {
             return;
         };
         if let Some(at) = self.arrival(from, to, 0, arrives)
@@ -323,7 +336,8 @@ impl State {
     /// Sends from one side of a connection.
     pub(super) fn send(&mut self, number: usize, side: usize, payload: Payload) {
         let now = Instant::now();
-        let Some((from, to)) = self.end(number, side).zip(self.end(number, 1 - side)).map(|(f, t)| (f.host, t.host)) else {
+        let Some((from, to)) = self.end(number, side).zip(self.end(number, 1 - side)).map(|(f, t)| (f.host, t.host))
+        else {
             return;
         };
         let bytes = match &payload {

@@ -144,7 +144,8 @@ impl AsyncRead for EventStream {
                     state.short = draw;
                     state.note_read(this.number, this.side, bytes);
                     // There is room again.
-                    if let Some(writer) = state.end_mut(this.number, 1 - this.side).and_then(|peer| peer.writer.take()) {
+                    if let Some(writer) = state.end_mut(this.number, 1 - this.side).and_then(|peer| peer.writer.take())
+                    {
                         writer.wake();
                     }
                     return Poll::Ready(Ok(()));
@@ -179,7 +180,8 @@ impl AsyncWrite for EventStream {
         if end.finished {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let free = state.end_mut(self.number, 1 - self.side).map_or(0, |peer| WINDOW_BYTES.saturating_sub(peer.inbox_bytes));
+        let free =
+            state.end_mut(self.number, 1 - self.side).map_or(0, |peer| WINDOW_BYTES.saturating_sub(peer.inbox_bytes));
         if free == 0 {
             if let Some(end) = state.end_mut(self.number, self.side) {
                 end.writer = Some(context.waker().clone());

@@ -1,5 +1,5 @@
 //! Sockets over turmoil, with its untruths put right. A connection attempt across a cut waits as a SYN would (turmoil refuses it
-//! at once). What is written into a cut is sent again once the link is whole (turmoil drops it and the connection hangs for
+//! at once), and one to a machine whose process is gone is refused (turmoil leaves it without an answer). What is written into a cut is sent again once the link is whole (turmoil drops it and the connection hangs for
 //! ever). A stream that is dropped behind a cut says goodbye only after it.
 
 use std::{
@@ -141,7 +141,8 @@ impl TickStream {
                     return Poll::Pending;
                 }
                 Leave::After(wait) => {
-                    let again = self.blocked_since.take().map_or(Duration::ZERO, |since| retransmission(since, now) - now);
+                    let again =
+                        self.blocked_since.take().map_or(Duration::ZERO, |since| retransmission(since, now) - now);
                     let wait = wait + again;
                     if wait.is_zero() {
                         return Poll::Ready(());
@@ -206,13 +207,15 @@ impl Drop for TickStream {
         if !self.links.is_cut(&self.host, &self.peer) || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        let (inner, links, host, peer) =
-            (self.inner.take(), self.links.clone(), self.host.clone(), self.peer.clone());
-        OnRuntime.spawn("late goodbye", Box::pin(async move {
-            while links.is_cut(&host, &peer) {
-                tokio::time::sleep(LINGER).await;
-            }
-            drop(inner);
-        }));
+        let (inner, links, host, peer) = (self.inner.take(), self.links.clone(), self.host.clone(), self.peer.clone());
+        OnRuntime.spawn(
+            "late goodbye",
+            Box::pin(async move {
+                while links.is_cut(&host, &peer) {
+                    tokio::time::sleep(LINGER).await;
+                }
+                drop(inner);
+            }),
+        );
     }
 }

@@ -1,0 +1,107 @@
+//! One offline page about one run: a lane for each host and person, fault bars, operations, and the story in words.
+
+use archgen_spec::topology::Topology;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    faults::Scheduled,
+    history::{History, Outcome, Send},
+    plan::Plan,
+    run::Recorded,
+};
+
+const PAGE: &str = include_str!("page.html");
+
+#[derive(Serialize)]
+struct Operation<'a> {
+    id: &'a str,
+    person: &'a str,
+    channel: &'a str,
+    from_ms: u64,
+    to_ms: u64,
+    tries: u32,
+    outcome: &'static str,
+    words: String,
+    /// The story names it.
+    lit: bool,
+    seen: Vec<Seen<'a>>,
+}
+
+#[derive(Serialize)]
+struct Seen<'a> {
+    person: &'a str,
+    at_ms: u64,
+}
+
+/// The page, complete in itself.
+pub fn page(topology: &Topology, spec: &str, plan: &Plan, recorded: &Recorded) -> String {
+    let run = &recorded.run;
+    let witnesses = || run.findings.iter().flat_map(|(_, _, breaches)| breaches);
+    let named = |text: &str| witnesses().chain(&run.remarks).any(|breach| breach.contains(text));
+    let operations: Vec<Operation<'_>> = recorded
+        .history
+        .sends
+        .values()
+        .map(|send| operation(&recorded.history, send, run.simulated_ms, &named))
+        .collect();
+    let begun = recorded.stages.iter().find(|(name, _)| name == "faults").map_or(0, |(_, at)| *at);
+    let broken = run.findings.iter().filter(|(_, _, breaches)| !breaches.is_empty());
+    let told = broken.flat_map(|(name, _, breaches)| breaches.iter().map(move |breach| format!("{name}: {breach}")));
+    let data = json!({
+        "spec": spec,
+        "seed": run.seed,
+        "engine": run.engine,
+        "verdict": run.verdict,
+        "digest": run.digest,
+        "simulated_ms": run.simulated_ms,
+        "hosts": topology.instances().into_iter().map(|i| i.name).collect::<Vec<_>>(),
+        "people": (0..plan.people).map(|n| format!("person-{}", n + 1)).collect::<Vec<_>>(),
+        "stages": recorded.stages.iter().map(|(name, at_ms)| json!({"name": name, "at_ms": at_ms})).collect::<Vec<_>>(),
+        "faults": run.schedule.iter().map(|fault| bar(fault, begun)).collect::<Vec<_>>(),
+        "operations": operations,
+        "story": told.chain(run.remarks.iter().cloned()).collect::<Vec<_>>(),
+    });
+    // Nothing in the data may end the script that carries it.
+    PAGE.replace("/*DATA*/", &data.to_string().replace('<', "\\u003c"))
+}
+
+fn bar(fault: &Scheduled, begun: u64) -> serde_json::Value {
+    let kind = fault.action.kind();
+    let group = match kind {
+        "exit" | "power-loss" | "pause" => "host",
+        "clock-skew" | "clock-drift" => "clock",
+        "slow-disk" | "full-disk" => "disk",
+        _ => "network",
+    };
+    json!({
+        "words": fault.to_string(),
+        "group": group,
+        "hosts": fault.action.hosts(),
+        "from_ms": begun + fault.at_ms,
+        "to_ms": begun + fault.at_ms + fault.for_ms,
+    })
+}
+
+fn operation<'a>(history: &'a History, send: &'a Send, end_ms: u64, named: &dyn Fn(&str) -> bool) -> Operation<'a> {
+    let (outcome, words, id) = match &send.outcome {
+        Outcome::Ok { seq, id } => ("ok", format!("acknowledged at seq {seq}, message {id}"), Some(id.as_str())),
+        Outcome::Fail { reason } => ("fail", format!("refused: {reason}"), None),
+        Outcome::Indeterminate => ("indeterminate", "no answer".to_owned(), None),
+    };
+    let shown = history.observations.iter().filter(|((_, channel), _)| *channel == send.channel);
+    let seen = shown.flat_map(|((person, _), seen)| seen.iter().map(move |o| (person, o)));
+    let seen = seen.filter(|(_, o)| Some(o.id.as_str()) == id);
+    Operation {
+        id: &send.client_msg_id,
+        person: &send.person,
+        channel: &send.channel,
+        from_ms: send.invoked.as_millis() as u64,
+        to_ms: send.done.map_or(end_ms, |done| done.as_millis() as u64),
+        tries: send.tries,
+        outcome,
+        words,
+        lit: named(&format!("`{}`", send.client_msg_id)) || id.is_some_and(named),
+        seen: seen.map(|(person, o)| Seen { person, at_ms: o.at.as_millis() as u64 }).collect(),
+    }
+}
