@@ -3,10 +3,11 @@
 //! Pure by design: no file system, no socket, no clock, no async. Callers read files and pass their text.
 //!
 //! Read the modules in the order of the data: `source` → `units` → `ast` → `lower` → `topology` → `checks`; `loading`
-//! joins them, `diagnostic` renders what they found, `reference` says what every key of the language is, and `sharding` is the placement lookup that the planner, the router
-//! and the simulator share.
+//! joins them, `diagnostic` renders what they found, `reference` says what every key of the language is, and `capacity` and
+//! `sharding` are the arithmetic and the placement lookup that checks, planner, router and simulator share.
 
 pub mod ast;
+pub mod capacity;
 pub mod diagnostic;
 pub mod reference;
 pub mod sharding;

@@ -73,12 +73,12 @@ pub fn load(
     loaded
 }
 
-/// A fix is certain only where it replaces what was judged, not a value that a variable
-/// brought in.
+/// A fix is certain only where it replaces what was judged, not a value that a variable brought in; and none takes a
+/// comment away.
 fn uncertain(loaded: &mut Loaded) {
     for diagnostic in &mut loaded.diagnostics {
         let replaced = diagnostic.fix.iter().flat_map(|f| &f.edits).map(|e| loaded.sources.slice(e.span));
-        if replaced.into_iter().any(|text| text.contains("${")) {
+        if replaced.into_iter().any(|text| text.contains("${") || text.contains('#')) {
             diagnostic.fix = None;
         }
     }

@@ -1,12 +1,13 @@
 //! The plan of a topology: one slot map and its figures per store.
 
+use archgen_spec::capacity;
 use archgen_spec::sharding::SlotMap;
 use archgen_spec::topology::{Component, StoreId, Topology};
 use indexmap::IndexMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Capacity, Node, capacity, plan_some_slots};
+use super::{Capacity, Node, plan_some_slots};
 
 /// The plan of a system.
 #[derive(Debug, Clone, PartialEq, Serialize)]

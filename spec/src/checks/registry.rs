@@ -1,10 +1,10 @@
 //! The table of all codes, and the order in which the checks of meaning run.
 
 use super::*;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 
 /// Every code, ascending.
-static ALL: [&Explanation; 40] = [
+static ALL: &[&Explanation] = &[
     &syntax::EXPLANATION,
     &duplicate_key::EXPLANATION,
     &too_large::EXPLANATION,
@@ -32,15 +32,32 @@ static ALL: [&Explanation; 40] = [
     &duplicate_component::EXPLANATION,
     &unknown_column::EXPLANATION,
     &route_without_service::EXPLANATION,
+    &unreachable::EXPLANATION,
+    &fan_in::EXPLANATION,
+    &said_twice::EXPLANATION,
+    &never_published::EXPLANATION,
     &port_twice::EXPLANATION,
     &copies_above_zones::EXPLANATION,
     &copies_above_nodes::EXPLANATION,
     &insync_above_replicas::EXPLANATION,
     &shard_key_not_in_key::EXPLANATION,
+    &one_zone::EXPLANATION,
+    &zone_breaks_quorum::EXPLANATION,
+    &quorum_of_all::EXPLANATION,
+    &even_servers::EXPLANATION,
+    &empty_zone::EXPLANATION,
     &secret_literal::EXPLANATION,
     &auth_off::EXPLANATION,
     &unpinned_version::EXPLANATION,
+    &plain_http::EXPLANATION,
+    &default_allow::EXPLANATION,
+    &no_limits::EXPLANATION,
+    &open_route_unlimited::EXPLANATION,
+    &stale_credentials::EXPLANATION,
     &policy_broken::EXPLANATION,
+    &shadowed_route::EXPLANATION,
+    &nginx_too_old::EXPLANATION,
+    &limit_above_limit::EXPLANATION,
     &store_cannot_run::EXPLANATION,
     &bad_endpoint::EXPLANATION,
     &embedded_with_endpoint::EXPLANATION,
@@ -49,7 +66,7 @@ static ALL: [&Explanation; 40] = [
 
 /// Every explanation, by ascending code.
 pub fn codes() -> &'static [&'static Explanation] {
-    &ALL
+    ALL
 }
 
 /// What a code means; `None` where it is not one of ours.
@@ -57,27 +74,54 @@ pub fn explain(code: Code) -> Option<&'static Explanation> {
     ALL.iter().find(|e| e.code == code).copied()
 }
 
+type Check = fn(&Context<'_>, &mut Vec<Diagnostic>);
+
+/// Checks that hold for whatever could be read.
+const ALWAYS: &[Check] = &[
+    bad_name::check,
+    duplicate_component::check,
+    cycle::check,
+    unknown_column::check,
+    route_without_service::check,
+    port_twice::check,
+    copies_above_zones::check,
+    copies_above_nodes::check,
+    insync_above_replicas::check,
+    shard_key_not_in_key::check,
+    auth_off::check,
+    unpinned_version::check,
+    policy_broken::check,
+    store_cannot_run::check,
+    embedded_with_endpoint::check,
+    cannot_be_managed::check,
+];
+
+/// Checks that judge what is absent, or figures made of many values: where a name or a value could not be read, they
+/// would report its consequences a second time.
+const WHOLE: &[Check] = &[
+    unreachable::check,
+    fan_in::check,
+    said_twice::check,
+    never_published::check,
+    one_zone::check,
+    zone_breaks_quorum::check,
+    quorum_of_all::check,
+    even_servers::check,
+    empty_zone::check,
+    plain_http::check,
+    default_allow::check,
+    no_limits::check,
+    open_route_unlimited::check,
+    stale_credentials::check,
+    shadowed_route::check,
+    nginx_too_old::check,
+    limit_above_limit::check,
+];
+
 /// Runs every check of meaning.
 pub(crate) fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
-    const CHECKS: [fn(&Context<'_>, &mut Vec<Diagnostic>); 16] = [
-        bad_name::check,
-        duplicate_component::check,
-        cycle::check,
-        unknown_column::check,
-        route_without_service::check,
-        port_twice::check,
-        copies_above_zones::check,
-        copies_above_nodes::check,
-        insync_above_replicas::check,
-        shard_key_not_in_key::check,
-        auth_off::check,
-        unpinned_version::check,
-        policy_broken::check,
-        store_cannot_run::check,
-        embedded_with_endpoint::check,
-        cannot_be_managed::check,
-    ];
-    for check in CHECKS {
+    let readable = out.iter().all(|d| d.severity != Severity::Error);
+    for check in ALWAYS.iter().chain(WHOLE.iter().filter(|_| readable)) {
         check(context, out);
     }
 }

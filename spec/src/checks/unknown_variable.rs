@@ -10,19 +10,11 @@ pub const EXPLANATION: Explanation = Explanation {
     title: "a variable is not known",
     why: "Substitution knows `${vars.NAME}` from the `vars:` section and `${env.NAME}` from the environment of the command, nothing else: there is no logic in a spec.",
     fix: "Declare it under `vars:`, or correct the spelling. Write `$${` for a literal `${`.",
-    before: r#"vars: { domain: chat.example.test }
-gateway:
-  kind: nginx
-  version: "1.22"
-  host: ${vars.domian}
-  routes: {}
+    before: r#"vars: { centre: eu }
+registry: { kind: consul, datacenter: "${vars.center}" }
 "#,
-    after: r#"vars: { domain: chat.example.test }
-gateway:
-  kind: nginx
-  version: "1.22"
-  host: ${vars.domain}
-  routes: {}
+    after: r#"vars: { centre: eu }
+registry: { kind: consul, datacenter: "${vars.centre}" }
 "#,
 };
 

@@ -1,8 +1,9 @@
 //! What the declared message load means for a store: bytes a day, retained bytes, hottest key, bucket width. Datasets
 //! that no declared load reaches get no figures, because there would be nothing true to say.
 
-use archgen_spec::topology::{Bucket, DatasetShape, Load, Store};
 use serde::Serialize;
+
+use crate::topology::{Bucket, Component, DatasetShape, Load, Store, Topology};
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -85,7 +86,7 @@ fn hottest_bytes_per_second(load: &Load) -> f64 {
 }
 
 /// The figures of a store under a load.
-pub(super) fn capacity(store: &Store, load: &Load) -> Capacity {
+pub fn capacity(store: &Store, load: &Load) -> Capacity {
     let datasets: Vec<DatasetCapacity> = store
         .datasets
         .iter()
@@ -133,4 +134,68 @@ fn dataset(name: &str, shape: &DatasetShape, copies: u32, load: &Load) -> Option
         bucket_seconds: width,
         largest_partition_bytes: span.map(|s| (hottest_bytes_per_second(load) * s as f64).round() as u64),
     })
+}
+
+/// How much of something limited the declared load takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Use {
+    /// The component.
+    pub of: Component,
+    /// What is limited.
+    pub what: Limited,
+    /// Share in use, 1.0 is all of it.
+    pub used: f64,
+    /// Share in use while the zone with the most of it is down, where losing a zone changes it.
+    pub used_one_zone_down: Option<f64>,
+}
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// Disk of a store's nodes.
+    Disk,
+    /// Open sockets of the realtime layer.
+    Connections,
+}
+
+impl Limited {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Connections => "connections",
+        }
+    }
+}
+
+/// Instances that remain of `all` when the zone with the most of them is down. Zones are taken in turn.
+pub fn left_of(all: u32, zones: usize) -> u32 {
+    let zones = u32::try_from(zones.max(1)).unwrap_or(u32::MAX);
+    all - all.div_ceil(zones)
+}
+
+/// Everything whose limit and whose load are both declared.
+pub fn uses(topology: &Topology) -> Vec<Use> {
+    let zones = topology.zones.len();
+    let mut all = Vec::new();
+    // An embedded store holds what one machine holds: its nodes are no servers with a disk each.
+    for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| !s.embedded) {
+        let figures = capacity(store, &topology.load);
+        let (Some(held), Some(disk)) = (figures.retained_bytes_all_copies, figures.disk_bytes) else { continue };
+        let used = held as f64 / disk as f64;
+        let of = Component::Store(crate::topology::StoreId(index));
+        all.push(Use { of, what: Limited::Disk, used, used_one_zone_down: None });
+    }
+    if let Some(realtime) = &topology.realtime {
+        let online = topology.load.online as f64;
+        let share = |nodes: u32| online / (f64::from(nodes) * realtime.connections_per_replica_max as f64);
+        let left = left_of(realtime.replicas, zones);
+        all.push(Use {
+            of: Component::Realtime,
+            what: Limited::Connections,
+            used: share(realtime.replicas),
+            used_one_zone_down: (zones > 1 && left > 0).then(|| share(left)),
+        });
+    }
+    all
 }
