@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::ast::{Decode, Decoder, Spec};
-use crate::checks::{language_version, secret_literal, unknown_environment, unreadable_overlay, wrong_type};
+use crate::checks::{language_version, secret_literal, syntax, unknown_environment, unreadable_overlay, wrong_type};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{self, Origins};
 use crate::source::{FileId, Node, Sources, Span, parse};
@@ -62,6 +62,7 @@ pub fn load(
         loaded.topology = meaning(tree, variable, &mut loaded);
     }
     if !loaded.diagnostics.is_empty() {
+        syntax::hide_consequences(&mut loaded.diagnostics);
         secret_literal::blank(&mut loaded.sources);
         loaded.diagnostics.iter_mut().for_each(secret_literal::blank_message);
     }

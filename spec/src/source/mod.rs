@@ -3,8 +3,15 @@
 //! It knows YAML and positions; it knows nothing of what a topology means.
 
 mod file;
+mod layout;
+mod mend;
 mod parse;
+mod recover;
+#[cfg(test)]
+mod tests;
 mod tree;
+
+pub(crate) use mend::Forgotten;
 
 pub use file::{FileId, Position, Sources, Span, Spanned};
 pub use parse::{DEPTH_MAX, FILE_BYTES_MAX, parse};

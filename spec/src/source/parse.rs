@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
 
+use super::recover::recover;
 use super::{Entry, FileId, Key, Node, Span, Tag, Value};
-use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, syntax, too_deep, too_large, wrong_type};
+use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, too_deep, too_large, wrong_type};
 use crate::diagnostic::Diagnostic;
 
 /// Largest file that is read, bytes.
@@ -18,37 +19,77 @@ const NODES_MAX: usize = 2_000_000;
 /// After so many faults of form the rest of the file is not read.
 const FAULTS_MAX: usize = 100;
 
-/// Parses one file. The tree is `None` where nothing sensible can be made of the text; faults are added to `out`.
+/// Parses one file. The tree is `None` where nothing sensible can be made of the text; faults are added to `out`. A fault
+/// of syntax costs the entry that it stands in, not the file: see `recover`.
 pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node> {
     if text.len() > FILE_BYTES_MAX {
         out.push(too_large::bytes(file, text.len()));
         return None;
     }
-    let mut builder = Builder { file, text, out, stack: Vec::new(), root: None, documents: 0, faults: 0, nodes: 0 };
+    let before = out.len();
+    let piece = Piece { file, text, offset: 0, depth: 0 };
+    match document(&piece, &mut Spent::default(), out) {
+        Ok(root) => root,
+        Err(Stop::Refused(root)) => root,
+        Err(Stop::Syntax(at, kind)) => {
+            // The pieces report again what the whole reported before it broke.
+            out.truncate(before);
+            recover(file, text, (at, kind), out)
+        }
+    }
+}
+
+/// A part of a file that is parsed on its own.
+pub(super) struct Piece<'a> {
+    pub(super) file: FileId,
+    pub(super) text: &'a str,
+    /// Where the text begins in the file, bytes.
+    pub(super) offset: usize,
+    /// How deep in the file's tree it stands.
+    pub(super) depth: usize,
+}
+
+/// What was used of the budgets that all pieces of one file share.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    faults: usize,
+    nodes: usize,
+}
+
+/// Why a piece gave no tree.
+pub(super) enum Stop {
+    /// The rest is not worth reading and the reason has been reported; what was complete before it is given.
+    Refused(Option<Node>),
+    /// It is no YAML.
+    Syntax(Span, ErrorKind),
+}
+
+/// The tree of one piece; `None` where it holds nothing but white space and comments.
+pub(super) fn document(piece: &Piece<'_>, spent: &mut Spent, out: &mut Vec<Diagnostic>) -> Result<Option<Node>, Stop> {
+    let mut builder = Builder { piece, out, spent, stack: Vec::new(), root: None, documents: 0 };
     // Both limits lie above our own budget, which the builder checks over both kinds of nesting together; they only
     // keep the scanner from queueing what we would refuse anyway.
     let mut options = granit_parser::options! { flow_nesting_limit: DEPTH_MAX + 2, block_nesting_limit: DEPTH_MAX + 2, emit_anchor_events: true, emit_unresolved_aliases: true };
     options.set_emit_comments(false);
-    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut parser = Parser::new_from_str_with_options(piece.text, options);
     while let Some(event) = parser.next_event() {
         match event {
             Ok((event, span)) => {
                 if builder.event(event, span).is_err() {
-                    return None;
+                    return Err(Stop::Refused(builder.root));
                 }
             }
             Err(error) => {
                 let at = builder.at(error.marker());
-                let fault = match error.kind() {
-                    ErrorKind::RecursionLimitExceeded => too_deep::at(at),
-                    _ => syntax::at(at, &error.info()),
-                };
-                builder.out.push(fault);
-                return None;
+                if *error.kind() != ErrorKind::RecursionLimitExceeded {
+                    return Err(Stop::Syntax(at, error.kind().clone()));
+                }
+                builder.out.push(too_deep::at(at));
+                return Err(Stop::Refused(None));
             }
         }
     }
-    builder.root
+    Ok(builder.root)
 }
 
 /// The rest of the file is not worth reading: the reason has been reported.
@@ -68,14 +109,12 @@ struct Frame {
 }
 
 struct Builder<'a> {
-    file: FileId,
-    text: &'a str,
+    piece: &'a Piece<'a>,
     out: &'a mut Vec<Diagnostic>,
+    spent: &'a mut Spent,
     stack: Vec<Frame>,
     root: Option<Node>,
     documents: usize,
-    faults: usize,
-    nodes: usize,
 }
 
 impl Builder<'_> {
@@ -123,7 +162,7 @@ impl Builder<'_> {
         tag: Option<(Tag, Span)>,
         style: granit_parser::StructureStyle,
     ) -> Result<(), Refused> {
-        if self.stack.len() >= DEPTH_MAX {
+        if self.piece.depth + self.stack.len() >= DEPTH_MAX {
             self.out.push(too_deep::at(start));
             return Err(Refused);
         }
@@ -155,8 +194,8 @@ impl Builder<'_> {
 
     /// Puts a finished node where it belongs: key, value, item or root.
     fn place(&mut self, node: Node) -> Result<(), Refused> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
+        self.spent.nodes += 1;
+        if self.spent.nodes > NODES_MAX {
             self.out.push(too_large::values(node.span, NODES_MAX));
             return Err(Refused);
         }
@@ -189,8 +228,7 @@ impl Builder<'_> {
 
     fn fault(&mut self, fault: Diagnostic) -> Result<(), Refused> {
         self.out.push(fault);
-        self.faults += 1;
-        if self.faults >= FAULTS_MAX { Err(Refused) } else { Ok(()) }
+        self.spent.fault().then_some(()).ok_or(Refused)
     }
 
     fn tag(
@@ -212,25 +250,36 @@ impl Builder<'_> {
 
     fn span(&self, span: &granit_parser::Span) -> Span {
         let range = span.byte_range().unwrap_or(0..0);
-        Span { file: self.file, start: range.start, end: range.end.max(range.start) }
+        let start = self.piece.offset + range.start;
+        Span { file: self.piece.file, start, end: start.max(self.piece.offset + range.end) }
     }
 
     /// The same span without the white space at its end (block scalars and empty values).
     fn trimmed(&self, span: Span) -> Span {
-        let text = self.text.get(span.start..span.end).unwrap_or("");
+        let offset = self.piece.offset;
+        let text = self.piece.text.get(span.start - offset..span.end - offset).unwrap_or("");
         Span { end: span.start + text.trim_end().len(), ..span }
     }
 
     fn at(&self, marker: &granit_parser::Marker) -> Span {
-        let start = marker.byte_offset().unwrap_or(0).min(self.text.len());
-        let width =
-            self.text.get(start..).and_then(|t| t.chars().next()).filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        Span { file: self.file, start, end: start + width }
+        let start = marker.byte_offset().unwrap_or(0).min(self.piece.text.len());
+        let rest = self.piece.text.get(start..).unwrap_or("");
+        let width = rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        let start = self.piece.offset + start;
+        Span { file: self.piece.file, start, end: start + width }
+    }
+}
+
+impl Spent {
+    /// Counts one fault. False where it is one too many.
+    pub(super) fn fault(&mut self) -> bool {
+        self.faults += 1;
+        self.faults < FAULTS_MAX
     }
 }
 
 /// Reads a node as a key and remembers it. A key that is no plain text, stands twice, or is a merge key is a fault.
-fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Option<Diagnostic>) {
+pub(super) fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Option<Diagnostic>) {
     let span = node.span;
     let (text, mut fault) = match node.value {
         Value::Scalar { text, .. } => (text, None),
