@@ -3,7 +3,7 @@
 use granit_parser::ErrorKind;
 
 use super::Explanation;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Edit, Fix};
 use crate::source::{Forgotten, Key, Span};
 
 /// What the code means.
@@ -64,16 +64,23 @@ pub fn at(span: Span, kind: &ErrorKind) -> Diagnostic {
 
 const SKIPPED: &str = "this entry was not read; the rest of the file was";
 
-/// Something is forgotten that a person would see at once.
-pub fn forgotten(span: Span, what: Forgotten, found: &str, added: &str) -> Diagnostic {
-    let (message, help) = match what {
-        Forgotten::Bracket => (format!("this `{found}` is never closed"), format!("add `{added}` at the end")),
-        Forgotten::Quote => (format!("this quote {found} is never closed"), format!("add {added} at the end")),
+/// Something is forgotten that a person would see at once; `added` is what mends it, and where.
+pub fn forgotten(span: Span, what: Forgotten, found: &str, added: (Span, &str)) -> Diagnostic {
+    let (end, added) = added;
+    let (message, help, fix) = match what {
+        Forgotten::Bracket => {
+            (format!("this `{found}` is never closed"), format!("add `{added}` at the end"), Fix::insert(end, added))
+        }
+        Forgotten::Quote => {
+            (format!("this quote {found} is never closed"), format!("add {added} at the end"), Fix::insert(end, added))
+        }
         Forgotten::Quotes => {
-            (format!("`{found}` stands between brackets without quotes"), format!("write `\"{found}\"`"))
+            let quote = |at| Edit { span: Span { start: at, end: at, ..span }, replacement: "\"".to_owned() };
+            let fix = Fix { title: "put it in quotes".to_owned(), edits: vec![quote(span.start), quote(span.end)] };
+            (format!("`{found}` stands between brackets without quotes"), format!("write `\"{found}\"`"), fix)
         }
     };
-    Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {message}")).with_help(help)
+    Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {message}")).with_help(help).with_fix(fix)
 }
 
 /// A line that is no entry.
@@ -85,7 +92,9 @@ pub fn no_colon(span: Span, text: &str) -> Diagnostic {
 
 /// A colon with no blank behind it.
 pub fn no_blank(span: Span) -> Diagnostic {
-    Diagnostic::error(EXPLANATION.code, span, "invalid YAML: no blank behind this `:`").with_help("write `key: value`")
+    Diagnostic::error(EXPLANATION.code, span, "invalid YAML: no blank behind this `:`")
+        .with_help("write `key: value`")
+        .with_fix(Fix::insert(Span { start: span.end, ..span }, " "))
 }
 
 /// A line in a list that does not begin with a dash.

@@ -28,6 +28,12 @@ impl Fix {
         Self { title: format!("write `{replacement}`"), edits: vec![Edit { span, replacement }] }
     }
 
+    /// Puts text where nothing is: the span is empty.
+    pub fn insert(span: Span, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { title: format!("add `{text}`"), edits: vec![Edit { span, replacement: text }] }
+    }
+
     /// Removes a span.
     pub fn remove(span: Span, title: impl Into<String>) -> Self {
         Self { title: title.into(), edits: vec![Edit { span, replacement: String::new() }] }

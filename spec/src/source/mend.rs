@@ -21,8 +21,8 @@ pub(super) struct Mend {
     /// What it is about, in the text.
     pub at: Range<usize>,
     pub what: Forgotten,
-    /// What was added at the end.
-    pub added: String,
+    /// What was added, and where, in the text.
+    pub added: (usize, String),
 }
 
 /// Every way that is worth a try, the most likely first.
@@ -35,7 +35,7 @@ pub(super) fn all(text: &str) -> Vec<Mend> {
             text: disguised(text, &found.variables),
             at: first.clone(),
             what: Forgotten::Quotes,
-            added: String::new(),
+            added: (first.end, String::new()),
         });
     }
     if found.brackets.is_empty() && found.quote.is_none() {
@@ -50,7 +50,7 @@ pub(super) fn all(text: &str) -> Vec<Mend> {
     added.extend(found.brackets.iter().rev().map(|(_, open)| if *open == '[' { ']' } else { '}' }));
     if let Some((at, what)) = quote.or(innermost) {
         let text = disguised(&text[..found.end], &found.variables) + &added;
-        ways.push(Mend { text, at: at..at + 1, what, added });
+        ways.push(Mend { text, at: at..at + 1, what, added: (found.end, added) });
     }
     ways
 }

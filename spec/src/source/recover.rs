@@ -15,7 +15,7 @@ use super::mend::{self, Mend};
 use super::parse::{DEPTH_MAX, Piece, Spent, Stop, document};
 use super::{Entry, FileId, Key, Node, Span, Value};
 use crate::checks::{duplicate_key, multiple_documents, syntax, too_deep};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Fix};
 
 /// Most text that is parsed again, bytes: every level of a broken file is parsed once more.
 const AGAIN_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -199,10 +199,13 @@ impl Recovery<'_> {
                 && !matches!(node.value, Value::Scalar { .. } | Value::Null)
             {
                 mend::undo(&mut node);
-                let end = start + whole.trim_end().len();
+                clip(&mut node, start + whole.trim_end().len());
+                let found = &whole[at.clone()];
+                let one_line = !whole[..added.0].contains('\n');
+                let place = Span { file: self.file, start: start + added.0, end: start + added.0 };
                 let at = Span { file: self.file, start: start + at.start, end: start + at.end };
-                clip(&mut node, end);
-                self.report(syntax::forgotten(at, what, &whole[at.start - start..at.end - start], &added))?;
+                let fault = syntax::forgotten(at, what, found, (place, &added.1));
+                self.report(if one_line { fault } else { fault.with_fix(None) })?;
                 return Ok(Some(node));
             }
         }
@@ -308,7 +311,13 @@ impl Recovery<'_> {
                     syntax::no_blank(Span { start: colon, end: colon + 1, ..content }),
                 )
             }
-            None => (content, Span { start: content.end, ..content }, syntax::no_colon(content, text)),
+            None => {
+                let fault = syntax::no_colon(content, text);
+                // What stands below it says that it is a key.
+                let owner = lines.len() > 1 && mend::is_key(text);
+                let colon = Span { start: content.end, ..content };
+                (content, colon, if owner { fault.with_fix(Fix::insert(colon, ":")) } else { fault })
+            }
         };
         self.report(fault)?;
         let mut below = Level::default();

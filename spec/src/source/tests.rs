@@ -133,3 +133,22 @@ proptest! {
         }
     }
 }
+
+/// The certain fixes make the file YAML.
+#[test]
+fn fixes_mend() {
+    let mended = |text: &str| {
+        let mut out = Vec::new();
+        parse(FileId(0), text, &mut out);
+        let mut edits: Vec<_> = out.into_iter().filter_map(|d| d.fix).flat_map(|f| f.edits).collect();
+        edits.sort_by_key(|e| std::cmp::Reverse(e.span.start));
+        let mut text = text.to_owned();
+        edits.into_iter().for_each(|e| text.replace_range(e.span.start..e.span.end, &e.replacement));
+        text
+    };
+    assert_eq!(mended("a: { b: [x # c\nb: 1\n"), "a: { b: [x]} # c\nb: 1\n");
+    assert_eq!(mended("a: \"x\nport:92\n"), "a: \"x\"\nport: 92\n");
+    assert_eq!(mended("s:\n  user\n    port: 1\n"), "s:\n  user:\n    port: 1\n");
+    assert_eq!(mended("a: { t: ${vars.k} }\n"), "a: { t: \"${vars.k}\" }\n");
+    assert_eq!(mended("a: [\n  x\nb: 1\nword\n"), "a: [\n  x\nb: 1\nword\n");
+}
