@@ -1,12 +1,14 @@
 //! Engine.IO v4 and Socket.IO v5: a pure protocol core, a server over any byte stream and a client.
 //!
 //! Sources: the public protocol texts `docs/engine.io-protocol/v4-current.md` and `docs/socket.io-protocol/v5-current.md` of
-//! the Socket.IO project. Served: long-polling, WebSocket and the upgrade between them, the namespace `/`, text events with
-//! acknowledgements. Refused with a reason: binary attachments, other namespaces, protocol version 3.
+//! the Socket.IO project, and RFC 6455. Served: long-polling, WebSocket and the upgrade between them, namespaces, connection
+//! middleware, events and acknowledgements both ways, JSON with binary parts at any depth, and bare Engine.IO. Protocol version 3
+//! is refused; WebTransport and compression are not offered. The client speaks WebSocket, the namespace `/` and JSON.
 //!
 //! What it promises beyond the protocol: one client's events are handled strictly in order and none is lost between the
-//! connection and the first handler; what is sent to many is encoded once; a reader that does not keep up is told
-//! `slow_consumer` and disconnected, never silently skipped and never buffered without end.
+//! connection and the first handler; what is sent to many is encoded once; a client that sends too fast is read later; a reader
+//! that does not keep up loses volatile events first, then is told `slow_consumer` and disconnected, never silently skipped and
+//! never buffered without end.
 //!
 //! Start with [`Server`], [`Handler`] and [`Socket`]; the pure parts are [`engine`], [`packet`] and [`Encoded`].
 
@@ -17,4 +19,7 @@ pub mod packet;
 mod server;
 
 pub use encoded::{Encoded, Text};
-pub use server::{Config, ConnectError, Handler, Origins, Server, Socket};
+pub use packet::Arguments;
+pub use server::{
+    AckError, Config, ConnectError, Connection, Handler, Messages, Middleware, Namespace, Origins, Server, Socket,
+};

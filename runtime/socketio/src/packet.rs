@@ -1,10 +1,17 @@
-//! The Socket.IO v5 packet codec: text of one Engine.IO message to [`Packet`] and back. It keeps no state.
-//!
-//! Binary packets are recognised (so that they can be refused by name) but their attachments are not put together.
+//! The Socket.IO v5 packet codec: Engine.IO messages to [`Packet`] and back. Only [`Decoder`] keeps state, between the messages of
+//! one binary packet.
+
+mod arguments;
+mod decoder;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
+
+pub use arguments::Arguments;
+pub use decoder::{Decoder, PacketLimits};
+
+use crate::engine::{Message, Part};
 
 /// The namespace that every connection starts in.
 pub const MAIN_NAMESPACE: &str = "/";
@@ -32,29 +39,24 @@ pub enum Body {
     Connect(Option<Map<String, Value>>),
     /// Type 1: one side leaves the namespace.
     Disconnect,
-    /// Type 2.
+    /// Type 2; type 5 with binary parts.
     Event {
         /// Present where the sender wants an acknowledgement.
         id: Option<u64>,
         /// The event's name.
         name: String,
         /// Its arguments.
-        arguments: Vec<Value>,
+        arguments: Arguments,
     },
-    /// Type 3.
+    /// Type 3; type 6 with binary parts.
     Ack {
         /// The id of the event acknowledged.
         id: u64,
         /// The answer.
-        arguments: Vec<Value>,
+        arguments: Arguments,
     },
     /// Type 4: the namespace is refused.
     ConnectError(Value),
-    /// Types 5 and 6: an event or acknowledgement whose binary parts follow in messages of their own.
-    Binary {
-        /// Number of binary parts that follow.
-        attachments: u64,
-    },
 }
 
 /// Why a text is not a packet.
@@ -63,9 +65,18 @@ pub enum PacketError {
     /// Empty, or the first character is no type.
     #[error("unknown packet type")]
     Type,
-    /// The count of attachments is missing or not a number.
-    #[error("invalid attachment count")]
+    /// The count of attachments is missing, not a number or too large, or a placeholder stands for none of them.
+    #[error("invalid attachments")]
     Attachments,
+    /// A text where a binary part must follow.
+    #[error("text before the last binary part")]
+    Incomplete,
+    /// A binary part that no text announced.
+    #[error("binary part without a text")]
+    Unasked,
+    /// The text and its binary parts together are larger than allowed.
+    #[error("packet too large")]
+    TooLarge,
     /// Too long.
     #[error("namespace longer than {NAMESPACE_BYTES_MAX} bytes")]
     Namespace,
@@ -86,11 +97,19 @@ impl Packet {
         Self { namespace: Cow::Borrowed(MAIN_NAMESPACE), body }
     }
 
-    /// Reads the text of one Engine.IO message (without its `4`).
+    /// Reads a packet of one text message (without its `4`).
     ///
     /// # Errors
-    /// See [`PacketError`]; the receiver closes the connection.
+    /// See [`PacketError`]; a packet with binary parts is [`PacketError::Incomplete`].
     pub fn decode(text: &str) -> Result<Self, PacketError> {
+        match Self::decode_head(text)? {
+            (packet, 0) => Ok(packet),
+            _ => Err(PacketError::Incomplete),
+        }
+    }
+
+    /// Reads the text of a packet, whose attachments are still to come; returns how many.
+    fn decode_head(text: &str) -> Result<(Self, usize), PacketError> {
         let kind = *text.as_bytes().first().ok_or(PacketError::Type)?;
         if !(b'0'..=b'6').contains(&kind) {
             return Err(PacketError::Type);
@@ -99,7 +118,8 @@ impl Packet {
         let mut attachments = 0;
         if kind >= b'5' {
             let (count, after) = rest.split_once('-').ok_or(PacketError::Attachments)?;
-            attachments = digits(count).ok_or(PacketError::Attachments)?;
+            let count = digits(count).and_then(|count| usize::try_from(count).ok());
+            attachments = count.ok_or(PacketError::Attachments)?;
             rest = after;
         }
         let namespace = take_namespace(&mut rest)?;
@@ -110,57 +130,56 @@ impl Packet {
             b'0' => Body::Connect(if payload.is_empty() { None } else { Some(object(payload)?) }),
             b'1' if payload.is_empty() => Body::Disconnect,
             b'1' => return Err(PacketError::Payload),
-            b'2' => event(id, array(payload)?)?,
-            b'3' => Body::Ack { id: id.ok_or(PacketError::Id)?, arguments: array(payload)? },
-            b'4' => Body::ConnectError(match serde_json::from_str(payload) {
+            b'2' | b'5' => event(id, array(payload)?)?,
+            b'3' | b'6' => Body::Ack { id: id.ok_or(PacketError::Id)?, arguments: array(payload)?.into() },
+            _ => Body::ConnectError(match serde_json::from_str(payload) {
                 Ok(value @ (Value::Object(_) | Value::String(_))) => value,
                 _ => return Err(PacketError::Payload),
             }),
-            _ => {
-                array(payload)?;
-                Body::Binary { attachments }
-            }
         };
-        Ok(Self { namespace, body })
+        if let Body::Event { arguments, .. } | Body::Ack { arguments, .. } = &body
+            && kind >= b'5'
+            && !arguments::placeholders_fit(&arguments.values, attachments)
+        {
+            return Err(PacketError::Attachments);
+        }
+        Ok((Self { namespace, body }, attachments))
     }
 
-    /// Writes the text of one Engine.IO message, `4` included. A [`Body::Binary`] is written with an empty payload.
+    /// Writes the text message of a packet, its `4` included; the attachments follow it.
     pub fn encode(&self) -> String {
-        let mut out = String::from("4");
-        let kind = match &self.body {
-            Body::Connect(_) => '0',
-            Body::Disconnect => '1',
-            Body::Event { .. } => '2',
-            Body::Ack { .. } => '3',
-            Body::ConnectError(_) => '4',
-            Body::Binary { .. } => '5',
-        };
-        out.push(kind);
-        if let Body::Binary { attachments } = &self.body {
-            out.push_str(&attachments.to_string());
-            out.push('-');
-        }
-        if self.namespace != MAIN_NAMESPACE {
-            out.push_str(&self.namespace);
-            out.push(',');
-        }
+        let namespace = &*self.namespace;
         match &self.body {
-            Body::Connect(None) | Body::Disconnect => {}
-            Body::Connect(Some(data)) => out.push_str(&Value::Object(data.clone()).to_string()),
+            Body::Connect(data) => {
+                let mut out = head('0', namespace, 0, None);
+                data.iter().for_each(|data| write_json(&mut out, data));
+                out
+            }
+            Body::Disconnect => head('1', namespace, 0, None),
             Body::Event { id, name, arguments } => {
-                if let Some(id) = id {
-                    out.push_str(&id.to_string());
-                }
-                write_array(&mut out, Some(name), arguments);
+                event_text(namespace, *id, name, &arguments.values, arguments.attachments.len())
             }
             Body::Ack { id, arguments } => {
-                out.push_str(&id.to_string());
-                write_array(&mut out, None, arguments);
+                let attachments = arguments.attachments.len();
+                let mut out = head(if attachments > 0 { '6' } else { '3' }, namespace, attachments, Some(*id));
+                write_array(&mut out, None, &arguments.values);
+                out
             }
-            Body::ConnectError(data) => out.push_str(&data.to_string()),
-            Body::Binary { .. } => out.push_str("[]"),
+            Body::ConnectError(data) => {
+                let mut out = head('4', namespace, 0, None);
+                write_json(&mut out, data);
+                out
+            }
         }
-        out
+    }
+
+    /// The packet as it is sent: its text, then its attachments.
+    pub fn message(&self) -> Message {
+        let attachments = match &self.body {
+            Body::Event { arguments, .. } | Body::Ack { arguments, .. } => arguments::shared(&arguments.attachments),
+            _ => None,
+        };
+        Message { head: Part::Text(self.encode().into()), attachments }
     }
 }
 
@@ -202,21 +221,48 @@ fn event(id: Option<u64>, mut arguments: Vec<Value>) -> Result<Body, PacketError
     if RESERVED.contains(&name.as_str()) {
         return Err(PacketError::Reserved);
     }
-    Ok(Body::Event { id, name, arguments })
+    Ok(Body::Event { id, name, arguments: arguments.into() })
+}
+
+/// The text of an event, its `4` included.
+pub(crate) fn event_text(namespace: &str, id: Option<u64>, name: &str, values: &[Value], attachments: usize) -> String {
+    let mut out = head(if attachments > 0 { '5' } else { '2' }, namespace, attachments, id);
+    write_array(&mut out, Some(name), values);
+    out
+}
+
+/// What stands before the payload.
+fn head(kind: char, namespace: &str, attachments: usize, id: Option<u64>) -> String {
+    let mut out = format!("4{kind}");
+    if attachments > 0 {
+        out.push_str(&attachments.to_string());
+        out.push('-');
+    }
+    if namespace != MAIN_NAMESPACE {
+        out.push_str(namespace);
+        out.push(',');
+    }
+    out.extend(id.iter().map(u64::to_string));
+    out
 }
 
 fn write_array(out: &mut String, name: Option<&str>, arguments: &[Value]) {
     out.push('[');
     if let Some(name) = name {
-        out.push_str(&Value::from(name).to_string());
+        write_json(out, name);
     }
     for (index, argument) in arguments.iter().enumerate() {
         if index > 0 || name.is_some() {
             out.push(',');
         }
-        out.push_str(&argument.to_string());
+        write_json(out, argument);
     }
     out.push(']');
+}
+
+fn write_json(out: &mut String, value: &(impl serde::Serialize + ?Sized)) {
+    // Keys are strings and the writer is memory: nothing here can fail.
+    out.push_str(&serde_json::to_string(value).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The unmodified npm and Python clients against the echo server, by polling, by WebSocket, and by the upgrade between
-//! them. `tests/interop/install` brings the clients.
+//! them; directly, and through proxies that cut what they pass on. `tests/interop/install` brings the clients.
 
 use std::{
     net::TcpListener,
@@ -15,31 +15,49 @@ use serde_json::{Value, json};
 #[expect(dead_code, reason = "the example's main and its arguments are not part of the test")]
 #[path = "../examples/echo.rs"]
 mod echo;
+#[path = "interop/ledger.rs"]
+mod ledger;
+#[path = "interop/proxy.rs"]
+mod proxy;
+
+use proxy::Cut;
 
 fn interop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interop")
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
 /// Runs the echo server beside this closure, which is given its URL.
 fn with_echo(check: impl FnOnce(&str)) {
+    with_echo_behind(None, check);
+}
+
+/// Runs the echo server, behind a proxy where one is asked for, beside this closure, which is given the URL.
+fn with_echo_behind(cut: Option<Cut>, check: impl FnOnce(&str)) {
     let installed = Command::new(interop().join("install")).status().expect("bash starts the installation");
     assert!(installed.success(), "the clients could not be installed");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let (port, proxy_port) = (free_port(), free_port());
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let shutdown = Shutdown::default();
     let env = os::env("echo", Path::new("."), shutdown.clone());
     let config = Config { ping_interval_ms: 300, ping_timeout_ms: 5_000, ..Config::default() };
     let client = env.clone();
-    let serving = runtime.spawn(async move { echo::serve(&env, port, config).await });
+    let serving = runtime.spawn(async move { echo::serve(&env, port, config, vec![ledger::namespace()]).await });
     runtime.block_on(async {
         let mut wait = tokio::time::interval(Duration::from_millis(5));
         while client.net().connect(&Address::new("127.0.0.1", port)).await.is_err() {
             assert!(!serving.is_finished(), "the echo server did not start");
             wait.tick().await;
         }
+        if let Some(cut) = cut {
+            proxy::start(&client, proxy_port, port, cut).await;
+        }
     });
-    check(&format!("http://127.0.0.1:{port}"));
+    check(&format!("http://127.0.0.1:{}", if cut.is_some() { proxy_port } else { port }));
     shutdown.trigger("the test is over");
     runtime.block_on(serving).expect("the server ends").expect("the server served");
 }
@@ -94,4 +112,50 @@ fn python_clients() {
             }
         }
     });
+}
+
+fn transport(mode: &str) -> &str {
+    if mode == "polling" { "polling" } else { "websocket" }
+}
+
+/// 10,000 messages each way in order, none lost, none twice, through a proxy that passes on pieces of random lengths.
+#[test]
+fn npm_clients_in_pieces() {
+    with_echo_behind(Some(Cut::Pieces), |url| {
+        for mode in ["polling", "websocket", "upgrade"] {
+            let seen = run(Path::new("node"), &["stream.mjs", url, mode, "socket.io"]);
+            let expect = json!({
+                "received": 10_000, "wrong": null, "ack": [1, 2, 3], "answered": [3, 2, 1], "transport": transport(mode),
+            });
+            assert_eq!(seen, expect, "{mode}");
+            let seen = run(Path::new("node"), &["stream.mjs", url, mode, "engine.io"]);
+            assert_eq!(seen, json!({"received": 10_000, "wrong": null, "transport": transport(mode)}), "{mode}");
+        }
+    });
+}
+
+#[test]
+fn python_client_in_pieces() {
+    with_echo_behind(Some(Cut::Pieces), |url| {
+        for mode in ["polling", "websocket", "upgrade"] {
+            let seen = run(&interop().join(".venv/bin/python"), &["stream.py", url, mode]);
+            let expect = json!({
+                "received": 10_000, "wrong": null, "ack": [1, 2, 3], "answered": [3, 2, 1], "transport": transport(mode),
+            });
+            assert_eq!(seen, expect, "{mode}");
+        }
+    });
+}
+
+/// 10,000 messages each way in order, none lost, none twice in effect, over connections that end at random bytes.
+#[test]
+fn npm_client_cut_off_again_and_again() {
+    for mode in ["polling", "websocket", "upgrade"] {
+        ledger::clear();
+        with_echo_behind(Some(Cut::Connections), |url| {
+            let seen = run(Path::new("node"), &["ledger.mjs", url, mode]);
+            assert_eq!(seen, json!({"seen": 10_000, "acked": 1_000, "wrong": null, "cut": true}), "{mode}");
+        });
+        assert_eq!(ledger::received(), (0..10_000).collect::<Vec<u64>>(), "{mode}");
+    }
 }

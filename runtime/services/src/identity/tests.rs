@@ -114,6 +114,16 @@ async fn verifier(env: &Env, issuers: &[Issuer], fetches: Arc<AtomicUsize>) -> T
 }
 
 #[tokio::test]
+async fn a_herd_at_the_start_waits_for_the_one_fetch() {
+    let (env, issuer, fetches) = (test_env("realtime-1"), Issuer::new(1), Arc::new(AtomicUsize::new(0)));
+    let verifier = verifier(&env, std::slice::from_ref(&issuer), fetches.clone()).await;
+    let token = issuer.token(&claims(&env, "u-1"));
+    let verdicts = futures_util::future::join_all((0..100).map(|_| verifier.verify(&token))).await;
+    assert!(verdicts.iter().all(Result::is_ok), "{:?}", verdicts.iter().find(|verdict| verdict.is_err()));
+    assert_eq!(fetches.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_valid_token_gives_its_claims_and_keys_are_fetched_once() {
     let (env, issuer, fetches) = (test_env("gateway-1"), Issuer::new(1), Arc::new(AtomicUsize::new(0)));
     let verifier = verifier(&env, std::slice::from_ref(&issuer), fetches.clone()).await;

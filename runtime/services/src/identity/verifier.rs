@@ -136,10 +136,10 @@ impl TokenVerifier {
 
     async fn key(&self, kid: &str) -> Result<VerifyingKey, TokenError> {
         let (found, due) = self.look(kid);
-        if !due {
+        if found.is_ok() && !due {
             return found;
         }
-        // One fetch at a time; who waited looks again, since the fetch may have brought the key.
+        // One fetch at a time. Who waited looks again, since the fetch may have brought the key; so does who came during a fetch.
         let _turn = self.fetching.lock().await;
         let (found, due) = self.look(kid);
         if !due {

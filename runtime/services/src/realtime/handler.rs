@@ -3,14 +3,17 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use archgen_ports::{ChannelId, UserId};
-use archgen_socketio::{ConnectError, Handler, Socket};
+use archgen_socketio::{Arguments, ConnectError, Handler, Socket};
 use async_trait::async_trait;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{calls, presence, state::State, subscribe};
+use super::{calls, hub::Session, presence, state::State, subscribe};
 use crate::identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError};
+
+/// Name of a device, characters.
+const DEVICE_CHARS_MAX: usize = 64;
 
 /// The handler of all sockets.
 pub(super) struct Sockets(pub(super) Arc<State>);
@@ -28,37 +31,32 @@ impl Handler for Sockets {
         let token = auth["token"].as_str().unwrap_or_default();
         let claims = self.0.config.verifier.verify(token).await.map_err(|error| refusal(&error))?;
         let Claims { sub, sid, scope, exp, .. } = claims;
-        let user = UserId(sub);
-        self.0.hub().connect(socket.clone(), user.clone(), sid, scope, exp);
+        let device: String = auth["device"].as_str().unwrap_or_default().chars().take(DEVICE_CHARS_MAX).collect();
+        let session = Session::new(socket.clone(), UserId(sub), sid, scope, exp, device);
+        if !self.0.hub().connect(session) {
+            return Err(refusal(&TokenError::Expired));
+        }
         self.0.connections.inc();
-        let state = self.0.clone();
-        self.0.env.spawn("presence", async move {
-            presence::tell(&state, &user, presence::status(&state, &user)).await;
-        });
         Ok(())
     }
 
-    async fn event(&self, socket: &Socket, name: &str, arguments: Vec<Value>) -> Option<Vec<Value>> {
+    async fn event(&self, socket: &Socket, name: &str, arguments: Arguments) -> Option<Arguments> {
         let asker = {
             let mut hub = self.0.hub();
-            if !hub.allow(socket.id(), Instant::now()) {
-                return Some(vec![calls::later("rate_limited")]);
+            // What a client does by itself says nothing about its person.
+            if matches!(name, "msg:send" | "msg:edit" | "msg:delete" | "read" | "typing" | "react") {
+                hub.touch(socket.id(), Instant::now());
             }
             let session = hub.session(socket.id())?;
             Asker { user: session.user.clone(), session: session.session.clone(), scope: session.scope.clone() }
         };
-        let body = arguments.into_iter().next().unwrap_or(Value::Null);
-        Some(vec![self.answer(socket, &asker, name, body).await])
+        let body = arguments.values.into_iter().next().unwrap_or(Value::Null);
+        Some(self.answer(socket, &asker, name, body).await.into())
     }
 
     async fn disconnect(&self, socket: &Socket, _reason: &str) {
-        let user = self.0.hub().disconnect(socket.id());
-        self.0.connections.dec();
-        if let Some(user) = user {
-            let state = self.0.clone();
-            self.0.env.spawn("presence", async move {
-                presence::tell(&state, &user, presence::status(&state, &user)).await;
-            });
+        if self.0.hub().disconnect(socket.id()) {
+            self.0.connections.dec();
         }
     }
 }
@@ -95,7 +93,7 @@ impl Sockets {
                 self.call("/internal/read", json!({"user": user, "channel": body["ch"], "seq": body["seq"]})).await
             }
             "typing" => self.typing(socket, user, &body),
-            "presence:set" => self.set_presence(socket, user, &body).await,
+            "presence:set" => self.set_presence(socket, user, &body),
             "presence:watch" => self.watch(socket, user, &body).await,
             "history" => self.history(asker, &body).await,
             "auth:refresh" => self.refresh(socket, user, &body).await,
@@ -147,16 +145,19 @@ impl Sockets {
         calls::done(json!({}))
     }
 
-    async fn set_presence(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
+    /// What a person says of this device; others hear of it with the next report.
+    fn set_presence(&self, socket: &Socket, user: &UserId, body: &Value) -> Value {
         let away = match body["status"].as_str() {
-            Some("online") => false,
-            Some("away") => true,
-            _ => return calls::refused("invalid_request", "`status` is `online` or `away`"),
+            Some("online" | "active") => false,
+            Some("away" | "idle") => true,
+            _ => return calls::refused("invalid_request", "`status` is `active` or `idle`"),
         };
-        if let Some(session) = self.0.hub().session(socket.id()) {
+        let mut hub = self.0.hub();
+        hub.touch(socket.id(), Instant::now());
+        if let Some(session) = hub.session(socket.id()) {
             session.away = away;
         }
-        presence::tell(&self.0, user, presence::status(&self.0, user)).await;
+        hub.presence_changed(user);
         calls::done(json!({}))
     }
 
@@ -214,6 +215,7 @@ impl Sockets {
             Ok(claims) if claims.sub == user.0 => {
                 if let Some(session) = self.0.hub().session(socket.id()) {
                     session.expires_s = claims.exp;
+                    session.warned = false;
                     session.session = claims.sid;
                     session.scope = claims.scope;
                 }

@@ -1,19 +1,29 @@
 //! Who is connected, who follows what, and delivery in order. All of it under one lock, held for moments and never over a wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use archgen_ports::{ChannelId, UserId};
 use archgen_socketio::{Encoded, Socket};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::cursor::{Cursor, Step};
+use super::{
+    cursor::{Cursor, Step},
+    tail::Tail,
+};
 
 /// Channels that one socket follows.
 pub(super) const SUBSCRIPTIONS_MAX: usize = 2_000;
-/// Events a socket may send at once, and per second thereafter.
-const EVENTS_BURST_MAX: f64 = 200.0;
-const EVENTS_PER_SECOND_MAX: f64 = 100.0;
+/// A device whose person has done nothing for this long is idle.
+const IDLE_AFTER: Duration = Duration::from_secs(300);
+/// How long an ended session is remembered: no access token of it lives longer.
+const ENDED_KEPT: Duration = Duration::from_secs(900);
+/// Ended sessions that are remembered.
+const ENDED_MAX: usize = 100_000;
 
 /// A connected socket.
 pub(super) struct Session {
@@ -24,11 +34,35 @@ pub(super) struct Session {
     pub(super) scope: String,
     /// Expiry of its token, seconds since the Unix epoch.
     pub(super) expires_s: u64,
+    /// Whether it was told that its token will end.
+    pub(super) warned: bool,
+    /// The client's name for the device.
+    pub(super) device: String,
     pub(super) away: bool,
     pub(super) watched: BTreeSet<UserId>,
     channels: BTreeSet<ChannelId>,
-    tokens: f64,
-    refilled: Instant,
+    active: Instant,
+}
+
+impl Session {
+    /// A socket that has just connected.
+    pub(super) fn new(
+        socket: Socket,
+        user: UserId,
+        session: String,
+        scope: String,
+        expires_s: u64,
+        device: String,
+    ) -> Self {
+        let (watched, channels) = (BTreeSet::new(), BTreeSet::new());
+        let active = Instant::now();
+        Self { socket, user, session, scope, expires_s, warned: false, device, away: false, watched, channels, active }
+    }
+
+    /// Whether somebody is at this device.
+    pub(super) fn is_active(&self, now: Instant) -> bool {
+        !self.away && now.duration_since(self.active) < IDLE_AFTER
+    }
 }
 
 struct Followed {
@@ -36,6 +70,7 @@ struct Followed {
     /// The newest place that was heard of.
     seen: u64,
     fetching: bool,
+    tail: Tail,
     sockets: BTreeSet<String>,
 }
 
@@ -59,6 +94,11 @@ pub(super) struct Hub {
     /// Sockets of each user.
     users: BTreeMap<UserId, BTreeSet<String>>,
     channels: BTreeMap<ChannelId, Followed>,
+    /// Users whose presence is to be told.
+    changed: BTreeSet<UserId>,
+    /// Sessions that were ended, so that a token that outlives its session opens nothing.
+    ended: BTreeSet<String>,
+    ended_at: VecDeque<(Instant, String)>,
 }
 
 /// Name of the event that an entry of this kind is sent as.
@@ -74,28 +114,59 @@ pub(super) fn event_name(kind: &str) -> &'static str {
 }
 
 impl Hub {
-    /// A socket came.
-    pub(super) fn connect(&mut self, socket: Socket, user: UserId, session: String, scope: String, expires_s: u64) {
-        let id = socket.id().to_owned();
-        self.users.entry(user.clone()).or_default().insert(id.clone());
-        let session = Session {
-            socket,
-            user,
-            session,
-            scope,
-            expires_s,
-            away: false,
-            watched: BTreeSet::new(),
-            channels: BTreeSet::new(),
-            tokens: EVENTS_BURST_MAX,
-            refilled: Instant::now(),
-        };
+    /// A socket came. `false`: its session was ended, and it may not stay.
+    pub(super) fn connect(&mut self, session: Session) -> bool {
+        if self.ended.contains(&session.session) {
+            return false;
+        }
+        let id = session.socket.id().to_owned();
+        self.users.entry(session.user.clone()).or_default().insert(id.clone());
+        self.changed.insert(session.user.clone());
         self.sessions.insert(id, session);
+        true
     }
 
-    /// A socket left; returns its user.
-    pub(super) fn disconnect(&mut self, id: &str) -> Option<UserId> {
-        let session = self.sessions.remove(id)?;
+    /// A session was ended: none of its tokens is good from now on.
+    pub(super) fn end_session(&mut self, session: &str, now: Instant) {
+        if self.ended.insert(session.to_owned()) {
+            self.ended_at.push_back((now, session.to_owned()));
+        }
+        while let Some((at, _)) = self.ended_at.front()
+            && (now.duration_since(*at) > ENDED_KEPT || self.ended_at.len() > ENDED_MAX)
+        {
+            if let Some((_, old)) = self.ended_at.pop_front() {
+                self.ended.remove(&old);
+            }
+        }
+    }
+
+    /// Somebody did something at a device.
+    pub(super) fn touch(&mut self, id: &str, now: Instant) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            if !session.is_active(now) {
+                self.changed.insert(session.user.clone());
+            }
+            session.active = now;
+        }
+    }
+
+    /// A user's presence is to be told.
+    pub(super) fn presence_changed(&mut self, user: &UserId) {
+        self.changed.insert(user.clone());
+    }
+
+    /// Users whose presence is to be told, at most this many.
+    pub(super) fn take_changed(&mut self, count_max: usize) -> Vec<UserId> {
+        let taken: Vec<UserId> = self.changed.iter().take(count_max).cloned().collect();
+        for user in &taken {
+            self.changed.remove(user);
+        }
+        taken
+    }
+
+    /// A socket left. `false`: it was none of ours.
+    pub(super) fn disconnect(&mut self, id: &str) -> bool {
+        let Some(session) = self.sessions.remove(id) else { return false };
         for channel in &session.channels {
             self.leave_channel(channel, id);
         }
@@ -105,7 +176,8 @@ impl Hub {
                 self.users.remove(&session.user);
             }
         }
-        Some(session.user)
+        self.changed.insert(session.user);
+        true
     }
 
     fn leave_channel(&mut self, channel: &ChannelId, id: &str) {
@@ -125,6 +197,10 @@ impl Hub {
         self.sessions.values()
     }
 
+    pub(super) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.sessions.values_mut()
+    }
+
     /// The sockets of one user.
     pub(super) fn sessions_of(&self, user: &UserId) -> impl Iterator<Item = &Session> {
         self.users.get(user).into_iter().flatten().filter_map(|id| self.sessions.get(id))
@@ -135,21 +211,8 @@ impl Hub {
         self.users.keys().cloned().collect()
     }
 
-    /// Takes one event from a socket's allowance (token bucket).
-    pub(super) fn allow(&mut self, id: &str, now: Instant) -> bool {
-        let Some(session) = self.sessions.get_mut(id) else { return false };
-        let refill = now.duration_since(session.refilled).as_secs_f64() * EVENTS_PER_SECOND_MAX;
-        session.tokens = (session.tokens + refill).min(EVENTS_BURST_MAX);
-        session.refilled = now;
-        let allowed = session.tokens >= 1.0;
-        if allowed {
-            session.tokens -= 1.0;
-        }
-        allowed
-    }
-
-    /// Makes a socket follow a channel from a place up to which it has everything.
-    pub(super) fn follow(&mut self, id: &str, channel: &ChannelId, place: Cursor) -> Joined {
+    /// Makes a socket follow a channel from a place up to which it has everything; `missed` is what it was given to get there.
+    pub(super) fn follow(&mut self, id: &str, channel: &ChannelId, place: Cursor, missed: &[Arc<Value>]) -> Joined {
         let Some(session) = self.sessions.get_mut(id) else { return Joined::Gone };
         if !session.channels.contains(channel) && session.channels.len() >= SUBSCRIPTIONS_MAX {
             return Joined::Full;
@@ -158,6 +221,7 @@ impl Hub {
             cursor: place,
             seen: place.seq,
             fetching: false,
+            tail: tail_of(missed),
             sockets: BTreeSet::new(),
         });
         if followed.cursor.seq > place.seq {
@@ -188,7 +252,7 @@ impl Hub {
 
     /// Takes entries of a channel, in any order, and delivers what is next. Returns the place to fetch from when something is
     /// missing and nobody fetches it yet; the caller then fetches and calls [`Hub::fetched`].
-    pub(super) fn deliver(&mut self, channel: &ChannelId, events: &[Value]) -> Option<u64> {
+    pub(super) fn deliver(&mut self, channel: &ChannelId, events: &[Arc<Value>]) -> Option<u64> {
         let mut missing = false;
         for event in events {
             let followed = self.channels.get_mut(channel)?;
@@ -204,20 +268,28 @@ impl Hub {
     }
 
     /// Sends one entry to every subscriber, encoded once. Who is removed by it hears of it and nothing after.
-    fn send(&mut self, channel: &ChannelId, event: &Value) {
+    fn send(&mut self, channel: &ChannelId, event: &Arc<Value>) {
         let kind = event["type"].as_str().unwrap_or_default();
         let encoded = Encoded::event(event_name(kind), event);
-        let ids: Vec<String> =
-            self.channels.get(channel).map(|f| f.sockets.iter().cloned().collect()).unwrap_or_default();
-        let removed = (kind == "membership.removed").then(|| event["data"]["user"].as_str()).flatten();
-        for id in ids {
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
+        let Some(followed) = self.channels.get_mut(channel) else { return };
+        followed.tail.push(followed.cursor.seq, encoded.bytes(), event.clone());
+        for session in followed.sockets.iter().filter_map(|id| self.sessions.get(id)) {
             session.socket.emit_encoded(&encoded);
-            if removed == Some(session.user.as_str()) {
-                session.channels.remove(channel);
-                self.leave_channel(channel, &id);
+        }
+        if kind == "membership.removed"
+            && let Some(user) = event["data"]["user"].as_str().map(UserId::from)
+        {
+            for id in self.users.get(&user).cloned().unwrap_or_default() {
+                self.unfollow(&id, channel);
             }
         }
+    }
+
+    /// What a socket that has everything up to `seq` missed, where it can be said without a read: the entries and the cursor.
+    pub(super) fn recent(&self, channel: &ChannelId, seq: u64) -> Option<(Vec<Arc<Value>>, Cursor)> {
+        let followed = self.channels.get(channel)?;
+        let from = if seq == u64::MAX { followed.cursor.seq } else { seq };
+        Some((followed.tail.after(from, followed.cursor.seq)?, followed.cursor))
     }
 
     /// Says that a head was seen; returns the place to fetch from when the cursor is behind and nobody fetches yet.
@@ -253,4 +325,14 @@ impl Hub {
             }
         }
     }
+}
+
+fn tail_of(entries: &[Arc<Value>]) -> Tail {
+    let mut tail = Tail::default();
+    for entry in entries {
+        if let Some(seq) = entry["seq"].as_u64() {
+            tail.push(seq, entry.to_string().len(), entry.clone());
+        }
+    }
+    tail
 }

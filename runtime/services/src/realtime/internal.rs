@@ -11,6 +11,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     repair,
@@ -37,10 +38,10 @@ struct Push {
 }
 
 async fn push(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(push): Payload<Push>) -> Json<Value> {
-    let mut by_channel: BTreeMap<ChannelId, Vec<Value>> = BTreeMap::new();
+    let mut by_channel: BTreeMap<ChannelId, Vec<Arc<Value>>> = BTreeMap::new();
     for event in push.events {
         if let Some(channel) = event["ch"].as_str() {
-            by_channel.entry(ChannelId::from(channel)).or_default().push(event);
+            by_channel.entry(ChannelId::from(channel)).or_default().push(Arc::new(event));
         }
     }
     for (channel, events) in by_channel {
@@ -71,7 +72,7 @@ async fn notify(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(ca
     let hub = state.hub();
     let mut told = 0;
     for session in hub.sessions_of(&call.user) {
-        session.socket.emit("notif", &call.item);
+        session.socket.emit("notif", call.item.clone());
         told += 1;
     }
     Json(json!({"sockets": told}))
@@ -87,13 +88,17 @@ struct Kick {
     reason: Option<String>,
 }
 
-/// Ends the sockets of a user or of one session; they see nothing that is still queued. A call that names neither ends none.
+/// Ends the sockets of a user or of one session; they see nothing that is still queued, and a session's tokens open no socket any
+/// more. A call that names neither ends none.
 async fn kick(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Kick>) -> Json<Value> {
     if call.user.is_none() && call.session.is_none() {
         return Json(json!({"sockets": 0}));
     }
     let sockets: Vec<Socket> = {
-        let hub = state.hub();
+        let mut hub = state.hub();
+        if let Some(session) = &call.session {
+            hub.end_session(session, Instant::now());
+        }
         hub.sessions()
             .filter(|s| call.user.as_ref().is_none_or(|user| s.user == *user))
             .filter(|s| call.session.as_ref().is_none_or(|session| s.session == *session))

@@ -4,8 +4,8 @@
 //! messaging is only a hint that there is more: a gap, or a head that has moved without a push, is fetched. So a subscriber that
 //! stays sees each entry once, whatever is lost between hosts; one that comes back resumes from its own position.
 //!
-//! Start with `config` (what it is given, `run`), `handler` (what a socket may ask), `cursor` and `hub` (who is where), `subscribe`
-//! (catching up), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
+//! Start with `config` (what it is given, `run`), `handler` (what a socket may ask), `cursor` and `hub` (who is where), `subscribe`,
+//! `reads` and `tail` (catching up), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
 
 mod calls;
 mod config;
@@ -14,9 +14,11 @@ mod handler;
 mod hub;
 mod internal;
 mod presence;
+mod reads;
 mod repair;
 mod state;
 mod subscribe;
+mod tail;
 
 #[cfg(test)]
 mod tests;

@@ -9,14 +9,21 @@ use std::{
 use archgen_ports::UserId;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::state::State;
+use super::{hub::Hub, state::State};
 use crate::identity::SUBJECT_HEADER;
 
-/// Time between reports of one user.
+/// Time between reports of what changed.
+const CHANGES_EVERY: Duration = Duration::from_secs(1);
+/// Time between reports of everyone.
 const REPORT_EVERY: Duration = Duration::from_secs(15);
 /// How long a report holds, milliseconds.
 const REPORT_TTL_MS: u64 = 40_000;
+/// Users of one report.
+const REPORTED_MAX: usize = 50;
+/// Devices of one user that are named in a report.
+const DEVICES_MAX: usize = 8;
 /// Time between looks at watched users.
 const WATCH_EVERY: Duration = Duration::from_secs(3);
 /// Users that one socket watches.
@@ -24,33 +31,51 @@ pub(super) const WATCHED_MAX: usize = 200;
 /// Users asked about at a time.
 const QUERY_MAX: usize = 100;
 
-/// Reports one user's state to the user service, best effort.
-pub(super) async fn tell(state: &State, user: &UserId, status: &str) {
-    let node = state.env.host();
-    let body = json!({"user": user, "status": status, "node": node, "ttl_ms": REPORT_TTL_MS});
-    if let Err(error) = state.config.user.call(Method::POST, "/internal/presence", &body).await {
-        tracing::debug!(%error, "presence not reported");
+/// A user's state by the sockets here: online while somebody is at one of the devices, away while all are idle.
+pub(super) fn report_of(hub: &Hub, user: &UserId, now: Instant) -> Value {
+    let (mut status, mut devices) = ("offline", BTreeMap::new());
+    for session in hub.sessions_of(user) {
+        let is_active = session.is_active(now);
+        if is_active || status == "offline" {
+            status = if is_active { "online" } else { "away" };
+        }
+        if !session.device.is_empty() && devices.len() < DEVICES_MAX {
+            let known = devices.entry(session.device.clone()).or_insert("away");
+            if is_active {
+                *known = "online";
+            }
+        }
     }
+    json!({"user": user, "status": status, "devices": devices})
 }
 
-/// A user's state by the sockets here: online unless all are away.
-pub(super) fn status(state: &State, user: &UserId) -> &'static str {
-    let hub = state.hub();
-    let mut own = hub.sessions_of(user).peekable();
-    match (own.peek().is_some(), own.any(|s| !s.away)) {
-        (false, _) => "offline",
-        (true, true) => "online",
-        (true, false) => "away",
-    }
-}
-
-/// Reports everyone who is connected, for ever.
+/// Reports users to the user service, many at a time: those whose state changed within a second, everyone from time to time. Best
+/// effort: what is not reported is not held to be there for long.
 pub(super) async fn report(state: Arc<State>) {
+    let mut everyone_at = Instant::now() + REPORT_EVERY;
     loop {
-        tokio::time::sleep(REPORT_EVERY).await;
-        let users = state.hub().users();
-        for user in users {
-            tell(&state, &user, status(&state, &user)).await;
+        tokio::time::sleep(CHANGES_EVERY).await;
+        let now = Instant::now();
+        if now >= everyone_at {
+            everyone_at = now + REPORT_EVERY;
+            let mut hub = state.hub();
+            for user in hub.users() {
+                hub.presence_changed(&user);
+            }
+        }
+        loop {
+            let reports: Vec<Value> = {
+                let mut hub = state.hub();
+                let users = hub.take_changed(REPORTED_MAX);
+                users.iter().map(|user| report_of(&hub, user, now)).collect()
+            };
+            if reports.is_empty() {
+                break;
+            }
+            let body = json!({"node": state.env.host(), "ttl_ms": REPORT_TTL_MS, "reports": reports});
+            if let Err(error) = state.config.user.call(Method::POST, "/internal/presence", &body).await {
+                tracing::debug!(%error, "presence not reported");
+            }
         }
     }
 }
@@ -106,7 +131,7 @@ pub(super) async fn watch(state: Arc<State>) {
                 let items: Vec<&Value> =
                     changed.iter().filter(|(u, _)| session.watched.contains(u)).map(|(_, i)| *i).collect();
                 if !items.is_empty() {
-                    session.socket.emit_volatile("presence", &json!({"items": items}));
+                    session.socket.emit_volatile("presence", json!({"items": items}));
                 }
             }
         }

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Duration};
 use archgen_ports::ChannelId;
 use serde_json::json;
 
-use super::{calls, state::State};
+use super::{calls, reads::PAGE, state::State};
 
 /// Time between looks at the heads of all followed channels: how late an entry may come whose push was lost.
 const HEADS_EVERY: Duration = Duration::from_secs(2);
 /// Channels asked about at a time.
 const HEADS_MAX: usize = 1_000;
-/// Entries fetched at a time.
-const PAGE: usize = 500;
 /// Time between looks for tokens that have ended.
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
+/// How long before its end a token's socket is told, seconds.
+const EXPIRY_WARNING_S: u64 = 60;
 /// How long after its end a token's socket may stay to refresh, seconds.
 const EXPIRY_GRACE_S: u64 = 30;
 
@@ -33,6 +33,7 @@ async fn fetch(state: Arc<State>, channel: ChannelId, mut from: u64) {
         let mut hub = state.hub();
         match fetched {
             Ok((items, head)) => {
+                let items: Vec<_> = items.into_iter().map(Arc::new).collect();
                 hub.deliver(&channel, &items);
                 match hub.fetched(&channel) {
                     Some((now, seen)) if now < seen.max(head.1) && now > from => {
@@ -78,15 +79,20 @@ pub(super) async fn watch_heads(state: Arc<State>) {
     }
 }
 
-/// Ends sockets whose token has ended and was not refreshed, for ever.
+/// Tells sockets that their token will end, and ends those that did not refresh it, for ever.
 pub(super) async fn watch_expiry(state: Arc<State>) {
     loop {
         tokio::time::sleep(EXPIRY_EVERY).await;
         let now_s = state.env.wall_ms() / 1_000;
-        let over: Vec<_> = {
-            let hub = state.hub();
-            hub.sessions().filter(|s| s.expires_s + EXPIRY_GRACE_S < now_s).map(|s| s.socket.clone()).collect()
-        };
+        let mut over = Vec::new();
+        for session in state.hub().sessions_mut() {
+            if session.expires_s + EXPIRY_GRACE_S < now_s {
+                over.push(session.socket.clone());
+            } else if session.expires_s < now_s + EXPIRY_WARNING_S && !session.warned {
+                session.warned = true;
+                session.socket.emit("auth:expiring", json!({"expires_s": session.expires_s}));
+            }
+        }
         for socket in over {
             socket.close_transport("expired");
         }

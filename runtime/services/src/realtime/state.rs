@@ -7,7 +7,7 @@ use archgen_ports::ServiceKey;
 use axum::extract::FromRef;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
-use super::{Config, hub::Hub};
+use super::{Config, hub::Hub, reads::Reads};
 use crate::host::HostContext;
 
 pub(super) struct State {
@@ -16,6 +16,7 @@ pub(super) struct State {
     pub(super) key: ServiceKey,
     pub(super) client: Client,
     hub: Mutex<Hub>,
+    pub(super) reads: Reads,
     pub(super) connections: Gauge,
     pub(super) repairs: Counter,
 }
@@ -28,6 +29,7 @@ impl State {
             key: context.key.clone(),
             client: context.client.clone(),
             hub: Mutex::default(),
+            reads: Reads::default(),
             connections: context.probe.gauge("realtime_connections", "Connected sockets", None),
             repairs: context.probe.counter("realtime_repairs", "Fetches of entries that no push had brought"),
         }

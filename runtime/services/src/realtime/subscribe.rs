@@ -17,8 +17,6 @@ use super::{
     state::State,
 };
 
-/// Entries fetched at a time.
-const PAGE: usize = 500;
 /// Entries brought by one `sub`; a client that is further behind asks again.
 const MISSED_MAX: usize = 2_000;
 /// Size of what one `sub` brings, bytes: half of what may wait for a socket, or the answer itself would end it.
@@ -59,37 +57,43 @@ async fn catch_up(
     user: &UserId,
     channel: &ChannelId,
     from: Option<u64>,
-) -> Result<Value, CallError> {
-    let mut missed: Vec<Value> = Vec::new();
+) -> Result<Value, Arc<CallError>> {
+    let mut missed: Vec<Arc<Value>> = Vec::new();
     let mut room = Room { bytes: 0 };
     let mut place = Cursor { epoch: 0, seq: from.unwrap_or(u64::MAX) };
     for round in 1..=ROUNDS_MAX {
         let access = json!({"user": user, "channel": channel});
-        let (items, head) = calls::log(state, channel, place.seq, PAGE).await?;
-        if calls::messaging(state, "/internal/access", &access).await?["member"] != true {
+        // What was delivered here a moment ago needs no read, and a herd shares the reads that are needed.
+        let recent = state.hub().recent(channel, place.seq);
+        let (items, head) = match recent {
+            Some(recent) => recent,
+            None => state.reads.after(state, channel, place.seq).await?,
+        };
+        if calls::messaging(state, "/internal/access", &access).await.map_err(Arc::new)?["member"] != true {
             return Ok(calls::refused("not_found", "no such channel"));
         }
         // Nobody is ahead of the head: a place beyond it would make this host's cursor pass over what comes.
-        if place.seq > head.1 {
-            place = Cursor { epoch: head.0, seq: head.1 };
+        if place.seq > head.seq {
+            place = head;
         }
         let asked = items.len();
-        let items: Vec<Value> = items.into_iter().take_while(|item| room.take(item.to_string().len())).collect();
+        let items: Vec<Arc<Value>> = items.into_iter().take_while(|item| room.take(item.to_string().len())).collect();
         let full = items.len() < asked;
         if let Some(last) = items.last() {
             place =
                 Cursor { epoch: last["epoch"].as_u64().unwrap_or(0), seq: last["seq"].as_u64().unwrap_or(place.seq) };
         }
         missed.extend(items);
-        let head_json = json!({"epoch": head.0, "seq": head.1});
-        let answer = |missed: Vec<Value>, recovered: bool| {
-            let epoch = if place.epoch == 0 { head.0 } else { place.epoch };
+        let head_json = json!({"epoch": head.epoch, "seq": head.seq});
+        let answer = |missed: &[Arc<Value>], recovered: bool| {
+            let epoch = if place.epoch == 0 { head.epoch } else { place.epoch };
+            let missed: Vec<&Value> = missed.iter().map(|entry| &**entry).collect();
             calls::done(json!({"head": head_json, "epoch": epoch, "recovered": recovered, "missed": missed}))
         };
-        if place.seq < head.1 {
+        if place.seq < head.seq {
             // Rounds bring fewer entries where these are large; what was brought is progress.
             if missed.len() >= MISSED_MAX || full || round == ROUNDS_MAX {
-                return Ok(answer(missed, false));
+                return Ok(answer(&missed, false));
             }
             continue;
         }
@@ -97,13 +101,13 @@ async fn catch_up(
             let mut hub = state.hub();
             // What was read may be news to those who follow already.
             let fetch = hub.deliver(channel, &missed);
-            let joined = hub.follow(socket.id(), channel, place);
+            let joined = hub.follow(socket.id(), channel, place, &missed);
             drop(hub);
             repair::fetch_if(state, channel, fetch);
             joined
         };
         match joined {
-            Joined::Yes => return Ok(answer(missed, true)),
+            Joined::Yes => return Ok(answer(&missed, true)),
             Joined::Behind => {}
             Joined::Full => {
                 let title = format!("a socket follows at most {SUBSCRIPTIONS_MAX} channels");

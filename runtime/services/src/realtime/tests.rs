@@ -1,4 +1,6 @@
-//! The cursor as a pure function.
+//! The cursor as a pure function; a whole host among stub services, seen from its sockets, in `flows`.
+
+mod flows;
 
 use proptest::prelude::*;
 

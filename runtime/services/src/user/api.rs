@@ -18,7 +18,7 @@ use super::{
     error::UserError,
     grant::DEFAULT_SCOPE,
     oauth::bearer,
-    presence::Status,
+    presence::Report,
     rows::{Session, Stored, User},
     state::Shared,
 };
@@ -33,6 +33,8 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 const ITEMS_MAX: usize = 200;
 /// Presence reads under way at once.
 const READS_AT_ONCE: usize = 16;
+/// Users of one presence report.
+const REPORTS_MAX: usize = 50;
 
 /// The routes.
 pub(super) fn routes(state: Shared) -> Router {
@@ -272,18 +274,23 @@ async fn lookup(
 }
 
 #[derive(Deserialize)]
-struct Report {
-    user: String,
-    status: Status,
+struct Reports {
     node: String,
     ttl_ms: u64,
+    reports: Vec<Report>,
 }
 
 async fn report_presence(
     Of(state): Of<Shared>,
     _internal: Internal,
-    Payload(report): Payload<Report>,
+    Payload(reports): Payload<Reports>,
 ) -> Result<StatusCode, UserError> {
-    state.report_presence(&report.user, report.status, &report.node, report.ttl_ms).await?;
+    if reports.reports.len() > REPORTS_MAX {
+        return Err(UserError::Invalid("at most 50 users may be reported at once"));
+    }
+    let (state, node, ttl_ms) = (&state, &reports.node, reports.ttl_ms);
+    let writes =
+        stream::iter(reports.reports).map(|report| async move { state.report_presence(&report, node, ttl_ms).await });
+    writes.buffer_unordered(READS_AT_ONCE).try_collect::<()>().await?;
     Ok(StatusCode::NO_CONTENT)
 }

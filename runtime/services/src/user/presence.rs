@@ -1,5 +1,7 @@
 //! Presence of record: what realtime nodes report of their users, kept with a time to live.
 
+use std::collections::BTreeMap;
+
 use archgen_ports::cache::Cache;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -22,43 +24,58 @@ pub(super) enum Status {
     Online,
 }
 
+/// What a realtime node says of one user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub user: String,
+    /// The most present of the devices.
+    pub status: Status,
+    /// Each device by the name that its client gave it.
+    #[serde(default)]
+    pub devices: BTreeMap<String, Status>,
+}
+
 /// A user's presence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Presence {
     pub user: String,
     pub status: Status,
+    /// Each connected device that has a name.
+    pub devices: BTreeMap<String, Status>,
     /// Wall time of the last report; `null` where there was none in 30 days.
     pub last_seen_ms: Option<u64>,
 }
 
 impl State {
     /// Records what a realtime node says of a user.
-    pub async fn report_presence(&self, user: &str, status: Status, node: &str, ttl_ms: u64) -> Result<(), UserError> {
-        let key = format!("presence:{user}:{node}");
-        match status {
+    pub async fn report_presence(&self, report: &Report, node: &str, ttl_ms: u64) -> Result<(), UserError> {
+        let key = format!("presence:{}:{node}", report.user);
+        match report.status {
             Status::Offline => self.presence.delete(&key).await?,
             Status::Away | Status::Online => {
-                let text: &'static [u8] = if status == Status::Online { b"online" } else { b"away" };
-                self.presence.set(&key, Bytes::from_static(text), ttl_ms.clamp(1, REPORT_TTL_MS_MAX)).await?;
+                let value = serde_json::to_vec(report).map_err(|_| UserError::Invalid("a report that is no JSON"))?;
+                self.presence.set(&key, value.into(), ttl_ms.clamp(1, REPORT_TTL_MS_MAX)).await?;
             }
         }
         let seen = Bytes::from(self.now_ms().to_string());
-        Ok(self.presence.set(&format!("seen:{user}"), seen, SEEN_TTL_MS).await?)
+        Ok(self.presence.set(&format!("seen:{}", report.user), seen, SEEN_TTL_MS).await?)
     }
 
     /// A user's presence: the most present of the nodes' reports.
     pub async fn presence_of(&self, user: &str) -> Result<Presence, UserError> {
         let cache: &dyn Cache = &*self.presence;
-        let mut status = Status::Offline;
+        let (mut status, mut devices) = (Status::Offline, BTreeMap::new());
         for key in cache.keys(&format!("presence:{user}:"), NODES_MAX).await? {
-            status = status.max(match cache.get(&key).await?.as_deref() {
-                Some(b"online") => Status::Online,
-                Some(b"away") => Status::Away,
-                _ => Status::Offline,
-            });
+            let Some(value) = cache.get(&key).await? else { continue };
+            let Ok(report) = serde_json::from_slice::<Report>(&value) else { continue };
+            status = status.max(report.status);
+            for (device, its) in report.devices {
+                let known = devices.entry(device).or_insert(its);
+                *known = its.max(*known);
+            }
         }
         let seen = cache.get(&format!("seen:{user}")).await?;
         let last_seen_ms = seen.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
-        Ok(Presence { user: user.to_owned(), status, last_seen_ms })
+        Ok(Presence { user: user.to_owned(), status, devices, last_seen_ms })
     }
 }

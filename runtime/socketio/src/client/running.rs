@@ -41,6 +41,8 @@ pub(super) enum Command {
 enum Step {
     Text(Utf8Bytes),
     Lost(&'static str),
+    /// There is room for commands again.
+    Room,
 }
 
 struct Wire {
@@ -76,7 +78,11 @@ impl Wire {
 
     fn poll(&mut self, read: bool, context: &mut Context<'_>) -> Poll<Step> {
         // What arrived before a break is still read: a write that fails does not hide the server's last words.
+        let was_full = self.outgoing.len() >= OUTGOING_MAX;
         let broken = matches!(self.poll_write(context), Poll::Ready(Err(_)));
+        if was_full && self.outgoing.len() < OUTGOING_MAX {
+            return Poll::Ready(Step::Room);
+        }
         if read {
             loop {
                 match Pin::new(&mut self.socket).poll_next(context) {
@@ -149,6 +155,7 @@ impl Running {
                         Ok(event) => waiting = event,
                         Err(reason) => return reason,
                     },
+                    Step::Room => {}
                     Step::Lost(reason) => return reason,
                 },
                 command = self.commands.recv(), if self.wire.outgoing.len() < OUTGOING_MAX => match command {
@@ -173,7 +180,7 @@ impl Running {
             self.acks.insert(self.next_id, ack);
             self.next_id
         });
-        let packet = Packet::main(Body::Event { id, name, arguments });
+        let packet = Packet::main(Body::Event { id, name, arguments: arguments.into() });
         self.wire.outgoing.push_back(Message::text(packet.encode()));
     }
 
@@ -189,16 +196,16 @@ impl Running {
             return Ok(None);
         }
         match packet.body {
-            Body::Event { name, arguments, .. } => Ok(Some(Event::Message { name, arguments })),
+            Body::Event { name, arguments, .. } => Ok(Some(Event::Message { name, arguments: arguments.values })),
             Body::Ack { id, arguments } => {
                 if let Some(ack) = self.acks.remove(&id) {
                     // Whoever asked may have stopped waiting.
-                    let _ = ack.send(arguments);
+                    let _ = ack.send(arguments.values);
                 }
                 Ok(None)
             }
             Body::Disconnect => Err("io server disconnect"),
-            Body::Connect(_) | Body::ConnectError(_) | Body::Binary { .. } => Err("parse error"),
+            Body::Connect(_) | Body::ConnectError(_) => Err("parse error"),
         }
     }
 }

@@ -1,154 +1,146 @@
 //! The bounded send queue of one session. It knows sizes and order, not transports.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use crate::Text;
+use bytes::Bytes;
+
+use super::message::{Message, Part};
 
 /// Bounds of a send queue: both hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Sum of the packets' sizes.
+    /// Sum of the messages' sizes.
     pub bytes_max: usize,
-    /// Number of packets.
+    /// Number of messages.
     pub packets_max: usize,
 }
 
-/// What became of a packet.
+/// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// It will be sent.
     Queued,
     /// It was volatile and there was no room.
     Dropped,
-    /// There was no room, even without the volatile packets: the reader is too slow.
+    /// There was no room, even without the volatile messages: the reader is too slow.
     Overflow,
 }
 
 struct Entry {
-    text: Text,
+    message: Message,
     volatile: bool,
 }
 
-/// A bounded first-in first-out queue that gives up its volatile packets first.
+/// Attachments whose message is partly sent: they go before all else and are never given up, or the client could not read on.
+struct Tail {
+    attachments: Arc<[Bytes]>,
+    next: usize,
+}
+
+/// A bounded first-in first-out queue that gives up its volatile messages first.
 pub struct Outbox {
     limits: QueueLimits,
     entries: VecDeque<Entry>,
+    tail: Option<Tail>,
     bytes: usize,
     volatile: usize,
-    /// While a client's connection to the namespace is being decided, what is sent to it waits behind this many entries.
-    held_behind: Option<usize>,
 }
 
 impl Outbox {
     /// An empty queue.
     pub fn new(limits: QueueLimits) -> Self {
-        Self { limits, entries: VecDeque::new(), bytes: 0, volatile: 0, held_behind: None }
+        Self { limits, entries: VecDeque::new(), tail: None, bytes: 0, volatile: 0 }
     }
 
     /// Appends within the limits.
-    pub fn push(&mut self, text: Text, volatile: bool) -> Pushed {
-        if !self.has_room(text.len()) {
+    pub fn push(&mut self, message: Message, volatile: bool) -> Pushed {
+        let bytes = message.bytes();
+        if !self.has_room(bytes) {
             if volatile {
                 return Pushed::Dropped;
             }
             self.drop_volatile();
-            if !self.has_room(text.len()) {
+            if !self.has_room(bytes) {
                 return Pushed::Overflow;
             }
         }
-        self.append(text, volatile);
+        self.append(message, volatile);
         Pushed::Queued
     }
 
     /// Appends outside the limits: for the protocol's own packets, of which a session has a fixed number.
-    pub fn append(&mut self, text: Text, volatile: bool) {
-        self.bytes += text.len();
+    pub fn append(&mut self, message: Message, volatile: bool) {
+        self.bytes += message.bytes();
         self.volatile += usize::from(volatile);
-        self.entries.push_back(Entry { text, volatile });
+        self.entries.push_back(Entry { message, volatile });
     }
 
-    /// Takes the oldest.
-    pub fn pop(&mut self) -> Option<Text> {
-        match &mut self.held_behind {
-            Some(0) => return None,
-            Some(ahead) => *ahead = ahead.saturating_sub(1),
-            None => {}
+    /// Appends what waited in another queue. `false` when it does not fit: the reader is too slow.
+    pub fn append_all(&mut self, waited: Outbox) -> bool {
+        waited.entries.into_iter().all(|entry| self.push(entry.message, entry.volatile) != Pushed::Overflow)
+    }
+
+    /// Takes the oldest packet.
+    pub fn pop(&mut self) -> Option<Part> {
+        if let Some(tail) = &mut self.tail {
+            let bytes = tail.attachments.get(tail.next).cloned()?;
+            tail.next += 1;
+            if tail.next == tail.attachments.len() {
+                self.tail = None;
+            }
+            self.bytes -= bytes.len();
+            return Some(Part::Binary(bytes));
         }
-        let entry = self.entries.pop_front()?;
-        self.bytes -= entry.text.len();
-        self.volatile -= usize::from(entry.volatile);
+        let Entry { message, volatile } = self.entries.pop_front()?;
+        self.tail = message.attachments.map(|attachments| Tail { attachments, next: 0 });
+        self.bytes -= message.head.bytes();
+        self.volatile -= usize::from(volatile);
         if self.entries.is_empty() {
-            // A burst must not pin its memory for the life of the session.
-            self.entries.shrink_to(8);
+            // Neither a burst nor a single message pins memory while the session rests.
+            self.entries = VecDeque::new();
         }
-        Some(entry.text)
+        Some(message.head)
     }
 
-    /// Size of the oldest that may be taken.
-    pub fn next_bytes(&self) -> Option<usize> {
-        if self.held_behind == Some(0) { None } else { self.entries.front().map(|entry| entry.text.len()) }
+    /// Size of the oldest packet in a long-polling payload.
+    pub fn next_polled_bytes(&self) -> Option<usize> {
+        match &self.tail {
+            Some(tail) => tail.attachments.get(tail.next).map(|bytes| Part::Binary(bytes.clone()).polled_bytes()),
+            None => self.entries.front().map(|entry| entry.message.head.polled_bytes()),
+        }
     }
 
-    /// Whether nothing may be taken.
+    /// Whether there is nothing to take.
     pub fn is_idle(&self) -> bool {
-        self.next_bytes().is_none()
+        self.tail.is_none() && self.entries.is_empty()
     }
 
-    /// From now on what is pushed waits.
-    pub fn hold(&mut self) {
-        self.held_behind = Some(self.entries.len());
-    }
-
-    /// Lets what waited go, after this packet.
-    pub fn release(&mut self, first: Text) {
-        self.bytes += first.len();
-        let at = self.held_behind.take().unwrap_or(self.entries.len());
-        self.entries.insert(at.min(self.entries.len()), Entry { text: first, volatile: false });
-    }
-
-    /// Throws away what waited.
-    pub fn discard_held(&mut self) {
-        let Some(ahead) = self.held_behind.take() else { return };
-        for entry in self.entries.drain(ahead.min(self.entries.len())..) {
-            self.bytes -= entry.text.len();
-            self.volatile -= usize::from(entry.volatile);
-        }
-    }
-
-    /// Throws everything away.
+    /// Throws everything away but what a message that is partly sent still needs.
     pub fn clear(&mut self) {
-        *self = Self::new(self.limits);
+        let left: usize = self.tail.iter().flat_map(|tail| &tail.attachments[tail.next..]).map(Bytes::len).sum();
+        *self = Self { tail: self.tail.take(), bytes: left, ..Self::new(self.limits) };
     }
 
-    /// Bytes and packets queued.
+    /// Bytes and messages queued.
     pub fn size(&self) -> (usize, usize) {
-        (self.bytes, self.entries.len())
+        (self.bytes, self.entries.len() + usize::from(self.tail.is_some()))
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.entries.len() < self.limits.packets_max && self.bytes + bytes <= self.limits.bytes_max
+        self.size().1 < self.limits.packets_max && self.bytes + bytes <= self.limits.bytes_max
     }
 
     fn drop_volatile(&mut self) {
         if self.volatile == 0 {
             return;
         }
-        let mut index = 0;
-        let (mut bytes, mut ahead) = (0, 0);
-        let held_behind = self.held_behind.unwrap_or(0);
+        let mut bytes = 0;
         self.entries.retain(|entry| {
-            if entry.volatile {
-                bytes += entry.text.len();
-                ahead += usize::from(index < held_behind);
-            }
-            index += 1;
+            bytes += if entry.volatile { entry.message.bytes() } else { 0 };
             !entry.volatile
         });
         self.bytes -= bytes;
         self.volatile = 0;
-        if let Some(behind) = &mut self.held_behind {
-            *behind -= ahead;
-        }
     }
 }
 
@@ -159,48 +151,68 @@ mod tests {
     use super::*;
 
     fn drain(outbox: &mut Outbox) -> Vec<String> {
-        std::iter::from_fn(|| outbox.pop()).map(|text| text.to_string()).collect()
+        let all = std::iter::from_fn(|| outbox.pop());
+        all.map(|part| match part {
+            Part::Text(text) => text.to_string(),
+            Part::Binary(bytes) => format!("{bytes:?}"),
+        })
+        .collect()
     }
 
     fn outbox(bytes_max: usize, packets_max: usize) -> Outbox {
         Outbox::new(QueueLimits { bytes_max, packets_max })
     }
 
+    fn with_bytes(text: &str, attachments: &[&'static [u8]]) -> Message {
+        Message::with_attachments(text, attachments.iter().copied().map(Bytes::from_static).collect())
+    }
+
     #[test]
-    fn volatile_packets_give_way_and_then_the_reader_is_too_slow() {
+    fn volatile_messages_give_way_and_then_the_reader_is_too_slow() {
         let mut out = outbox(100, 3);
-        assert_eq!(out.push("a".into(), false), Pushed::Queued);
-        assert_eq!(out.push("typing".into(), true), Pushed::Queued);
-        assert_eq!(out.push("b".into(), false), Pushed::Queued);
-        assert_eq!(out.push("presence".into(), true), Pushed::Dropped);
-        assert_eq!(out.push("c".into(), false), Pushed::Queued);
-        assert_eq!(out.push("d".into(), false), Pushed::Overflow);
+        assert_eq!(out.push(Message::text("a"), false), Pushed::Queued);
+        assert_eq!(out.push(with_bytes("typing", &[b"x"]), true), Pushed::Queued);
+        assert_eq!(out.push(Message::text("b"), false), Pushed::Queued);
+        assert_eq!(out.push(Message::text("presence"), true), Pushed::Dropped);
+        assert_eq!(out.push(Message::text("c"), false), Pushed::Queued);
+        assert_eq!(out.push(Message::text("d"), false), Pushed::Overflow);
         assert_eq!(out.size(), (3, 3));
         assert_eq!(drain(&mut out), ["a", "b", "c"]);
     }
 
     #[test]
-    fn bytes_are_bounded_too() {
+    fn bytes_are_bounded_attachments_included() {
         let mut out = outbox(5, 100);
-        assert_eq!(out.push("12345".into(), false), Pushed::Queued);
-        assert_eq!(out.push("6".into(), false), Pushed::Overflow);
+        assert_eq!(out.push(with_bytes("12", &[b"345"]), false), Pushed::Queued);
+        assert_eq!(out.push(Message::text("6"), false), Pushed::Overflow);
     }
 
     #[test]
-    fn what_waits_for_the_connection_follows_its_grant() {
+    fn a_message_that_is_partly_sent_is_sent_to_its_end() {
         let mut out = outbox(100, 10);
-        out.append("open".into(), false);
-        out.hold();
-        out.push("early".into(), false);
-        assert_eq!(out.pop().as_deref(), Some("open"));
-        assert_eq!(out.pop(), None);
-        out.release("granted".into());
-        assert_eq!(drain(&mut out), ["granted", "early"]);
-        out.hold();
-        out.push("secret".into(), false);
-        out.discard_held();
-        assert!(out.is_idle());
+        out.push(with_bytes("head", &[b"one", b"two"]), true);
+        out.push(Message::text("next"), false);
+        assert_eq!(out.pop(), Some(Part::Text("head".into())));
+        assert_eq!(out.pop(), Some(Part::Binary("one".into())));
+        out.drop_volatile();
+        out.clear();
+        out.append(Message::text("farewell"), false);
+        assert_eq!(out.size(), (11, 2));
+        assert_eq!(drain(&mut out), ["b\"two\"", "farewell"]);
         assert_eq!(out.size(), (0, 0));
+    }
+
+    #[test]
+    fn what_waited_follows_within_the_limits() {
+        let (mut out, mut early) = (outbox(10, 10), outbox(20, 10));
+        early.push(Message::text("123"), false);
+        early.push(Message::text("456"), true);
+        out.append(Message::text("granted"), false);
+        assert!(out.append_all(early), "volatile messages may be lost");
+        assert_eq!(drain(&mut out), ["granted", "123"]);
+        let mut early = outbox(20, 10);
+        early.push(Message::text("12345678901"), false);
+        assert!(!out.append_all(early));
     }
 
     proptest! {
@@ -217,7 +229,8 @@ mod tests {
                 }
                 let text = format!("{number}{}", "-".repeat(padding));
                 number += 1;
-                let pushed = out.push(text.clone().into(), volatile);
+                let attachments = if step == 1 { vec![Bytes::from_static(b"a"), Bytes::new()] } else { Vec::new() };
+                let pushed = out.push(Message::with_attachments(text.as_str(), attachments), volatile);
                 prop_assert!(!(volatile && pushed == Pushed::Overflow));
                 prop_assert!(volatile || pushed != Pushed::Dropped);
                 if pushed == Pushed::Queued && !volatile {
@@ -228,9 +241,11 @@ mod tests {
             }
             sent.extend(std::iter::from_fn(|| out.pop()));
             prop_assert_eq!(out.size(), (0, 0));
-            let lasting: Vec<String> =
-                sent.iter().map(ToString::to_string).filter(|text| accepted.contains(text)).collect();
-            prop_assert_eq!(lasting, accepted);
+            let texts = sent.iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text.to_string()),
+                Part::Binary(_) => None,
+            });
+            prop_assert_eq!(texts.filter(|text| accepted.contains(text)).collect::<Vec<_>>(), accepted);
         }
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Packet<'a> {
     /// See [`PacketError`]; the receiver closes the session.
     pub fn decode(text: &'a str) -> Result<Self, PacketError> {
         match text.as_bytes().first() {
-            Some(b'b') => STANDARD.decode(&text[1..]).map(Packet::Binary).map_err(|_| PacketError::Base64),
+            Some(b'b') => decode_bytes(&text[1..]).map(Packet::Binary),
             Some(&digit) => {
                 let kind = Kind::from_digit(digit).ok_or(PacketError::Kind)?;
                 Ok(Packet::Text(kind, Cow::Borrowed(&text[1..])))
@@ -88,9 +88,27 @@ impl<'a> Packet<'a> {
     pub fn encode(&self) -> String {
         match self {
             Packet::Text(kind, text) => format!("{}{text}", kind.digit()),
-            Packet::Binary(bytes) => format!("b{}", STANDARD.encode(bytes)),
+            Packet::Binary(bytes) => {
+                let mut out = String::new();
+                encode_bytes(bytes, &mut out);
+                out
+            }
         }
     }
+}
+
+/// Reads what follows the `b` of a binary packet in a long-polling payload.
+///
+/// # Errors
+/// [`PacketError::Base64`].
+pub fn decode_bytes(text: &str) -> Result<Vec<u8>, PacketError> {
+    STANDARD.decode(text).map_err(|_| PacketError::Base64)
+}
+
+/// Writes a binary packet of a long-polling payload.
+pub fn encode_bytes(bytes: &[u8], out: &mut String) {
+    out.push('b');
+    STANDARD.encode_string(bytes, out);
 }
 
 /// The packets of a long-polling payload, in order.

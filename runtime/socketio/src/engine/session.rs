@@ -1,9 +1,12 @@
 //! One session's state: which transport carries it, heartbeat, upgrade, what is to be sent next, how it ends.
 
+use bytes::Bytes;
+
 use super::{
     handshake::Refusal,
+    message::{Message, Part},
     outbox::{Outbox, Pushed, QueueLimits},
-    packet::{Kind, SEPARATOR},
+    packet::{Kind, SEPARATOR, encode_bytes},
 };
 use crate::Text;
 
@@ -113,6 +116,8 @@ pub struct Violation(pub Kind);
 pub enum WireFrame {
     /// A text frame.
     Text(Text),
+    /// A binary frame.
+    Binary(Bytes),
     /// The closing handshake, with this reason; nothing follows.
     Close(Close),
 }
@@ -136,6 +141,8 @@ pub struct Session {
     poll_until_ms: Option<u64>,
     post_pending: bool,
     probe_answered: bool,
+    /// The client closed while no poll was pending: the poll that it sent at the same time is still to be answered.
+    poll_owed: bool,
 }
 
 impl Session {
@@ -153,6 +160,7 @@ impl Session {
             poll_until_ms: None,
             post_pending: false,
             probe_answered: false,
+            poll_owed: false,
         }
     }
 
@@ -172,11 +180,11 @@ impl Session {
     }
 
     /// Queues an event. A reader that is too slow for it makes the session close.
-    pub fn push(&mut self, text: Text, volatile: bool, now_ms: u64) -> Pushed {
+    pub fn push(&mut self, message: Message, volatile: bool, now_ms: u64) -> Pushed {
         if self.phase != Phase::Open {
             return Pushed::Dropped;
         }
-        let pushed = self.outbox.push(text, volatile);
+        let pushed = self.outbox.push(message, volatile);
         if pushed == Pushed::Overflow {
             self.close(Close::SlowConsumer, now_ms);
         }
@@ -195,7 +203,10 @@ impl Session {
                 self.ping_due = false;
                 self.heartbeat = Heartbeat::Resting { ping_at_ms: now_ms + self.timing.ping_interval_ms };
             }
-            Kind::Close => self.end(Close::Transport),
+            Kind::Close => {
+                self.poll_owed = self.phase == Phase::Open && self.carrier == Carrier::Polling && !self.poll_pending;
+                self.end(Close::Transport);
+            }
             Kind::Open | Kind::Ping | Kind::Upgrade => return Err(Violation(kind)),
         }
         Ok(Received::Nothing)
@@ -276,8 +287,10 @@ impl Session {
         if std::mem::take(&mut self.ping_due) {
             return Some(WireFrame::Text(Text::from_static("2")));
         }
-        if let Some(text) = self.outbox.pop() {
-            return Some(WireFrame::Text(text));
+        match self.outbox.pop() {
+            Some(Part::Text(text)) => return Some(WireFrame::Text(text)),
+            Some(Part::Binary(bytes)) => return Some(WireFrame::Binary(bytes)),
+            None => {}
         }
         match &self.phase {
             Phase::Closing { why, .. } => Some(WireFrame::Close(why.clone())),
@@ -293,7 +306,7 @@ impl Session {
         if self.carrier == Carrier::WebSocket {
             return Err(Refusal::BadRequest);
         }
-        if matches!(self.phase, Phase::Closed(_)) {
+        if matches!(self.phase, Phase::Closed(_)) && !std::mem::take(&mut self.poll_owed) {
             return Err(Refusal::SessionUnknown);
         }
         if self.poll_pending {
@@ -327,7 +340,7 @@ impl Session {
             out.push('2');
             packets += 1;
         }
-        while let Some(next) = self.outbox.next_bytes() {
+        while let Some(next) = self.outbox.next_polled_bytes() {
             let full = packets >= POLLED_PACKETS_MAX || out.len() + 1 + next > bytes_max;
             if full && packets > 0 {
                 return Some(out);
@@ -336,7 +349,10 @@ impl Session {
             if !out.is_empty() {
                 out.push(SEPARATOR);
             }
-            out.push_str(&self.outbox.pop()?);
+            match self.outbox.pop()? {
+                Part::Text(text) => out.push_str(&text),
+                Part::Binary(bytes) => encode_bytes(&bytes, &mut out),
+            }
         }
         if !out.is_empty() {
             // The close packet never shares an answer: the usual JavaScript client acts on it before the messages that it
@@ -356,6 +372,11 @@ impl Session {
     /// When [`Session::poll_take`] is to be asked again even if nothing happens.
     pub fn poll_deadline_ms(&self) -> Option<u64> {
         self.poll_until_ms
+    }
+
+    /// Whether a closed session waits for one more poll.
+    pub fn owes_poll(&self) -> bool {
+        self.poll_owed
     }
 
     /// The pending poll went away unanswered: so did the client.

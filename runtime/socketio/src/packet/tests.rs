@@ -1,5 +1,6 @@
 //! The codec against the examples of the protocol text, and for every packet and any garbage.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -19,8 +20,10 @@ fn in_admin(body: Body) -> Packet {
 }
 
 fn event(id: Option<u64>, name: &str, arguments: Vec<Value>) -> Body {
-    Body::Event { id, name: name.to_owned(), arguments }
+    Body::Event { id, name: name.to_owned(), arguments: arguments.into() }
 }
+
+const LIMITS: PacketLimits = PacketLimits { bytes_max: 200, attachments_max: 4 };
 
 #[test]
 fn examples_of_the_protocol_text() {
@@ -33,13 +36,60 @@ fn examples_of_the_protocol_text() {
     check(r#"2["foo"]"#, Packet::main(event(None, "foo", vec![])));
     check(r#"2/admin,["bar"]"#, in_admin(event(None, "bar", vec![])));
     check(r#"212["foo"]"#, Packet::main(event(Some(12), "foo", vec![])));
-    check(r#"3/admin,13["bar"]"#, in_admin(Body::Ack { id: 13, arguments: vec![json!("bar")] }));
+    check(r#"3/admin,13["bar"]"#, in_admin(Body::Ack { id: 13, arguments: json!("bar").into() }));
     check("1", Packet::main(Body::Disconnect));
     check("1/admin,", in_admin(Body::Disconnect));
     assert_eq!(Packet::decode("1/admin"), Ok(in_admin(Body::Disconnect)));
     assert_eq!(Packet::decode("0/admin?token=1,"), Ok(in_admin(Body::Connect(None))));
-    let binary = r#"52-/admin,["baz",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
-    assert_eq!(Packet::decode(binary), Ok(in_admin(Body::Binary { attachments: 2 })));
+}
+
+#[test]
+fn binary_examples_of_the_protocol_text() {
+    let arguments = || Arguments::new().with_bytes(vec![1, 2, 3]);
+    let event = |namespace, id| Packet {
+        namespace: Cow::Borrowed(namespace),
+        body: Body::Event { id, name: "baz".to_owned(), arguments: arguments() },
+    };
+    let ack = Body::Ack { id: 15, arguments: Arguments::new().with(json!("bar")).with_bytes(vec![1, 2, 3]) };
+    for (text, packet) in [
+        (r#"51-["baz",{"_placeholder":true,"num":0}]"#, event("/", None)),
+        (r#"51-/admin,["baz",{"_placeholder":true,"num":0}]"#, event("/admin", None)),
+        (r#"51-/admin,13["baz",{"_placeholder":true,"num":0}]"#, event("/admin", Some(13))),
+        (r#"61-/admin,15["bar",{"_placeholder":true,"num":0}]"#, in_admin(ack)),
+    ] {
+        let mut decoder = Decoder::new(LIMITS);
+        assert_eq!(decoder.text(text), Ok(None), "{text}");
+        assert_eq!(decoder.binary(Bytes::from_static(&[1, 2, 3])), Ok(Some(packet.clone())), "{text}");
+        let message = packet.message();
+        assert_eq!(message.head, Part::Text(format!("4{text}").into()));
+        assert_eq!(message.attachments.as_deref(), Some(&[Bytes::from_static(&[1, 2, 3])][..]));
+    }
+}
+
+#[test]
+fn binary_parts_come_when_they_were_announced_and_only_then() {
+    let head = r#"52-["x",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
+    let mut decoder = Decoder::new(LIMITS);
+    assert_eq!(decoder.binary(Bytes::new()), Err(PacketError::Unasked));
+    assert_eq!(decoder.text(head), Ok(None));
+    assert_eq!(decoder.text("1"), Err(PacketError::Incomplete));
+    assert_eq!(decoder.binary(Bytes::new()), Ok(None));
+    assert!(matches!(decoder.binary(Bytes::new()), Ok(Some(_))));
+    assert_eq!(decoder.binary(Bytes::new()), Err(PacketError::Unasked));
+    assert!(matches!(decoder.text(r#"50-["x"]"#), Ok(Some(_))), "the usual clients take it for a plain event");
+    for bad in [
+        r#"55-["x"]"#,
+        r#"599999999999999999999-["x"]"#,
+        r#"51-["x",{"_placeholder":true,"num":1}]"#,
+        r#"51-["x",[{"_placeholder":true,"num":-1}]]"#,
+        r#"51-["x",{"_placeholder":true}]"#,
+    ] {
+        assert_eq!(Decoder::new(LIMITS).text(bad), Err(PacketError::Attachments), "{bad}");
+    }
+    let mut decoder = Decoder::new(LIMITS);
+    assert_eq!(decoder.text(head), Ok(None));
+    assert_eq!(decoder.binary(vec![0; 200].into()), Err(PacketError::TooLarge));
+    assert_eq!(Decoder::new(LIMITS).text(&" ".repeat(201)), Err(PacketError::TooLarge));
 }
 
 #[test]
@@ -84,7 +134,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 fn any_packet() -> impl Strategy<Value = Packet> {
     let namespace = prop_oneof![Just(String::from("/")), "/[a-z0-9_]{1,12}"];
-    let arguments = || prop::collection::vec(any_value(), 0..4);
+    let attachments = || prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 0..3);
+    let arguments = || {
+        (prop::collection::vec(any_value(), 0..4), attachments()).prop_map(|(values, attachments)| {
+            attachments.into_iter().fold(Arguments::from(values), Arguments::with_bytes)
+        })
+    };
     let map = || prop::collection::btree_map(any::<String>(), any_value(), 0..4);
     let body = prop_oneof![
         prop::option::of(map()).prop_map(|data| Body::Connect(data.map(|map| map.into_iter().collect()))),
@@ -94,7 +149,6 @@ fn any_packet() -> impl Strategy<Value = Packet> {
             .prop_map(|(id, name, arguments)| Body::Event { id, name, arguments }),
         (any::<u64>(), arguments()).prop_map(|(id, arguments)| Body::Ack { id, arguments }),
         map().prop_map(|map| Body::ConnectError(Value::Object(map.into_iter().collect()))),
-        any::<u64>().prop_map(|attachments| Body::Binary { attachments }),
     ];
     (namespace, body).prop_map(|(namespace, body)| Packet { namespace: Cow::Owned(namespace), body })
 }
@@ -102,8 +156,15 @@ fn any_packet() -> impl Strategy<Value = Packet> {
 proptest! {
     #[test]
     fn every_packet_survives_the_wire(packet in any_packet()) {
-        let text = packet.encode();
-        prop_assert_eq!(Packet::decode(&text[1..]), Ok(packet));
+        let message = packet.message();
+        let mut decoder = Decoder::new(PacketLimits { bytes_max: 1 << 20, attachments_max: 8 });
+        let Part::Text(text) = message.head else { return Err(TestCaseError::fail("a text comes first")) };
+        let mut read = decoder.text(&text[1..]);
+        for bytes in message.attachments.iter().flat_map(|all| all.iter()) {
+            prop_assert_eq!(read, Ok(None));
+            read = decoder.binary(bytes.clone());
+        }
+        prop_assert_eq!(read, Ok(Some(packet)));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::engine::{QueueLimits, Timing};
+use crate::{
+    engine::{QueueLimits, RateLimit, Timing},
+    packet::PacketLimits,
+};
 
 /// Which browser origins may connect. A request without `Origin` (not from a browser) and one from the server's own host
 /// always may.
@@ -35,6 +38,8 @@ impl Origins {
 pub struct Config {
     /// The node's name, the part of a session id before the dot: a balancer routes by it. Letters, digits, `-` and `_`.
     pub node: String,
+    /// Where the server is mounted, without a slash at the end.
+    pub path: String,
     /// Time between a pong and the next ping.
     pub ping_interval_ms: u64,
     /// Time that a pong may take.
@@ -45,8 +50,14 @@ pub struct Config {
     pub upgrade_timeout_ms: u64,
     /// Time for a closing session's last packets.
     pub close_ms_max: u64,
-    /// Largest payload or frame read from a client.
+    /// Largest payload or frame read from a client; an event with its binary parts is no larger either.
     pub max_payload_bytes: usize,
+    /// Binary parts of one event.
+    pub attachments_max: usize,
+    /// Messages of one client. One that is faster is read later, and loses nothing.
+    pub messages: RateLimit,
+    /// Bytes of one client's messages. One that is faster is read later.
+    pub message_bytes: RateLimit,
     /// Bytes queued for one client before it counts as too slow.
     pub send_queue_bytes_max: usize,
     /// Packets queued for one client before it counts as too slow.
@@ -55,6 +66,8 @@ pub struct Config {
     pub receive_queue_packets_max: usize,
     /// Open sessions; more are answered 503 with `Retry-After`.
     pub sessions_max: usize,
+    /// New sessions; more are answered 503 with `Retry-After`, so that a herd that comes back does not crush the node.
+    pub admission: RateLimit,
     /// Which browser origins may connect.
     pub origins: Origins,
     /// Headers of the opening request that a socket remembers (each at most 1 KiB).
@@ -70,16 +83,21 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: "node".to_owned(),
+            path: "/socket.io".to_owned(),
             ping_interval_ms: 25_000,
             ping_timeout_ms: 20_000,
             connect_timeout_ms: 10_000,
             upgrade_timeout_ms: 10_000,
             close_ms_max: 1_000,
             max_payload_bytes: 1_000_000,
+            attachments_max: 64,
+            messages: RateLimit { per_second_max: 1_000, burst_max: 2_000 },
+            message_bytes: RateLimit { per_second_max: 4 << 20, burst_max: 16 << 20 },
             send_queue_bytes_max: 1 << 20,
             send_queue_packets_max: 4_096,
             receive_queue_packets_max: 64,
             sessions_max: 100_000,
+            admission: RateLimit { per_second_max: 2_000, burst_max: 4_000 },
             origins: Origins::Any,
             handshake_headers: vec![header::USER_AGENT, HeaderName::from_static("x-forwarded-for")],
             farewell_event: "kick".to_owned(),
@@ -95,6 +113,10 @@ impl Config {
             ping_timeout_ms: self.ping_timeout_ms,
             close_ms_max: self.close_ms_max,
         }
+    }
+
+    pub(crate) fn packet_limits(&self) -> PacketLimits {
+        PacketLimits { bytes_max: self.max_payload_bytes, attachments_max: self.attachments_max }
     }
 
     pub(crate) fn queue_limits(&self) -> QueueLimits {

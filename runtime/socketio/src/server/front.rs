@@ -14,26 +14,37 @@ use axum::{Router, body::Body, extract::State, routing::any};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Config, Handler,
-    link::{Link, Seat},
+    handler::{Messages, Namespace},
+    link::{Core, Link, Seat},
     polling,
     request::{Query, plain, preflight, refuse, share, unavailable},
     websocket,
 };
 use crate::{
     Encoded,
-    engine::{Carrier, Close, Open, Refusal},
+    engine::{Carrier, Close, Message, Open, Rate, Refusal},
 };
+
+/// What stands above the sessions.
+pub(crate) enum Above {
+    /// Socket.IO: namespaces by name.
+    Namespaces(BTreeMap<String, Arc<Namespace>>),
+    /// Engine.IO alone.
+    Bare(Arc<dyn Messages>),
+}
 
 /// What a server's parts share.
 pub(crate) struct Inner {
     pub(crate) env: Env,
     pub(crate) config: Config,
-    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) above: Above,
     entropy: Entropy,
+    began: Instant,
+    admission: Mutex<Rate>,
     sessions: Mutex<BTreeMap<String, Arc<Link>>>,
     draining: AtomicBool,
     forgotten: Notify,
@@ -43,6 +54,23 @@ impl Inner {
     /// An id that cannot be guessed, led by the node's name.
     pub(crate) fn new_id(&self) -> String {
         format!("{}.{}", self.config.node, URL_SAFE_NO_PAD.encode(self.entropy.bytes::<16>()))
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.above, Above::Bare(_))
+    }
+
+    pub(crate) fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        match &self.above {
+            Above::Namespaces(namespaces) => namespaces.get(name).cloned(),
+            Above::Bare(_) => None,
+        }
+    }
+
+    /// Whether one more session may open now.
+    fn admit(&self) -> bool {
+        let now_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner).allow(now_us, 1)
     }
 
     pub(crate) fn forget(&self, sid: &str) {
@@ -64,22 +92,40 @@ impl Inner {
 pub struct Server(Arc<Inner>);
 
 impl Server {
-    /// A server of this host that serves by this handler. It is reached by [`Server::router`].
+    /// A server of this host whose namespace `/` is served by this handler. It is reached by [`Server::router`].
     pub fn new(env: &Env, config: Config, handler: Arc<dyn Handler>) -> Self {
+        Self::with_namespaces(env, config, vec![Namespace::main(handler)])
+    }
+
+    /// A server with these namespaces.
+    pub fn with_namespaces(env: &Env, config: Config, namespaces: Vec<Namespace>) -> Self {
+        let namespaces = namespaces.into_iter().map(|one| (one.name.to_string(), Arc::new(one)));
+        Self::start(env, config, Above::Namespaces(namespaces.collect()))
+    }
+
+    /// A server that speaks Engine.IO alone.
+    pub fn bare(env: &Env, config: Config, messages: Arc<dyn Messages>) -> Self {
+        Self::start(env, config, Above::Bare(messages))
+    }
+
+    fn start(env: &Env, config: Config, above: Above) -> Self {
         Self(Arc::new(Inner {
             entropy: env.entropy("socketio"),
             env: env.clone(),
+            admission: Mutex::new(Rate::new(config.admission)),
+            began: Instant::now(),
             config,
-            handler,
+            above,
             sessions: Mutex::default(),
             draining: AtomicBool::new(false),
             forgotten: Notify::new(),
         }))
     }
 
-    /// The route `/socket.io/`, to be merged into the host's routes.
+    /// The route of [`Config::path`], to be merged into the host's routes.
     pub fn router(&self) -> Router {
-        Router::new().route("/socket.io/", any(serve)).route("/socket.io", any(serve)).with_state(self.clone())
+        let path = &self.0.config.path;
+        Router::new().route(&format!("{path}/"), any(serve)).route(path, any(serve)).with_state(self.clone())
     }
 
     /// Number of open sessions.
@@ -96,9 +142,11 @@ impl Server {
         for link in all {
             let after_ms = self.0.entropy.below(spread_ms);
             link.change(|core, now_ms| {
-                if spread_ms > 0 && core.seat == Seat::Taken {
-                    let drain = Encoded::event("drain", &json!({"after_ms": after_ms}));
-                    core.session.push(drain.text(), false, now_ms);
+                let Core { places, session, .. } = &mut *core;
+                for place in places.iter().filter(|place| spread_ms > 0 && matches!(place.seat, Seat::Taken)) {
+                    let argument = json!({"after_ms": after_ms});
+                    let drain = Encoded::in_namespace(place.namespace.name.clone(), "drain", argument);
+                    session.push(drain.message(), false, now_ms);
                 }
                 link.close_locked(core, Close::Server(reason.to_owned()), false, now_ms);
             });
@@ -119,17 +167,13 @@ impl Server {
     }
 
     fn open(&self, request: &Request<Body>, carrier: Carrier) -> Option<Arc<Link>> {
-        if self.0.draining.load(Ordering::SeqCst) {
+        if self.0.draining.load(Ordering::SeqCst) || self.sessions() >= self.0.config.sessions_max || !self.0.admit() {
             return None;
         }
         let remote = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
         let sid = self.0.new_id();
         let link = Arc::new(Link::new(self.0.clone(), sid.clone(), carrier, remote, request.headers()));
-        let mut sessions = self.0.sessions();
-        if sessions.len() >= self.0.config.sessions_max {
-            return None;
-        }
-        sessions.insert(sid, link.clone());
+        self.0.sessions().insert(sid, link.clone());
         Some(link)
     }
 
@@ -175,7 +219,7 @@ impl Server {
             None => {
                 let Some(link) = self.open(&request, Carrier::WebSocket) else { return unavailable() };
                 let packet = self.open_packet(&link, false);
-                link.change(|core, _| core.session.outbox().append(packet.into(), false));
+                link.change(|core, _| core.session.outbox().append(Message::text(packet), false));
                 websocket::start(link, &mut request);
             }
             Some(sid) => match self.0.find(sid) {

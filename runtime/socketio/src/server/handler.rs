@@ -1,9 +1,15 @@
 //! The contract between a server and what it serves.
 
+use std::{borrow::Cow, fmt, sync::Arc};
+
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::Socket;
+use super::{Connection, Socket};
+use crate::{
+    engine::Part,
+    packet::{Arguments, MAIN_NAMESPACE},
+};
 
 /// Why a client may not connect. Both parts are sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +41,9 @@ impl ConnectError {
     }
 }
 
-/// What a server does with its clients. Calls for one socket come one after the other, each awaited to its end, in the
-/// order in which the client sent; calls for different sockets run side by side. A handler bounds its own waits.
+/// What a namespace does with its clients. Calls for one client come one after the other, each awaited to its end, in the
+/// order in which the client sent, over all its namespaces; calls for different clients run side by side. A handler bounds its
+/// own waits.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// A client connects with these credentials (an empty object where it gave none). What is sent to the socket from here
@@ -44,13 +51,61 @@ pub trait Handler: Send + Sync + 'static {
     async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError>;
 
     /// A client sent an event. What is returned is sent as the acknowledgement, where the client asked for one.
-    async fn event(&self, socket: &Socket, name: &str, arguments: Vec<Value>) -> Option<Vec<Value>>;
+    async fn event(&self, socket: &Socket, name: &str, arguments: Arguments) -> Option<Arguments>;
 
     /// A client that [`Handler::connect`] accepted is gone. Called exactly once for it, after all its other calls.
     async fn disconnect(&self, socket: &Socket, reason: &str);
 }
 
-/// The credentials as a handler sees them.
-pub(crate) fn auth_value(auth: Option<Map<String, Value>>) -> Value {
-    auth.map_or_else(|| json!({}), Value::Object)
+/// Decides about connections to a namespace before its handler does.
+#[async_trait]
+pub trait Middleware: Send + Sync + 'static {
+    /// Lets a client through, or refuses it; those after it in the line are then not asked.
+    async fn connect(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError>;
+}
+
+/// One namespace: its name, who decides about its connections, and its handler.
+pub struct Namespace {
+    pub(crate) name: Cow<'static, str>,
+    middleware: Vec<Arc<dyn Middleware>>,
+    pub(crate) handler: Arc<dyn Handler>,
+}
+
+impl Namespace {
+    /// The namespace `/`.
+    pub fn main(handler: Arc<dyn Handler>) -> Self {
+        Self { name: MAIN_NAMESPACE.into(), middleware: Vec::new(), handler }
+    }
+
+    /// A namespace of this name, which begins with `/`.
+    pub fn named(name: impl Into<Cow<'static, str>>, handler: Arc<dyn Handler>) -> Self {
+        Self { name: name.into(), ..Self::main(handler) }
+    }
+
+    /// Asks this middleware too, after those given before and before the handler.
+    pub fn through(mut self, middleware: Arc<dyn Middleware>) -> Self {
+        self.middleware.push(middleware);
+        self
+    }
+
+    pub(crate) async fn connect(&self, socket: &Socket, auth: Option<Map<String, Value>>) -> Result<(), ConnectError> {
+        let auth = auth.map_or_else(|| json!({}), Value::Object);
+        for middleware in &self.middleware {
+            middleware.connect(socket, &auth).await?;
+        }
+        self.handler.connect(socket, auth).await
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a bare Engine.IO server does with its clients, under the same rules as [`Handler`].
+#[async_trait]
+pub trait Messages: Send + Sync + 'static {
+    /// A client sent a message: text (without its `4`) or bytes.
+    async fn message(&self, connection: &Connection, message: Part);
 }

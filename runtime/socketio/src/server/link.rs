@@ -10,24 +10,30 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{front::Inner, inbox::Inbox, websocket::WebSocket};
+use super::{acks::Acks, front::Inner, handler::Namespace, inbox::Inbox, websocket::WebSocket};
 use crate::{
-    Encoded, Text,
-    engine::{Carrier, Close, Phase, Pushed, Session},
+    Encoded,
+    engine::{Carrier, Close, Message, Outbox, Phase, Pushed, QueueLimits, Session},
+    packet::{Body, Packet},
 };
 
 /// Longest value of a remembered header.
 const HEADER_BYTES_MAX: usize = 1_024;
 
-/// Whether the client is connected to the namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a client's connection to a namespace is.
 pub(crate) enum Seat {
-    /// Not yet or not any more; the session is closed at this time.
-    Empty { connect_by_ms: u64 },
-    /// The handler is deciding.
-    Deciding,
-    /// It is.
+    /// The handler is deciding; what it sends meanwhile waits here.
+    Deciding(Outbox),
+    /// Connected.
     Taken,
+}
+
+/// A client's connection to one namespace.
+pub(crate) struct Place {
+    pub(crate) namespace: Arc<Namespace>,
+    /// The number of this connection, so that a socket of an earlier one cannot send in a later one.
+    pub(crate) generation: u64,
+    pub(crate) seat: Seat,
 }
 
 /// The part behind the lock.
@@ -36,9 +42,33 @@ pub(crate) struct Core {
     pub(crate) inbox: Inbox,
     /// A WebSocket that takes over from polling.
     pub(crate) offer: Option<Box<WebSocket>>,
-    pub(crate) seat: Seat,
-    /// Counts connections to the namespace, so that a socket of an earlier one cannot send in a later one.
-    pub(crate) generation: u64,
+    pub(crate) places: Vec<Place>,
+    /// While the client is connected to no namespace, the session is closed at this time.
+    pub(crate) connect_by_ms: u64,
+    pub(crate) acks: Acks,
+    generations: u64,
+}
+
+impl Core {
+    /// Begins a connection to a namespace; returns its number.
+    pub(crate) fn sit(&mut self, namespace: Arc<Namespace>, limits: QueueLimits) -> u64 {
+        self.generations += 1;
+        let seat = Seat::Deciding(Outbox::new(limits));
+        self.places.reserve_exact(1);
+        self.places.push(Place { namespace, generation: self.generations, seat });
+        self.generations
+    }
+
+    pub(crate) fn place(&mut self, generation: u64) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.generation == generation)
+    }
+
+    /// Ends a connection to a namespace.
+    pub(crate) fn rise(&mut self, generation: u64, connect_by_ms: u64) {
+        self.places.retain(|place| place.generation != generation);
+        self.connect_by_ms = connect_by_ms;
+        self.acks.forget(generation);
+    }
 }
 
 /// One session.
@@ -70,8 +100,10 @@ impl Link {
             session: Session::open(config.timing(), config.queue_limits(), carrier, 0),
             inbox: Inbox::new(config.receive_queue_packets_max, config.max_payload_bytes),
             offer: None,
-            seat: Seat::Empty { connect_by_ms: config.connect_timeout_ms },
-            generation: 0,
+            places: Vec::new(),
+            connect_by_ms: config.connect_timeout_ms,
+            acks: Acks::default(),
+            generations: 0,
         };
         // The values are copied: a clone would pin the whole buffer that the request was read into.
         let copy = |name: &HeaderName| {
@@ -125,17 +157,31 @@ impl Link {
         result
     }
 
-    /// Queues a packet of a connection to the namespace. `false`: it will not be sent.
-    pub(crate) fn push(&self, generation: u64, text: Text, volatile: bool) -> bool {
+    /// Queues a message of a connection to a namespace. `false`: it will not be sent.
+    pub(crate) fn push(&self, generation: u64, message: Message, volatile: bool) -> bool {
         let now_ms = self.now_ms();
         let mut core = self.lock();
-        if core.generation != generation || matches!(core.seat, Seat::Empty { .. }) {
-            return false;
-        }
-        let pushed = core.session.push(text, volatile, now_ms);
+        let Some(place) = core.place(generation) else { return false };
+        let pushed = match &mut place.seat {
+            Seat::Deciding(early) => early.push(message, volatile),
+            Seat::Taken => core.session.push(message, volatile, now_ms),
+        };
         if pushed == Pushed::Overflow {
+            core.session.close(Close::SlowConsumer, now_ms);
             self.say_farewell(&mut core, &Close::SlowConsumer, false);
         }
+        self.pushed(core, pushed)
+    }
+
+    /// Queues a message of the session itself.
+    pub(crate) fn push_bare(&self, message: Message) -> bool {
+        let now_ms = self.now_ms();
+        let mut core = self.lock();
+        let pushed = core.session.push(message, false, now_ms);
+        self.pushed(core, pushed)
+    }
+
+    fn pushed(&self, core: MutexGuard<'_, Core>, pushed: Pushed) -> bool {
         let polling = core.session.carrier() != Carrier::WebSocket;
         drop(core);
         if pushed != Pushed::Dropped {
@@ -164,13 +210,18 @@ impl Link {
         if !why.keeps_received() {
             core.inbox.clear();
         }
-        if core.seat != Seat::Taken || !matches!(why, Close::Server(_) | Close::SlowConsumer) {
+        if !matches!(why, Close::Server(_) | Close::SlowConsumer) {
             return;
         }
-        let event = Encoded::event(&self.server.config.farewell_event, &json!({"reason": why.reason()}));
-        core.session.outbox().append(event.text(), false);
-        if leave {
-            core.session.outbox().append(Text::from_static("41"), false);
+        let Core { places, session, .. } = core;
+        for place in places.iter().filter(|place| matches!(place.seat, Seat::Taken)) {
+            let namespace = place.namespace.name.clone();
+            let reason = json!({"reason": why.reason()});
+            let event = Encoded::in_namespace(namespace.clone(), &self.server.config.farewell_event, reason);
+            session.outbox().append(event.message(), false);
+            if leave {
+                session.outbox().append(Packet { namespace, body: Body::Disconnect }.message(), false);
+            }
         }
     }
 
@@ -179,7 +230,9 @@ impl Link {
         let reading = core.inbox.has_room();
         core.session.tick(now_ms, reading);
         let mut deadline_ms = core.session.deadline_ms();
-        if let Seat::Empty { connect_by_ms } = core.seat
+        let connect_by_ms = core.connect_by_ms;
+        if core.places.is_empty()
+            && !self.server.is_bare()
             && core.session.phase() == &Phase::Open
             // What was received but not yet looked at may be the connection that we wait for.
             && core.inbox.is_empty()

@@ -45,6 +45,7 @@ pub(crate) async fn poll(link: Arc<Link>) -> Response<Body> {
         link.wake();
         return refuse(refusal);
     }
+    link.task.wake();
     let pending = PendingPoll(link.clone());
     let bytes_max = link.server.config.max_payload_bytes;
     let taken = poll_fn(|context| {
@@ -126,13 +127,17 @@ fn too_large(link: &Link) -> Response<Body> {
 /// Takes the payload's packets, all or none. Pongs and the like act at once; messages wait for their turn.
 fn accept(link: &Link, body: Bytes) -> bool {
     let Ok(text) = Text::try_from(body) else { return false };
-    let mut kinds = text.split(SEPARATOR).map(|part| part.as_bytes().first().copied().and_then(Kind::from_digit));
+    let kind = |part: &str| match part.as_bytes().first() {
+        Some(b'b') => Some(Kind::Message),
+        digit => digit.copied().and_then(Kind::from_digit),
+    };
+    let mut kinds = text.split(SEPARATOR).map(kind);
     if !kinds.all(|kind| matches!(kind, Some(Kind::Message | Kind::Pong | Kind::Close | Kind::Noop))) {
         return false;
     }
     link.change(|core, now_ms| {
         let mut messages = false;
-        for kind in text.split(SEPARATOR).filter_map(|part| Kind::from_digit(*part.as_bytes().first()?)) {
+        for kind in text.split(SEPARATOR).filter_map(kind) {
             messages |= core.session.receive(kind, now_ms) == Ok(Received::Message);
         }
         if messages {

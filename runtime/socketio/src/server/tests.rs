@@ -27,8 +27,12 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::frame::coding::CloseCode},
 };
 
-use super::{Config, ConnectError, Handler, Origins, Server, Socket};
-use crate::client::{Client, ClientError, Event, Options};
+use super::{AckError, Config, ConnectError, Handler, Middleware, Namespace, Origins, Server, Socket};
+use crate::{
+    Arguments,
+    client::{Client, ClientError, Event, Options},
+    engine::RateLimit,
+};
 
 /// Writes down what happens to it; `gate` lets the event `wait` go on.
 struct Recorder {
@@ -64,7 +68,7 @@ impl Recorder {
 #[async_trait]
 impl Handler for Recorder {
     async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError> {
-        socket.emit("early", &auth);
+        socket.emit("early", auth.clone());
         tokio::task::yield_now().await;
         if auth["token"] == "bad" {
             return Err(ConnectError::new("bad token").with_data(json!({"code": "expired"})));
@@ -74,22 +78,39 @@ impl Handler for Recorder {
         Ok(())
     }
 
-    async fn event(&self, _: &Socket, name: &str, arguments: Vec<Value>) -> Option<Vec<Value>> {
+    async fn event(&self, socket: &Socket, name: &str, arguments: Arguments) -> Option<Arguments> {
         match name {
+            "ask-back" => {
+                let answer = socket.emit_with_ack("question", arguments.clone(), 5_000).await;
+                self.note(format!("answer {:?}", answer.map(|answer| answer.values)));
+                return Some(arguments);
+            }
             "wait" => self.gate.acquire().await.unwrap().forget(),
             "panic" => panic!("a handler's bug"),
             // Every third event takes longer than those after it.
-            _ if arguments[0].as_u64().is_some_and(|n| n % 3 == 0) => {
+            _ if arguments.first().as_u64().is_some_and(|n| n % 3 == 0) => {
                 tokio::time::sleep(Duration::from_millis(3)).await
             }
             _ => {}
         }
-        self.note(format!("{name} {}", arguments.first().unwrap_or(&Value::Null)));
+        self.note(format!("{name} {}", arguments.first()));
         Some(arguments)
     }
 
-    async fn disconnect(&self, _: &Socket, reason: &str) {
-        self.note(format!("disconnect: {reason}"));
+    async fn disconnect(&self, socket: &Socket, reason: &str) {
+        let namespace = socket.namespace().trim_start_matches('/');
+        self.note(format!("disconnect{namespace}: {reason}"));
+    }
+}
+
+/// Lets nobody in who is on no list, and notes that it was asked.
+struct Guard(Arc<Recorder>, &'static str);
+
+#[async_trait]
+impl Middleware for Guard {
+    async fn connect(&self, _: &Socket, auth: &Value) -> Result<(), ConnectError> {
+        self.0.note(format!("asked {}", self.1));
+        if auth["list"] == self.1 { Ok(()) } else { Err(ConnectError::new(format!("not on {}", self.1))) }
     }
 }
 
@@ -103,7 +124,12 @@ fn world(config: Config) -> World {
     let env = os::env("n1", Path::new("."), Shutdown::default());
     let recorder =
         Arc::new(Recorder { log: watch::channel(Vec::new()).0, sockets: Mutex::default(), gate: Semaphore::new(0) });
-    let server = Server::new(&env, Config { node: "n1".to_owned(), ..config }, recorder.clone());
+    let custom = Namespace::named("/custom", recorder.clone());
+    let guarded = Namespace::named("/guarded", recorder.clone())
+        .through(Arc::new(Guard(recorder.clone(), "a")))
+        .through(Arc::new(Guard(recorder.clone(), "b")));
+    let namespaces = vec![Namespace::main(recorder.clone()), custom, guarded];
+    let server = Server::with_namespaces(&env, Config { node: "n1".to_owned(), ..config }, namespaces);
     World { env, server, recorder }
 }
 
@@ -232,7 +258,7 @@ async fn acknowledgements_and_the_end_of_a_connection() {
     world.recorder.until("disconnect: client namespace disconnect").await;
     assert_eq!(client.emit("e", vec![json!(3)]).await, Err(ClientError::Disconnected));
     let socket = world.recorder.socket();
-    assert!(!socket.emit("late", &Value::Null), "a socket that is gone sends nothing");
+    assert!(!socket.emit("late", Value::Null), "a socket that is gone sends nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,13 +266,13 @@ async fn the_last_event_arrives_before_the_close() {
     let world = world(Config::default());
     for (leave, reason) in [(true, "io server disconnect"), (false, "transport close")] {
         let (_client, mut events) = connect(&world, json!({})).await.unwrap();
-        world.recorder.socket().emit("n", &json!(1));
+        world.recorder.socket().emit("n", json!(1));
         if leave {
             world.recorder.socket().disconnect("revoked");
         } else {
             world.recorder.socket().close_transport("revoked");
         }
-        assert!(!world.recorder.socket().emit("n", &json!(2)), "nothing follows the farewell");
+        assert!(!world.recorder.socket().emit("n", json!(2)), "nothing follows the farewell");
         let mut seen = Vec::new();
         while let Some(event) = events.next().await {
             seen.push(match event {
@@ -263,7 +289,7 @@ async fn the_last_event_arrives_before_the_close() {
 async fn a_client_that_lost_its_rights_sees_nothing_more() {
     let world = world(Config::default());
     let (_client, mut events) = connect(&world, json!({})).await.unwrap();
-    world.recorder.socket().emit("secret", &json!(1));
+    world.recorder.socket().emit("secret", json!(1));
     world.recorder.socket().revoke("revoked");
     let mut seen = Vec::new();
     while let Some(event) = events.next().await {
@@ -284,7 +310,7 @@ async fn frames_that_are_none_are_told_why() {
         (&[0x83, 0x80, 0, 0, 0, 0], CloseCode::Protocol),
         (&[0x09, 0x80, 0, 0, 0, 0], CloseCode::Protocol),
         (&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], CloseCode::Size),
-        (&[0x81, 0x81, 0, 0, 0, 0, 0xff], CloseCode::Protocol),
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xff], CloseCode::Invalid),
     ];
     for (frame, code) in frames {
         let mut stream = bare(&world).await.into_inner();
@@ -306,7 +332,7 @@ async fn a_slow_reader_gets_a_prefix_then_the_reason() {
     world.recorder.until("connect").await;
     let filler = "x".repeat(500);
     let mut accepted = 0;
-    while world.recorder.socket().emit("n", &json!([accepted, filler])) {
+    while world.recorder.socket().emit("n", json!([accepted, filler])) {
         accepted += 1;
         // The task gets its turn to write, as far as the reader lets it.
         tokio::task::yield_now().await;
@@ -334,7 +360,7 @@ async fn a_reader_that_reads_nothing_at_all_is_let_go_in_time() {
     socket.send(Message::text("40")).await.unwrap();
     world.recorder.until("connect").await;
     let before = tokio::time::Instant::now();
-    while world.recorder.socket().emit("n", &json!("x".repeat(1_000))) {
+    while world.recorder.socket().emit("n", json!("x".repeat(1_000))) {
         tokio::task::yield_now().await;
     }
     world.recorder.until("disconnect: slow_consumer").await;
@@ -407,7 +433,9 @@ async fn too_much_at_once_is_refused_on_both_transports() {
 #[tokio::test(start_paused = true)]
 async fn garbage_closes_the_session_and_nothing_else() {
     let world = world(Config::default());
-    for garbage in ["", "x", "7", "2", "5", "4", "4abc", "42{}", "42[\"e\",1]", "40[", "b", "451-[\"e\",{}]"] {
+    for garbage in
+        ["", "x", "7", "2", "5", "4", "4abc", "42{}", "42[\"e\",1]", "40[", "b", "b*", "451-[\"e\",{}]\u{1e}4"]
+    {
         let mut socket = bare(&world).await;
         socket.send(Message::text(garbage)).await.unwrap();
         assert_eq!(text(&mut socket).await, None, "{garbage}");
@@ -422,6 +450,46 @@ async fn garbage_closes_the_session_and_nothing_else() {
     assert_eq!(text(&mut socket).await, None);
     let (client, _events) = connect(&world, json!({})).await.unwrap();
     assert_eq!(client.emit_with_ack("e", vec![json!(1)], 1_000).await, Ok(vec![json!(1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_input_is_refused_with_a_reason_and_harms_nobody() {
+    let world = world(Config::default());
+    let (witness, _events) = connect(&world, json!({})).await.unwrap();
+    let nested = |depth: usize| format!("42[\"e\",{}{}]", "[".repeat(depth), "]".repeat(depth));
+    for (input, reason) in [
+        (format!("42[\"e\",\"{}\"]", "x".repeat(5_000_000)), "payload too large"),
+        (nested(100_000), "parse error"),
+        ("4299999999999999999999[\"e\"]".to_owned(), "parse error"),
+        ("4399999999999999999999[]".to_owned(), "parse error"),
+        ("42[\"disconnect\"]".to_owned(), "parse error"),
+        (format!("40/{},", "n".repeat(200)), "parse error"),
+        ("459999999999-[\"e\"]".to_owned(), "parse error"),
+    ] {
+        let mut socket = bare(&world).await;
+        socket.send(Message::text("40")).await.unwrap();
+        while text(&mut socket).await.as_deref() != Some("42[\"early\",{}]") {}
+        // What is refused by its announced length is not read to its end.
+        let _ = socket.send(Message::text(input)).await;
+        while text(&mut socket).await.is_some() {}
+        world.recorder.until(&format!("disconnect: {reason}")).await;
+        world.recorder.log.send_modify(Vec::clear);
+    }
+    // Large, but what the limits allow: 400,000 elements; more namespaces than there are.
+    let mut socket = bare(&world).await;
+    socket.send(Message::text("40")).await.unwrap();
+    socket.send(Message::text(format!("428[\"e\",1,[{}0]]", "0,".repeat(400_000)))).await.unwrap();
+    while !text(&mut socket).await.unwrap().starts_with("438[1,[0,0") {}
+    for number in 0..1_000 {
+        socket.send(Message::text(format!("40/n{number},"))).await.unwrap();
+        assert!(text(&mut socket).await.unwrap().starts_with("44/n"));
+    }
+    for query in ["EIO=4&transport=polling&sid=n1.AAAAAAAAAAAAAAAAAAAAAA", "EIO=4&transport=polling&sid=../../etc"] {
+        assert_eq!(get(&world, query).await.0, StatusCode::BAD_REQUEST, "{query}");
+    }
+    let forged = "ws://n1/socket.io/?EIO=4&transport=websocket&sid=n1.AAAAAAAAAAAAAAAAAAAAAA";
+    assert!(tokio_tungstenite::client_async(forged, dial(&world)).await.is_err());
+    assert_eq!(witness.emit_with_ack("e", vec![json!(1)], 1_000).await, Ok(vec![json!(1)]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -522,4 +590,210 @@ async fn a_client_misses_the_servers_pings() {
     let before = tokio::time::Instant::now();
     assert_eq!(events.next().await, Some(Event::Disconnected { reason: "ping timeout".to_owned() }));
     assert_eq!(before.elapsed().as_millis(), 500);
+}
+
+/// Sends these frames after the open packet; returns the texts that come until there are as many as expected.
+async fn converse(world: &World, frames: &[Message], expect: usize) -> Vec<Message> {
+    let mut socket = bare(world).await;
+    for frame in frames {
+        socket.send(frame.clone()).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < expect {
+        match socket.next().await {
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => seen.push(message),
+            other => panic!("after {seen:?}: {other:?}"),
+        }
+    }
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn binary_parts_go_both_ways_at_any_depth() {
+    let world = world(Config::default());
+    let event = r#"452-7["e",{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]"#;
+    let (one, two) = (Message::binary(vec![1u8, 2, 3]), Message::binary(vec![0u8; 500]));
+    let frames = [Message::text("40"), Message::text(event), one.clone(), two.clone()];
+    let seen = converse(&world, &frames, 5).await;
+    let ack = r#"462-7[{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]"#;
+    assert_eq!(seen[2..], [Message::text(ack), one, two]);
+    // The same by polling, with the parts in a payload of their own.
+    let sid = open_polling(&world).await;
+    assert_eq!(post(&world, &sid, &format!("40\u{1e}{event}\u{1e}bAQID")).await, StatusCode::OK);
+    assert_eq!(post(&world, &sid, "b").await, StatusCode::OK);
+    world.recorder.until(r#"e {"_placeholder":true,"num":1}"#).await;
+    let mut polled = String::new();
+    while !polled.ends_with("\u{1e}bAQID\u{1e}b") {
+        polled = poll(&world, &sid).await.1;
+    }
+    assert!(polled.contains(ack), "{polled}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn binary_parts_that_break_the_rules_end_the_session() {
+    let world = world(Config { max_payload_bytes: 1_000, attachments_max: 2, ..Config::default() });
+    let head = Message::text(r#"452-["e",{"_placeholder":true,"num":0}]"#);
+    let bytes = |count: usize| Message::binary(vec![0u8; count]);
+    for (frames, reason) in [
+        (vec![bytes(1)], "parse error"),
+        (vec![head.clone(), Message::text("42[\"e\"]")], "parse error"),
+        (vec![Message::text(r#"453-["e"]"#)], "parse error"),
+        (vec![Message::text(r#"451-["e",{"_placeholder":true,"num":7}]"#)], "parse error"),
+        (vec![head, bytes(600), bytes(600)], "payload too large"),
+    ] {
+        let mut socket = bare(&world).await;
+        socket.send(Message::text("40")).await.unwrap();
+        for frame in frames {
+            socket.send(frame).await.unwrap();
+        }
+        while text(&mut socket).await.is_some() {}
+        world.recorder.until(&format!("disconnect: {reason}")).await;
+        world.recorder.log.send_modify(Vec::clear);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn namespaces_are_apart() {
+    let world = world(Config::default());
+    let mut socket = bare(&world).await;
+    for frame in ["40", "40/custom,{\"n\":1}", "40/nowhere,", "42/custom,5[\"e\",1]", "41/custom,", "426[\"e\",2]"] {
+        socket.send(Message::text(frame)).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    for _ in 0..7 {
+        seen.push(text(&mut socket).await.unwrap());
+    }
+    assert!(seen[0].starts_with("40{\"sid\":") && seen[2].starts_with("40/custom,{\"sid\":"), "{seen:?}");
+    assert_eq!([&*seen[1], &*seen[3]], ["42[\"early\",{}]", "42/custom,[\"early\",{\"n\":1}]"]);
+    assert_eq!(seen[4..], ["44/nowhere,{\"message\":\"Invalid namespace\"}", "43/custom,5[1]", "436[2]"]);
+    world.recorder.until("disconnectcustom: client namespace disconnect").await;
+    // What belongs to a namespace that the client is not in breaks the protocol.
+    socket.send(Message::text("42/custom,[\"e\",3]")).await.unwrap();
+    assert_eq!(text(&mut socket).await, None);
+    world.recorder.until("disconnect: parse error").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn middleware_is_asked_in_order_until_one_refuses() {
+    let world = world(Config::default());
+    let seen = converse(&world, &[Message::text("40/guarded,{\"list\":\"a\"}")], 1).await;
+    assert_eq!(seen, [Message::text("44/guarded,{\"message\":\"not on b\"}")]);
+    let seen = converse(&world, &[Message::text("40/guarded,{\"list\":\"c\"}")], 1).await;
+    assert_eq!(seen, [Message::text("44/guarded,{\"message\":\"not on a\"}")]);
+    assert_eq!(world.recorder.log(), ["asked a", "asked b", "asked a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_asks_and_the_client_acknowledges() {
+    let world = world(Config::default());
+    let mut socket = bare(&world).await;
+    // The acknowledgement stands behind another event, which waits for the handler that waits for the acknowledgement.
+    for frame in ["40", "42[\"ask-back\",1]", "42[\"e\",1]"] {
+        socket.send(Message::text(frame)).await.unwrap();
+    }
+    while text(&mut socket).await.as_deref() != Some("420[\"question\",1]") {}
+    socket.send(Message::text("430[\"yes\"]")).await.unwrap();
+    world.recorder.until("e 1").await;
+    assert_eq!(world.recorder.log()[1..], ["answer Ok([String(\"yes\")])", "e 1"]);
+    // None, one that nobody asked for, and one that comes after the client has left.
+    let seat = world.recorder.socket();
+    assert_eq!(seat.emit_with_ack("q", json!(1), 100).await, Err(AckError::Timeout(100)));
+    socket.send(Message::text("4399[]")).await.unwrap();
+    let asked = seat.emit_with_ack("q", json!(1), 1_000);
+    socket.send(Message::text("41")).await.unwrap();
+    assert_eq!(asked.await, Err(AckError::Disconnected));
+    assert_eq!(seat.emit_with_ack("q", json!(1), 1_000).await, Err(AckError::Disconnected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_too_fast_is_read_later_and_loses_nothing() {
+    let world = world(Config {
+        messages: RateLimit { per_second_max: 100, burst_max: 50 },
+        receive_queue_packets_max: 16,
+        ..Config::default()
+    });
+    let (client, _events) = connect(&world, json!({})).await.unwrap();
+    let before = tokio::time::Instant::now();
+    for n in 0..1_000 {
+        client.emit("n", vec![json!(1 + 3 * n)]).await.unwrap();
+    }
+    world.recorder.until("n 2998").await;
+    let expect: Vec<String> = (0..1_000).map(|n| format!("n {}", 1 + 3 * n)).collect();
+    assert_eq!(world.recorder.log()[1..], expect);
+    assert!((9_000..11_000).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_thousand_clients_that_speak_at_once_are_all_heard() {
+    let world = world(Config { admission: RateLimit::NONE, ..Config::default() });
+    let clients = (0..5_000).map(|number| {
+        let world = &world;
+        async move {
+            let mut socket = bare(world).await;
+            for frame in ["40".to_owned(), format!("42{number}[\"first\",{}]", 3 * number + 1)] {
+                socket.feed(Message::text(frame)).await.unwrap();
+            }
+            socket.flush().await.unwrap();
+            let acknowledged = format!("43{number}[{}]", 3 * number + 1);
+            while text(&mut socket).await.expect("the first event was lost") != acknowledged {}
+            socket
+        }
+    });
+    let held = futures_util::future::join_all(clients).await;
+    let handled = world.recorder.log().iter().filter(|line| line.starts_with("first ")).count();
+    assert_eq!((held.len(), handled, world.server.sessions()), (5_000, 5_000, 5_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_herd_is_let_in_at_the_nodes_pace() {
+    let world = world(Config { admission: RateLimit { per_second_max: 10, burst_max: 3 }, ..Config::default() });
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(connect(&world, json!({})).await.unwrap());
+    }
+    assert_eq!(connect(&world, json!({})).await.unwrap_err(), ClientError::Status(503));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    held.push(connect(&world, json!({})).await.unwrap());
+    assert_eq!(world.server.sessions(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn volatile_events_go_first_when_a_reader_is_slow() {
+    let world = world(Config { send_queue_packets_max: 8, ..Config::default() });
+    let sid = open_polling(&world).await;
+    assert_eq!(post(&world, &sid, "40").await, StatusCode::OK);
+    world.recorder.until("connect").await;
+    while world.recorder.socket().emit_volatile("typing", json!(0)) {}
+    for n in 0..6 {
+        assert!(world.recorder.socket().emit("n", json!(n)), "{n}");
+    }
+    let mut polled = String::new();
+    while !polled.contains("[\"n\",5]") {
+        polled.push_str(&poll(&world, &sid).await.1);
+    }
+    assert!(!polled.contains("typing"), "{polled}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bare_engine_io_echoes_text_and_bytes() {
+    struct Echo;
+    #[async_trait]
+    impl super::Messages for Echo {
+        async fn message(&self, connection: &super::Connection, message: crate::engine::Part) {
+            connection.send(message);
+        }
+    }
+    let mut world = world(Config::default());
+    let config = Config { path: "/engine.io".to_owned(), ..Config::default() };
+    world.server = Server::bare(&world.env, config, Arc::new(Echo));
+    let (mut socket, _) =
+        tokio_tungstenite::client_async("ws://n1/engine.io/?EIO=4&transport=websocket", dial(&world)).await.unwrap();
+    let open = socket.next().await.unwrap().unwrap();
+    assert!(open.to_text().unwrap().starts_with('0'));
+    // Longer than the time that a Socket.IO client would have to join.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    for message in [Message::text("4hello"), Message::binary(vec![1u8, 2])] {
+        socket.send(message.clone()).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), message);
+    }
 }

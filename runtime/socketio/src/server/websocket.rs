@@ -1,42 +1,52 @@
 //! WebSocket: the handshake's answer, the probe of an upgrade, and reading and writing for the session's task.
 
 use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use archgen_env::net::BoxStream;
 use axum::body::Body;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message,
-        error::ProtocolError,
-        handshake::derive_accept_key,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
-    },
-};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{driver::Driver, link::Link};
-use crate::engine::{Carrier, Close, Kind, Received, WireFrame};
+use crate::engine::{
+    Carrier, Close, Kind, Received, WireFrame,
+    frame::{Frame, FrameError, FrameReader, write_binary, write_close, write_pong, write_text},
+};
 
-/// Read buffer of a connection: the library's default of 128 KiB is filled with zeros at every read.
-const READ_BUFFER_BYTES: usize = 4_096;
+/// What is read at a time, on the stack: a connection at rest holds no buffer.
+const READ_BYTES: usize = 8_192;
 /// What is gathered before it is written.
-const WRITE_BUFFER_BYTES: usize = 8_192;
+const WRITE_BYTES: usize = 16_384;
 /// Frames taken from one connection before others have their turn.
 const FRAMES_PER_TURN: usize = 64;
 
-type RawSocket = WebSocketStream<TokioIo<Upgraded>>;
+/// What a connection gave.
+enum Read {
+    Frame(Frame),
+    Wrong(FrameError),
+    End,
+    Broken(io::Error),
+}
 
 /// A WebSocket and how far it is.
 pub(crate) struct WebSocket {
-    stream: RawSocket,
+    stream: BoxStream,
+    reader: FrameReader,
+    /// Written in part: the rest goes first.
+    unsent: Vec<u8>,
+    sent: usize,
     unflushed: bool,
     close_sent: bool,
     read_over: bool,
@@ -47,36 +57,85 @@ impl WebSocket {
         let config = &link.server.config;
         let wait = Duration::from_millis(config.upgrade_timeout_ms);
         let upgraded = tokio::time::timeout(wait, upgrade).await.ok()?.ok()?;
-        let limits = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(WRITE_BUFFER_BYTES)
-            .max_message_size(Some(config.max_payload_bytes))
-            .max_frame_size(Some(config.max_payload_bytes));
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Some(Self { stream, unflushed: false, close_sent: false, read_over: false })
+        let mut reader = FrameReader::new(config.max_payload_bytes);
+        // The bare stream, where it can be had: nothing of HTTP stays with the connection.
+        let stream: BoxStream = match upgraded.downcast::<TokioIo<BoxStream>>() {
+            Ok(parts) => {
+                reader.extend(&parts.read_buf);
+                parts.io.into_inner()
+            }
+            Err(upgraded) => Box::new(TokioIo::new(upgraded)),
+        };
+        Some(Self {
+            stream,
+            reader,
+            unsent: Vec::new(),
+            sent: 0,
+            unflushed: false,
+            close_sent: false,
+            read_over: false,
+        })
     }
 
-    fn write(&mut self, link: &Link, context: &mut Context<'_>) -> Result<(), Error> {
-        let mut stream = Pin::new(&mut self.stream);
-        while !self.close_sent {
-            match stream.as_mut().poll_ready(context) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => return Ok(()),
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+        loop {
+            match self.reader.next_frame() {
+                Ok(Some(frame)) => return Poll::Ready(Read::Frame(frame)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Read::Wrong(error)),
             }
-            let Some(frame) = link.lock().session.next_frame() else { break };
-            self.unflushed = true;
-            match frame {
-                WireFrame::Text(text) => stream.as_mut().start_send(Message::Text(text))?,
-                WireFrame::Close(why) => {
-                    self.close_sent = true;
-                    stream.as_mut().start_send(Message::Close(Some(close_frame(&why))))?;
-                }
+            let mut storage = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut storage);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if buffer.filled().is_empty() => return Poll::Ready(Read::End),
+                Ok(()) => self.reader.extend(buffer.filled()),
+                Err(error) => return Poll::Ready(Read::Broken(error)),
             }
         }
-        if self.unflushed && stream.poll_flush(context)?.is_ready() {
+    }
+
+    /// Writes what was gathered; ready when all of it is on its way.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.unsent.len() {
+            match ready!(Pin::new(&mut self.stream).poll_write(context, &self.unsent[self.sent..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.sent += written,
+            }
+            self.unflushed = true;
+        }
+        (self.unsent, self.sent) = (Vec::new(), 0);
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
             self.unflushed = false;
         }
-        Ok(())
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, link: &Link, context: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            match self.poll_send(context) {
+                Poll::Ready(sent) => sent?,
+                Poll::Pending => return Ok(()),
+            }
+            let mut core = link.lock();
+            while !self.close_sent && self.unsent.len() < WRITE_BYTES {
+                let Some(frame) = core.session.next_frame() else { break };
+                match frame {
+                    WireFrame::Text(text) => write_text(&mut self.unsent, &text),
+                    WireFrame::Binary(bytes) => write_binary(&mut self.unsent, &bytes),
+                    WireFrame::Close(why) => self.say_close(close_code(&why), why.reason()),
+                }
+            }
+            if self.unsent.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn say_close(&mut self, code: u16, reason: &str) {
+        if !std::mem::replace(&mut self.close_sent, true) {
+            write_close(&mut self.unsent, code, reason);
+        }
     }
 
     fn read(&mut self, link: &Link, context: &mut Context<'_>) {
@@ -84,47 +143,81 @@ impl WebSocket {
             if self.read_over || !link.lock().inbox.has_room() {
                 return;
             }
-            let Poll::Ready(next) = Pin::new(&mut self.stream).poll_next(context) else { return };
-            let now_ms = link.now_ms();
-            let mut core = link.lock();
-            match next {
-                Some(Ok(Message::Text(text))) => {
-                    let kind = text.as_bytes().first().copied().and_then(Kind::from_digit);
-                    match kind.map(|kind| core.session.receive(kind, now_ms)) {
-                        Some(Ok(Received::Message)) => core.inbox.push_frame(text),
-                        Some(Ok(Received::Nothing)) => {}
-                        Some(Err(_)) | None => link.close_locked(&mut core, Close::Violation, false, now_ms),
-                    }
-                }
-                Some(Ok(Message::Binary(_))) => link.close_locked(&mut core, Close::Violation, false, now_ms),
-                // The library has queued its answer, which goes out with the next flush.
-                Some(Ok(_)) => self.unflushed = true,
-                Some(Err(Error::Capacity(_))) => {
-                    self.read_over = true;
-                    link.close_locked(&mut core, Close::TooLarge, false, now_ms);
-                }
-                // Its connection is gone, and with it whoever could be told.
-                Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))
-                | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
-                    self.read_over = true;
-                    core.session.end(Close::Transport);
-                }
-                Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
-                    self.read_over = true;
-                    link.close_locked(&mut core, Close::Violation, false, now_ms);
-                }
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "WebSocket broke while reading");
-                    self.read_over = true;
-                    core.session.end(Close::TransportError);
-                }
-                None => {
-                    self.read_over = true;
-                    core.session.end(Close::Transport);
-                }
-            }
+            let Poll::Ready(read) = self.poll_read(context) else { return };
+            self.take(link, read);
         }
         context.waker().wake_by_ref();
+    }
+
+    fn take(&mut self, link: &Link, read: Read) {
+        let now_ms = link.now_ms();
+        let mut core = link.lock();
+        self.read_over = !matches!(read, Read::Frame(_));
+        match read {
+            Read::Frame(Frame::Text(text)) => {
+                let kind = text.as_bytes().first().copied().and_then(Kind::from_digit);
+                match kind.map(|kind| core.session.receive(kind, now_ms)) {
+                    Some(Ok(Received::Message)) => core.inbox.push_frame(text),
+                    Some(Ok(Received::Nothing)) => {}
+                    Some(Err(_)) | None => link.close_locked(&mut core, Close::Violation, false, now_ms),
+                }
+            }
+            Read::Frame(Frame::Binary(bytes)) => {
+                if core.session.receive(Kind::Message, now_ms) == Ok(Received::Message) {
+                    core.inbox.push_bytes(bytes);
+                }
+            }
+            Read::Frame(Frame::Ping(bytes)) => {
+                // Of pings that come faster than they can be answered, only the first needs an answer (RFC 6455, 5.5.3).
+                if self.unsent.is_empty() && !self.close_sent {
+                    write_pong(&mut self.unsent, &bytes);
+                }
+            }
+            Read::Frame(Frame::Pong) => {}
+            Read::Frame(Frame::Close) => {
+                self.say_close(1000, "");
+                self.read_over = true;
+                core.session.end(Close::Transport);
+            }
+            Read::Wrong(FrameError::TooLarge) => link.close_locked(&mut core, Close::TooLarge, false, now_ms),
+            Read::Wrong(error) => {
+                self.say_close(error.code(), &error.to_string());
+                link.close_locked(&mut core, Close::Violation, false, now_ms);
+            }
+            Read::End => core.session.end(Close::Transport),
+            Read::Broken(error) => {
+                tracing::debug!(%error, "WebSocket broke while reading");
+                core.session.end(Close::TransportError);
+            }
+        }
+    }
+
+    /// The next frame of a WebSocket that is being probed; pings are answered.
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            let read = poll_fn(|context| self.poll_read(context)).await;
+            match read {
+                Read::Frame(Frame::Ping(bytes)) => {
+                    write_pong(&mut self.unsent, &bytes);
+                    self.send().await?;
+                }
+                Read::Frame(Frame::Pong) => {}
+                Read::Frame(frame) => return Some(frame),
+                Read::Wrong(_) | Read::End | Read::Broken(_) => return None,
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Option<()> {
+        poll_fn(|context| self.poll_send(context)).await.ok()
+    }
+
+    /// Closes a WebSocket that carries nothing, and waits for the client to do the same.
+    async fn close(&mut self) {
+        self.say_close(1000, "");
+        if self.send().await.is_some() {
+            while self.next().await.is_some_and(|frame| frame != Frame::Close) {}
+        }
     }
 }
 
@@ -153,16 +246,12 @@ impl Wire {
     }
 }
 
-fn close_frame(why: &Close) -> CloseFrame {
-    let code = match why {
-        Close::TooLarge => CloseCode::Size,
-        Close::Violation => CloseCode::Protocol,
-        _ => CloseCode::Normal,
-    };
-    // A control frame holds 125 bytes, two of which are the code.
-    let reason = why.reason();
-    let end = (0..=reason.len().min(123)).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or(0);
-    CloseFrame { code, reason: reason[..end].into() }
+fn close_code(why: &Close) -> u16 {
+    match why {
+        Close::TooLarge => 1009,
+        Close::Violation => 1002,
+        _ => 1000,
+    }
 }
 
 /// The answer to a valid WebSocket handshake (RFC 6455, section 4.2), or `None`.
@@ -177,7 +266,9 @@ pub(crate) fn switching(headers: &HeaderMap) -> Option<Response<Body>> {
     {
         return None;
     }
+    // Sixteen bytes in base64.
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    STANDARD.decode(key.as_bytes()).ok().filter(|bytes| bytes.len() == 16)?;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -233,7 +324,7 @@ pub(crate) fn turn_away(link: Arc<Link>, request: &mut Request<Body>) {
     env.spawn("socketio-turn-away", async move {
         let wait = Duration::from_millis(link.server.config.close_ms_max);
         if let Some(mut websocket) = WebSocket::open(upgrade, &link).await {
-            let _ = tokio::time::timeout(wait, websocket.stream.close(None)).await;
+            let _ = tokio::time::timeout(wait, websocket.close()).await;
         }
     });
 }
@@ -242,17 +333,17 @@ pub(crate) fn turn_away(link: Arc<Link>, request: &mut Request<Body>) {
 async fn probe(link: &Link, upgrade: OnUpgrade) -> Option<WebSocket> {
     let mut websocket = WebSocket::open(upgrade, link).await?;
     loop {
-        match websocket.stream.next().await?.ok()? {
-            Message::Text(text) if text == "2probe" => {
-                websocket.stream.send(Message::text("3probe")).await.ok()?;
+        match websocket.next().await? {
+            Frame::Text(text) if text == "2probe" => {
+                write_text(&mut websocket.unsent, "3probe");
+                websocket.send().await?;
                 link.change(|core, now_ms| core.session.probe_ping(now_ms));
             }
-            Message::Text(text) if text == "5" && link.lock().session.carrier() == Carrier::Probing => {
+            Frame::Text(text) if text == "5" && link.lock().session.carrier() == Carrier::Probing => {
                 return Some(websocket);
             }
-            Message::Ping(_) | Message::Pong(_) => {}
             _ => {
-                let _ = websocket.stream.close(None).await;
+                websocket.close().await;
                 return None;
             }
         }

@@ -303,16 +303,20 @@ async fn presence_is_the_most_present_report() {
         world.register("ada").await;
         world.claims(&world.login("ada@example.com", PASSWORD).await.json())
     };
+    let report = |node: &str, status: &str, device: &str| {
+        let one = json!({"user": caller.sub, "status": status, "devices": {device: status}});
+        json!({"node": node, "ttl_ms": 60_000, "reports": [one]})
+    };
     for (node, status) in [("realtime-0", "away"), ("realtime-1", "online")] {
-        let report = json!({"user": caller.sub, "status": status, "node": node, "ttl_ms": 60_000});
+        let report = report(node, status, node);
         assert_eq!(world.internal("/internal/presence", report).await.status, StatusCode::NO_CONTENT);
     }
     let ask = json!({"users": [caller.sub, "unknown"]});
     let items = world.json("POST", "/api/v1/presence/query", Some(&caller), ask.clone()).await.json();
     assert_eq!((text(&items["items"][0], "status"), text(&items["items"][1], "status")), ("online", "offline"));
+    assert_eq!(items["items"][0]["devices"], json!({"realtime-0": "away", "realtime-1": "online"}));
     assert!(items["items"][1]["last_seen_ms"].is_null() && items["items"][0]["last_seen_ms"].is_u64());
-    let left = json!({"user": caller.sub, "status": "offline", "node": "realtime-1", "ttl_ms": 60_000});
-    world.internal("/internal/presence", left).await;
+    world.internal("/internal/presence", report("realtime-1", "offline", "phone")).await;
     let items = world.json("POST", "/api/v1/presence/query", Some(&caller), ask).await.json();
     assert_eq!(text(&items["items"][0], "status"), "away");
 }

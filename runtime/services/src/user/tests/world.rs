@@ -107,6 +107,7 @@ impl World {
             entropy: Arc::new(Seed(seed)),
             disk: machine.disk().clone(),
             compute: Arc::new(Inline),
+            spawner: machine.spawner().clone(),
             shutdown: Shutdown::default(),
         });
         let address = Address::new("127.0.0.1", 1);

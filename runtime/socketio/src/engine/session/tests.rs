@@ -56,9 +56,9 @@ fn a_pong_that_cannot_be_read_is_not_missed() {
 fn a_poll_takes_what_fits_in_order() {
     let mut session = open(Carrier::Polling);
     let long = "4".repeat(70);
-    session.push("4a".into(), false, 0);
-    session.push(long.as_str().into(), false, 0);
-    session.push(long.as_str().into(), false, 0);
+    session.push(Message::text("4a"), false, 0);
+    session.push(Message::text(long.as_str()), false, 0);
+    session.push(Message::text(long.as_str()), false, 0);
     assert_eq!(session.poll_begin(0), Ok(()));
     assert_eq!(session.poll_take(0, BYTES_MAX), Some(format!("4a\u{1e}{long}")));
     assert_eq!(session.poll_begin(0), Ok(()));
@@ -74,7 +74,7 @@ fn a_poll_takes_no_more_packets_than_the_usual_clients_accept() {
     let limits = QueueLimits { packets_max: 100, ..LIMITS };
     let mut session = Session::open(TIMING, limits, Carrier::Polling, 0);
     for _ in 0..40 {
-        session.push("4".into(), false, 0);
+        session.push(Message::text("4"), false, 0);
     }
     let mut taken = 0;
     while !session.outbox().is_idle() {
@@ -84,6 +84,21 @@ fn a_poll_takes_no_more_packets_than_the_usual_clients_accept() {
         taken += packets;
     }
     assert_eq!(taken, 40);
+}
+
+#[test]
+fn bytes_travel_as_base64_by_polling_and_as_they_are_by_websocket() {
+    let message = || Message::with_attachments("452-[]", vec![Bytes::from_static(&[1, 2, 3, 4]), Bytes::new()]);
+    let mut session = open(Carrier::Polling);
+    session.push(message(), false, 0);
+    assert_eq!(session.poll_begin(0), Ok(()));
+    assert_eq!(session.poll_take(0, BYTES_MAX).as_deref(), Some("452-[]\u{1e}bAQIDBA==\u{1e}b"));
+    let mut session = open(Carrier::WebSocket);
+    session.push(message(), false, 0);
+    let frames: Vec<WireFrame> = std::iter::from_fn(|| session.next_frame()).collect();
+    let expect =
+        [text("452-[]"), WireFrame::Binary(Bytes::from_static(&[1, 2, 3, 4])), WireFrame::Binary(Bytes::new())];
+    assert_eq!(frames, expect);
 }
 
 #[test]
@@ -112,6 +127,16 @@ fn a_closing_client_gets_a_noop_on_its_pending_poll() {
 }
 
 #[test]
+fn a_poll_that_a_clients_close_has_overtaken_is_answered_once() {
+    let mut session = open(Carrier::Polling);
+    assert_eq!(session.receive(Kind::Close, 0), Ok(Received::Nothing));
+    assert!(session.owes_poll());
+    assert_eq!(session.poll_begin(0), Ok(()));
+    assert_eq!(session.poll_take(0, BYTES_MAX).as_deref(), Some("6"));
+    assert_eq!(session.poll_begin(0), Err(Refusal::SessionUnknown));
+}
+
+#[test]
 fn an_upgrade_lets_the_poll_go_and_keeps_the_order() {
     let mut session = open(Carrier::Polling);
     assert_eq!(session.poll_begin(0), Ok(()));
@@ -126,10 +151,10 @@ fn an_upgrade_lets_the_poll_go_and_keeps_the_order() {
     assert_eq!(session.poll_take(20, BYTES_MAX), None);
     assert_eq!(session.poll_deadline_ms(), Some(120));
     assert_eq!(session.poll_take(120, BYTES_MAX).as_deref(), Some("6"));
-    session.push("4a".into(), false, 130);
+    session.push(Message::text("4a"), false, 130);
     assert_eq!(session.next_frame(), None, "not before the upgrade");
     assert!(session.upgrade());
-    session.push("4b".into(), false, 140);
+    session.push(Message::text("4b"), false, 140);
     assert_eq!(session.poll_begin(150), Err(Refusal::BadRequest));
     assert_eq!(session.post_begin(), Err(Refusal::BadRequest));
     assert_eq!(session.probe_begin(), Err(Refusal::BadRequest));
@@ -151,10 +176,10 @@ fn a_failed_probe_leaves_polling_as_it_was() {
 #[test]
 fn what_is_queued_goes_out_before_the_close() {
     let mut session = open(Carrier::WebSocket);
-    session.push("4last".into(), false, 0);
+    session.push(Message::text("4last"), false, 0);
     let why = Close::Server("revoked".into());
     session.close(why.clone(), 0);
-    assert_eq!(session.push("4late".into(), false, 0), Pushed::Dropped);
+    assert_eq!(session.push(Message::text("4late"), false, 0), Pushed::Dropped);
     assert_eq!(
         [session.next_frame(), session.next_frame()],
         [Some(text("4last")), Some(WireFrame::Close(why.clone()))]
@@ -167,10 +192,10 @@ fn what_is_queued_goes_out_before_the_close() {
 fn a_slow_reader_is_closed_and_its_queue_thrown_away() {
     let mut session = open(Carrier::Polling);
     for _ in 0..10 {
-        assert_eq!(session.push("4x".into(), false, 0), Pushed::Queued);
+        assert_eq!(session.push(Message::text("4x"), false, 0), Pushed::Queued);
     }
-    assert_eq!(session.push("4x".into(), false, 0), Pushed::Overflow);
-    session.outbox().append("4farewell".into(), false);
+    assert_eq!(session.push(Message::text("4x"), false, 0), Pushed::Overflow);
+    session.outbox().append(Message::text("4farewell"), false);
     assert_eq!(session.poll_begin(1), Ok(()));
     assert_eq!(session.poll_take(1, BYTES_MAX).as_deref(), Some("4farewell"));
     assert_eq!(session.poll_begin(2), Ok(()));
@@ -198,7 +223,7 @@ proptest! {
             now += 7;
             match step {
                 0 | 1 => {
-                    session.push(format!("4{number}").into(), false, now);
+                    session.push(Message::text(format!("4{number}")), false, now);
                     number += 1;
                 }
                 2 => drop(session.poll_begin(now)),
