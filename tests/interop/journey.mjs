@@ -135,6 +135,30 @@ async function fileThereAndBack(token, channel, other) {
   return { id: intent.id, name, sha256, downloaded: createHash('sha256').update(downloaded).digest('hex') };
 }
 
+// Without a socket, from the same places: the log by long polls, then a message as it comes by the event stream.
+async function withoutSocket(token, channel, send) {
+  let positions = `${channel}:0:0`, dense = true, seq = 0;
+  for (let more = true; more; ) {
+    const answer = (await call('GET', `/api/v1/sync?positions=${positions}&wait_ms=0`, token)).body;
+    for (const item of answer.items) dense &&= item.seq === ++seq;
+    positions = answer.positions.map((at) => `${at.ch}:${at.epoch}:${at.seq}`).join(',');
+    more = answer.more;
+  }
+  const response = await fetch(`${gateway}/api/v1/sync?positions=${positions}`, {
+    headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' },
+  });
+  if (response.status !== 200) throw new Error(`sync: ${response.status} ${await response.text()}`);
+  const sent = await send();
+  let streamed = '';
+  for await (const chunk of response.body) {
+    streamed += Buffer.from(chunk).toString();
+    if (streamed.includes('\n\n') && streamed.includes('data: ')) break;
+  }
+  const [id] = streamed.match(/^id: .*$/m) || [], [data] = streamed.match(/^data: .*$/m) || [];
+  const event = JSON.parse(data.slice(6));
+  return { dense, entries: seq, live: event.id === sent.id, place: id === `id: ${channel}:${event.epoch}:${event.seq}` };
+}
+
 async function until(what, attempt) {
   for (let tries = 0; tries < 100; tries++) {
     const value = await attempt();
@@ -165,6 +189,8 @@ async function talk(person, lane) {
 }
 await Promise.all(people.flatMap((person) => [0, 1, 2, 3].map((lane) => talk(person, lane))));
 await until('every message on both devices', () => people.every((p) => p.shown.length === total));
+const sync = await withoutSocket(bobToken, channel.id, () => people[0].send('by the event stream'));
+const outsiderSync = (await call('GET', `/api/v1/sync?positions=${channel.id}&wait_ms=0`, eveToken, null, [403, 404])).status;
 const mention = await people[0].send(`@${bob.handle} look at zanzibar${run}`);
 const file = await fileThereAndBack(adaToken, channel.id, bobToken);
 const query = `/api/v1/search?type=messages&q=zanzibar${run}`;
@@ -194,6 +220,8 @@ const account = JSON.stringify({
   outsider,
   outsiderHistory,
   outsiderFile,
+  outsiderSync,
+  sync,
 });
 // A pipe takes a large text in parts: leave only when the last one is through.
 process.stdout.write(`${account}\n`, () => process.exit(0));

@@ -91,11 +91,10 @@ fn two_people_talk_through_crashes_and_nothing_is_lost() {
     let account = talk();
     let mut acked = triples(&account["acked"]);
     acked.sort();
-    let mention = account["mention"].as_str().unwrap();
-    assert_eq!(acked.len(), MESSAGES + 1);
+    assert_eq!(acked.len(), MESSAGES + 2);
     let ids: BTreeSet<&String> = acked.iter().map(|(_, _, client)| client).collect();
-    assert_eq!(ids.len(), MESSAGES + 1, "each client id was acknowledged once");
-    let talked: Vec<_> = acked.iter().filter(|(_, id, _)| id != mention).cloned().collect();
+    assert_eq!(ids.len(), MESSAGES + 2, "each client id was acknowledged once");
+    let talked: Vec<_> = acked.iter().take(MESSAGES).cloned().collect();
     for (first, next) in talked.iter().zip(&talked[1..]) {
         assert_eq!(first.0 + 1, next.0, "seq is dense");
     }
@@ -107,6 +106,15 @@ fn two_people_talk_through_crashes_and_nothing_is_lost() {
     assert!(!account["found"].as_array().unwrap().is_empty(), "search finds the message");
     assert_eq!(account["outsider"].as_array().unwrap().len(), 0, "an outsider finds nothing");
     assert!(account["inbox"].is_object(), "the mention is in the inbox");
+    let sync = &account["sync"];
+    assert_eq!(sync["dense"], true, "long polls bring the log without a gap");
+    assert!(sync["entries"].as_u64().unwrap() >= acked.len() as u64 - 2, "{sync}");
+    assert_eq!(
+        (&sync["live"], &sync["place"]),
+        (&true.into(), &true.into()),
+        "the event stream brings what comes: {sync}"
+    );
+    assert!([403, 404].contains(&account["outsiderSync"].as_u64().unwrap()), "an outsider syncs nothing");
 
     assert_eq!(history(&account), acked, "history has each acknowledged message once, in order");
     let (down, _) = archgen(&["down"]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archgen_env::http::ServerLimits;
 use archgen_ports::{accounts::Accounts, events::Events, messages::Messages};
 
-use super::{api, internal, lease, relay, state::State};
+use super::{api, internal, lease, relay, state::State, sync};
 use crate::host::{HostContext, HostError, Peers};
 
 /// Configuration.
@@ -39,7 +39,7 @@ pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> 
     let state = Arc::new(State::new(&context, config));
     let leases = context.env.spawn("lease", lease::keep(state.clone()));
     let relay = context.env.spawn("relay", relay::run(state.clone()));
-    let routes = api::routes(state.clone()).merge(internal::routes(state.clone()));
+    let routes = api::routes(state.clone()).merge(sync::routes(state.clone())).merge(internal::routes(state.clone()));
     let served = context.serve(routes, ServerLimits::default()).await;
     relay.abort();
     state.stopped.notify_one();

@@ -5,7 +5,7 @@
 //! acknowledged is durable together with its deduplication key; live push and the event topic follow from the log.
 //!
 //! Start with `config` (what it is given, `run`), `api` and `internal` (routes), then `operation` (what changes a channel),
-//! `ownership` and `lease` (who may), `writer` (the append), `relay` and `push` (who hears of it), `channels` (rows),
+//! `ownership` and `lease` (who may), `writer` (the append), `relay`, `push` and `sync` (who hears of it), `channels` (rows),
 //! `membership`, `history`, `mentions`.
 
 mod api;
@@ -22,6 +22,7 @@ mod ownership;
 mod push;
 mod relay;
 mod state;
+mod sync;
 mod view;
 mod writer;
 
