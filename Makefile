@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit journey simulate sabotage bench
+.PHONY: test install build lint unit interop journey simulate sabotage bench bench-realtime
 
 test: install build lint unit journey simulate sabotage
 	@echo "all parts passed"
@@ -24,6 +24,10 @@ unit:
 	cargo test --workspace --exclude archgen-tests
 	cargo test -p archgen-tests --test tidy
 
+# The stock Socket.IO clients against the server, through proxies that cut; a part of `unit`.
+interop:
+	cargo test -p archgen-socketio --test interop
+
 # A fleet from the reference spec, and the journey through it.
 journey: build
 	$(ARCHGEN) down >/dev/null 2>&1 || true
@@ -42,3 +46,7 @@ sabotage:
 
 bench: build
 	benches/run
+
+# Against npm socket.io and socketioxide in the same run; appends to benches/RESULTS.md.
+bench-realtime:
+	benches/realtime/run

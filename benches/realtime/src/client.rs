@@ -1,0 +1,132 @@
+//! A client of one socket, made to load servers: bare WebSocket frames over TCP, nothing of Socket.IO but what a room needs.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// A connected, authenticated client.
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+fn wrong(what: impl Into<String>) -> io::Error {
+    io::Error::other(what.into())
+}
+
+impl Client {
+    /// Connects with this token and waits for the grant.
+    pub async fn connect(port: u16, token: &str) -> io::Result<Self> {
+        Self::connect_with(port, &format!("{{\"token\":\"{token}\"}}")).await.map(|(client, _)| client)
+    }
+
+    /// Connects with these credentials; the grant is returned too.
+    pub async fn connect_with(port: u16, auth: &str) -> io::Result<(Self, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let request = format!(
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut client = Self { stream, buffer: Vec::new(), at: 0 };
+        let head = loop {
+            client.fill().await?;
+            if let Some(end) = client.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        if !client.buffer.starts_with(b"HTTP/1.1 101") {
+            return Err(wrong(String::from_utf8_lossy(&client.buffer[..head])));
+        }
+        client.at = head;
+        client.until("0").await?;
+        client.send(&format!("40{auth}")).await?;
+        let granted = client.next().await?;
+        if granted.starts_with("40") { Ok((client, granted)) } else { Err(wrong(granted)) }
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    /// Sends one text frame.
+    pub async fn send(&mut self, text: &str) -> io::Result<()> {
+        let bytes = text.as_bytes();
+        let mut frame = vec![0x81];
+        match bytes.len() {
+            short @ 0..=125 => frame.push(0x80 | short as u8),
+            long => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(long).map_err(io::Error::other)?.to_be_bytes());
+            }
+        }
+        // A mask of zeros leaves the payload as it is.
+        frame.extend([0; 4]);
+        frame.extend(bytes);
+        self.stream.write_all(&frame).await
+    }
+
+    /// The next text frame; heartbeats are answered.
+    pub async fn next(&mut self) -> io::Result<String> {
+        loop {
+            let text = self.frame().await?;
+            if text == "2" {
+                self.send("3").await?;
+            } else {
+                return Ok(text);
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> io::Result<String> {
+        loop {
+            let rest = &self.buffer[self.at..];
+            let (header, length) = match rest {
+                [_, 126, high, low, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),
+                [_, 127, length @ ..] if length.len() >= 8 => {
+                    (10, length[..8].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+                }
+                [_, short @ 0..=125, ..] => (2, usize::from(*short)),
+                _ => (usize::MAX, 0),
+            };
+            if header < usize::MAX && rest.len() >= header + length {
+                if rest[0] == 0x88 {
+                    return Err(wrong("the server closed the connection"));
+                }
+                let text = String::from_utf8_lossy(&rest[header..header + length]).into_owned();
+                self.at += header + length;
+                if self.at == self.buffer.len() {
+                    (self.buffer, self.at) = (Vec::new(), 0);
+                }
+                return Ok(text);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads until a frame begins so.
+    pub async fn until(&mut self, prefix: &str) -> io::Result<String> {
+        loop {
+            let text = self.next().await?;
+            if text.starts_with(prefix) {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// Joins a room.
+    pub async fn join(&mut self, room: &str) -> io::Result<()> {
+        self.send(&format!("421[\"join\",\"{room}\"]")).await?;
+        self.until("431").await.map(drop)
+    }
+}
