@@ -3,9 +3,9 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit interop journey simulate sabotage bench bench-realtime
+.PHONY: test install build lint unit engines interop journey simulate sabotage bench bench-realtime
 
-test: install build lint unit journey simulate sabotage
+test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
 
 # Debian, npm and PyPI packages that the tests drive; safe to repeat.
@@ -27,6 +27,12 @@ unit:
 # The stock Socket.IO clients against the server, through proxies that cut; a part of `unit`.
 interop:
 	cargo test -p archgen-socketio --test interop
+
+# The conformance suites against real engines that start in seconds.
+engines:
+	tests/backends/install
+	tests/backends/start
+	cargo test -p archgen-tests --features real --test engines; status=$$?; tests/backends/stop; exit $$status
 
 # A fleet from the reference spec, and the journey through it.
 journey: build

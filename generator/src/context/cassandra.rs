@@ -15,6 +15,14 @@ struct Context<'a> {
     keyspace: String,
     replication: Vec<(&'a str, u32)>,
     tables: Vec<Table<'a>>,
+    keep: Keep,
+}
+
+/// How long messages are kept: as long as the declared table that is kept for longest, for ever where one is.
+#[derive(Serialize)]
+struct Keep {
+    ttl_seconds: u64,
+    window_hours: u64,
 }
 
 #[derive(Serialize)]
@@ -56,12 +64,20 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
             declared
         };
         // A keyspace name takes letters, digits and `_`, 48 at most.
-        let keyspace: String = format!("{}_{}", topology.name, store.name).replace('-', "_").chars().take(48).collect();
-        let context = Context { system: &topology.name, keyspace, replication, tables };
+        let keyspace: String = store.namespace.chars().take(48).collect();
+        let longest = tables.iter().map(|t: &Table<'_>| (t.ttl_seconds != 0).then_some(t.ttl_seconds));
+        let ttl_seconds = longest.collect::<Option<Vec<u64>>>().and_then(|all| all.into_iter().max()).unwrap_or(0);
+        let keep = Keep { ttl_seconds, window_hours: window_hours(ttl_seconds) };
+        let context = Context { system: &topology.name, keyspace, replication, tables, keep };
         let text = engine.render("cassandra/schema.cql", &context)?;
         files.insert(format!("cassandra/{}/schema.cql", store.name), text);
     }
     Ok(())
+}
+
+/// Twenty to thirty windows over the time to live, as the compaction strategy's authors advise.
+fn window_hours(ttl_seconds: u64) -> u64 {
+    (ttl_seconds / 3_600 / 30).max(1)
 }
 
 fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<Table<'a>>, GenerateError> {
@@ -83,8 +99,7 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
             .map(|c| Order { column: &c.name, way: if c.descending { "DESC" } else { "ASC" } })
             .collect(),
         ttl_seconds,
-        // Twenty to thirty windows over the time to live, as the compaction strategy's authors advise.
-        window_hours: (ttl_seconds / 3_600 / 30).max(1),
+        window_hours: window_hours(ttl_seconds),
         bucket_seconds: width,
         bucket_width: format!("{width} seconds"),
     }))

@@ -25,7 +25,10 @@ type Open = fn(&Env, Target, Metrics) -> Arc<dyn Backend>;
 
 /// The maker of an engine's backends, where its driver is built in.
 fn maker(engine: Engine) -> Option<Open> {
-    let built: &[(Engine, Open)] = &[];
+    let built: &[(Engine, Open)] = &[
+        #[cfg(feature = "cassandra")]
+        (Engine::Cassandra, crate::cassandra::open),
+    ];
     built.iter().find(|(of, _)| *of == engine).map(|(_, open)| *open)
 }
 

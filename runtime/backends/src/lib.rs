@@ -5,6 +5,8 @@
 //! calls.
 
 mod backend;
+#[cfg(feature = "cassandra")]
+mod cassandra;
 pub mod consul;
 mod factory;
 mod fault;

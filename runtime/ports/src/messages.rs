@@ -2,6 +2,10 @@
 //!
 //! Promise: an append is atomic with its deduplication keys and durable when it returns; an append under an epoch older than
 //! the newest granted for the shard is never applied; `seq` is dense per channel.
+//!
+//! An engine that cannot compare epochs in the write itself keeps this by time: it acknowledges only while the lease that it granted
+//! is certainly not over (or after it has looked again), and a new owner never sees what an older one writes later. An append that
+//! ended [`StoreError::Indeterminate`] may still surface until the next append to the channel, and not after.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +33,8 @@ pub struct Lease {
 /// An entry to be appended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewEntry {
-    /// Id of the entry.
+    /// Id of the entry. The writer makes it unique: an engine refuses one that stands twice in an append, and may refuse one that
+    /// was used before, but need not look for it.
     pub id: MessageId,
     /// `message.created`, `message.edited`, `message.deleted`, `membership.added`, …
     pub kind: String,

@@ -135,9 +135,9 @@ async fn revisions(port: &dyn Messages, channel: &ChannelId, shard: u16, epoch: 
     expect("what is deleted stays so", (current[0].deleted, &current[0].data), (true, &json!(null)))?;
     let retry = port.append(append(shard, channel, epoch, 6, vec![entry(113, Some("b"))])).await?;
     expect("a retry does not bring it back", places(retry), vec![(2, true)])?;
-    let twice = vec![entry(114, None), entry(101, None)];
+    let twice = vec![entry(114, None), entry(114, None)];
     let refused = port.append(append(shard, channel, epoch, 6, twice)).await;
-    expect("an id is used once", refused.is_err_and(|e| e.is_refusal()), true)?;
+    expect("an id is used once in an append", refused.is_err_and(|e| e.is_refusal()), true)?;
     expect("and a refusal applies nothing", seqs(&port.read(channel, Range::After(6), 9).await?), Vec::new())
 }
 
