@@ -34,7 +34,7 @@ fn the_reference_system_is_resolved_in_full() {
     );
     let instances: Vec<String> =
         topology.components().iter().map(|c| topology.component_instances(*c).len().to_string()).collect();
-    assert_eq!(instances.join(" "), "3 6 6 12 9 6 6 1 6 3 3 3 3 4 2");
+    assert_eq!(instances.join(" "), "3 6 6 12 9 6 6 1 6 3 3 3 3 6 2");
     let copies: Vec<u32> = topology.stores.iter().map(|s| s.copies).collect();
     assert_eq!(copies, [2, 3, 3, 3, 3, 2, 1]);
     let gateway = topology.gateway.as_ref().unwrap();

@@ -11,10 +11,10 @@ pub const EXPLANATION: Explanation = Explanation {
     why: "`archgen up` starts one PostgreSQL or Redis server on this machine, from the program on the PATH, and stops it with the fleet. Other engines are started by whoever runs them; and a server with an endpoint is there already.",
     fix: "Remove `managed`, and name the server that is there as `endpoint`; or remove the endpoint.",
     before: r#"stores:
-  events: { kind: kafka, version: "3.7", managed: true, topics: { message: {} } }
+  events: { kind: kafka, version: "3.7", managed: true, topics: { message: { retain: 7d } } }
 "#,
     after: r#"stores:
-  events: { kind: kafka, version: "3.7", endpoint: "127.0.0.1:9092", topics: { message: {} } }
+  events: { kind: kafka, version: "3.7", endpoint: "127.0.0.1:9092", topics: { message: { retain: 7d } } }
 "#,
 };
 

@@ -1,8 +1,9 @@
 //! What the checks of meaning look at: what was written beside what was resolved from it.
 
 use crate::ast::{self, Dataset, Named, Service, Spec, Store};
-use crate::source::{Span, Spanned};
-use crate::topology::{Consistency, DatasetShape, Gateway, Need, StoreKind, Topology};
+use crate::capacity::Use;
+use crate::source::{FileId, Span, Spanned};
+use crate::topology::{Component, Consistency, DatasetShape, Gateway, Need, StoreKind, Topology};
 
 /// The written spec and the topology made of it. Services and stores have the same order in both.
 pub struct Context<'a> {
@@ -64,6 +65,24 @@ impl<'a> Context<'a> {
     /// Every dataset with the index of its store.
     pub fn datasets(&self) -> impl Iterator<Item = (usize, &'a Named<Dataset>)> + use<'a> {
         self.indexed_datasets().map(|(store, _, dataset)| (store, dataset))
+    }
+
+    /// The written faults of the simulation.
+    pub fn faults(&self) -> impl Iterator<Item = &'a Spanned<ast::Fault>> + use<'a> {
+        self.spec.sim.iter().flat_map(|s| &s.value.faults).flat_map(|f| &f.value)
+    }
+
+    /// Where the limit of a capacity figure is declared.
+    pub fn limit_place(&self, figure: &Use) -> Span {
+        match figure.of {
+            Component::Store(id) => {
+                let store = &self.stores[id.0];
+                store.value.disk.as_ref().map_or(store.name.span, |d| d.span)
+            }
+            _ => self.spec.realtime.as_ref().map_or(Span::start_of(FileId(0)), |r| {
+                r.value.replicas.as_ref().map_or(r.value.here, |replicas| replicas.span)
+            }),
+        }
     }
 
     /// The gateway, as written and as resolved, where its name is one that the world sees.

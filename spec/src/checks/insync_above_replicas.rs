@@ -11,10 +11,10 @@ pub const EXPLANATION: Explanation = Explanation {
     why: "A write that asks for all in-sync replicas is refused while fewer than `min_insync` are there. Above `replicas` it is refused for ever; equal to it, one lost broker stops all writes.",
     fix: "Set `min_insync` below `replicas`: 2 of 3 is usual.",
     before: r#"stores:
-  events: { kind: kafka, version: "3.7", brokers: 3, topics: { message: { replicas: 2, min_insync: 3 } } }
+  events: { kind: kafka, version: "3.7", brokers: 3, topics: { message: { replicas: 2, min_insync: 3, retain: 7d } } }
 "#,
     after: r#"stores:
-  events: { kind: kafka, version: "3.7", brokers: 3, topics: { message: { replicas: 3, min_insync: 2 } } }
+  events: { kind: kafka, version: "3.7", brokers: 3, topics: { message: { replicas: 3, min_insync: 2, retain: 7d } } }
 "#,
 };
 

@@ -19,7 +19,7 @@ stores:
   messaging: { port: 9200, publishes: [events.message], needs: [cache] }
 stores:
   cache: { kind: redis, version: "7.2" }
-  events: { kind: kafka, version: "3.7", topics: { message: {} } }
+  events: { kind: kafka, version: "3.7", topics: { message: { retain: 7d } } }
 "#,
 };
 

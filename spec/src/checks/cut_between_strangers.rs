@@ -1,0 +1,61 @@
+//! AG114: a cut between components that never talk.
+
+use super::{Context, Explanation};
+use crate::diagnostic::{Code, Diagnostic};
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(114),
+    title: "a fault cuts what is not connected",
+    why: "Neither of the two calls the other. The cut has no effect, and the run proves nothing about it.",
+    fix: "Cut a component from one that it needs.",
+    before: r#"services:
+  messaging: { port: 9200, needs: [chat] }
+  user: { port: 9300 }
+stores:
+  chat: { kind: cassandra, embedded: true }
+sim:
+  faults:
+    - { kind: partition, between: [user, chat] }
+"#,
+    after: r#"services:
+  messaging: { port: 9200, needs: [chat] }
+  user: { port: 9300 }
+stores:
+  chat: { kind: cassandra, embedded: true }
+sim:
+  faults:
+    - { kind: partition, between: [messaging, chat] }
+"#,
+};
+
+/// Partitions against `needs`, in both directions.
+pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let topology = context.topology;
+    for fault in context.faults() {
+        let Some(sides) = &fault.value.between else { continue };
+        let (one, other) = (&sides.value.0, &sides.value.1);
+        let (Some(a), Some(b)) = (topology.component_named(&one.value), topology.component_named(&other.value)) else {
+            continue;
+        };
+        let talk = topology.component_needs(a).contains(&b) || topology.component_needs(b).contains(&a);
+        // Messaging pushes to the realtime layer what the realtime layer asked it for.
+        if !talk && a != b {
+            let message = format!("`{}` and `{}` never talk to each other", one.value, other.value);
+            out.push(
+                Diagnostic::warning(EXPLANATION.code, fault.span, message)
+                    .with_help("cut a component from one that it needs"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}

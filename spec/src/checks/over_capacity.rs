@@ -1,0 +1,55 @@
+//! AG100: the declared load does not fit.
+
+use super::{Context, Explanation};
+use crate::capacity;
+use crate::diagnostic::{Code, Diagnostic};
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(100),
+    title: "the load is above the capacity",
+    why: "What the spec says about load and about machines contradicts itself: at the declared peak connections are refused or disks are full.",
+    fix: "Add nodes or replicas, or larger ones; or declare the load that is really meant.",
+    before: r#"load: { users: 5M, online: 800k }
+realtime: { kind: socketio, replicas: 3, connections_per_replica: 250k }
+"#,
+    after: r#"load: { users: 5M, online: 800k }
+realtime: { kind: socketio, replicas: 5, connections_per_replica: 250k }
+"#,
+};
+
+/// Share above which it is time to add machines, unless a policy says another.
+const HEADROOM: f64 = 0.8;
+
+/// Every declared limit against the declared load: an error above all of it, a warning above the headroom.
+pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let ruled = context.spec.policies.iter().flat_map(|p| &p.value);
+    let ruled = ruled.filter_map(|p| p.value.check.as_ref()).any(|c| c.value.contains("capacity."));
+    for figure in capacity::uses(context.topology) {
+        let percent = (figure.used * 100.0).round();
+        let name = context.topology.component_name(figure.of);
+        let message = format!("`{name}` needs {percent} % of its {}", figure.what.name());
+        let fault = match figure.used {
+            used if used > 1.0 => Diagnostic::error(EXPLANATION.code, context.limit_place(&figure), message),
+            used if used > HEADROOM && !ruled => {
+                Diagnostic::warning(EXPLANATION.code, context.limit_place(&figure), message)
+            }
+            _ => continue,
+        };
+        let fault = fault.with_help("add nodes or replicas, or larger ones; or declare less load");
+        out.push(match &context.spec.load {
+            Some(load) => fault.with_related(load.span, "under this load"),
+            None => fault,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+}
