@@ -1,9 +1,10 @@
 //! The reference against what it describes: defaults as `lower` applies them.
 #![expect(clippy::unwrap_used, reason = "a test whose example cannot be read must fail")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use archgen_spec::reference::{Default, language};
+use archgen_spec::reference::{Default, language, pages};
 use archgen_spec::{Loaded, OriginSource, ReadError, load};
 
 fn example(spec: &str, environment: Option<&str>) -> Loaded {
@@ -43,4 +44,22 @@ fn defaults_are_documented_as_they_are_applied() {
     wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(compared > 50, "only {compared} defaults were compared");
+}
+
+/// Regenerates every page, writes those that differ, and fails where one differed: run it again and commit them.
+#[test]
+fn the_committed_pages_are_what_the_reference_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference");
+    let pages: BTreeMap<String, String> = pages().into_iter().collect();
+    let mut stale = Vec::new();
+    for (name, text) in &pages {
+        if std::fs::read_to_string(folder.join(name)).ok().as_deref() != Some(text) {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(name), text).unwrap();
+            stale.push(name.clone());
+        }
+    }
+    let there = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
+    stale.extend(there.filter(|name| !pages.contains_key(name)).map(|name| format!("{name} (no page any more)")));
+    assert!(stale.is_empty(), "docs/reference was stale and has been written again; commit it: {stale:?}");
 }

@@ -12,5 +12,6 @@ pub use fleet::{
 pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{
-    CheckArguments, ExplainArguments, GenerateArguments, GraphArguments, Notation, ReportFormat, ShardsArguments,
+    CheckArguments, ExplainArguments, GenerateArguments, GraphArguments, Notation, ReportFormat, SchemaArguments,
+    ShardsArguments,
 };

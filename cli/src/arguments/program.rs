@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::{
     CheckArguments, DownArguments, ExplainArguments, GenerateArguments, GraphArguments, HostArguments, LogsArguments,
-    PsArguments, RestartArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    PsArguments, RestartArguments, SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments,
+    WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -28,6 +29,7 @@ pub struct Program {
 pub enum Command {
     Check(CheckArguments),
     Explain(ExplainArguments),
+    Schema(SchemaArguments),
     Generate(GenerateArguments),
     Graph(GraphArguments),
     Shards(ShardsArguments),

@@ -40,12 +40,32 @@ pub struct CheckArguments {
     pub format: ReportFormat,
 }
 
-/// Say what a diagnostic code means and how to mend it.
+/// Say what a diagnostic code means, or what a key of the spec is: its type, default, reason, what it reaches, its value here.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  archgen explain AG022\n  archgen explain list")]
+#[command(
+    after_help = "Examples:\n  archgen explain AG022\n  archgen explain list\n  archgen explain stores.*.tables.*.bucket\n  \
+                  archgen explain stores.chat.tables.messages.bucket examples/slack/topology.yaml --env dev"
+)]
 pub struct ExplainArguments {
-    /// A code such as AG022, or `list` for all of them.
-    pub code: String,
+    /// A code such as AG022, `list` for all of them, or the path of a key: `gateway.routes.*.timeout`.
+    #[arg(value_name = "CODE|PATH")]
+    pub subject: String,
+    /// A spec whose value and origin are shown, too.
+    #[arg(value_name = "SPEC")]
+    pub spec: Option<PathBuf>,
+    /// That spec with this environment's overlay.
+    #[arg(long = "env", value_name = "NAME", requires = "spec")]
+    pub environment: Option<String>,
+}
+
+/// Print the JSON Schema (2020-12) of the spec language.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  archgen schema > .archgen/schema.json\n\nThen begin a spec with the line\n  \
+                        # yaml-language-server: $schema=.archgen/schema.json")]
+pub struct SchemaArguments {
+    /// Describe an overlay, in which every key may be left out.
+    #[arg(long)]
+    pub overlay: bool,
 }
 
 /// Write the configuration of every part: nginx, Consul, DDL, Compose, diagrams, the plan.

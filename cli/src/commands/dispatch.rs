@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
-use super::{check, down, explain, generate, graph, host, logs, ps, restart, shards, sim, supervise, up, wait};
+use super::{check, down, explain, generate, graph, host, logs, ps, restart, schema, shards, sim, supervise, up, wait};
 use crate::{
     arguments::{Command, Program},
     exit::{self, Outcome},
@@ -36,6 +36,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
     match command {
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Schema(arguments) => schema::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),
         Command::Graph(arguments) => graph::run(&arguments, printer),
         Command::Shards(arguments) => shards::run(&arguments, printer),

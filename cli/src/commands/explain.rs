@@ -1,21 +1,48 @@
-//! `archgen explain`: what a diagnostic code means.
+//! `archgen explain`: what a diagnostic code means, or what a key of the spec is, and its value in a spec.
 
-use archgen_spec::{codes, diagnostic::Code, explain};
+use std::path::Path;
+
+use archgen_spec::{codes, diagnostic::Code, explain, reference::language};
 
 use crate::{
     arguments::ExplainArguments,
     exit::{self, Failure, Outcome},
     printer::Printer,
+    spec_files::{self, Environment},
 };
+
+const USAGE: &str = "Usage: archgen explain CODE|PATH [SPEC]";
 
 /// Prints one explanation, or the list of codes.
 pub fn run(arguments: &ExplainArguments, printer: Printer) -> Outcome {
-    if arguments.code.eq_ignore_ascii_case("list") {
+    let subject = arguments.subject.as_str();
+    if subject.eq_ignore_ascii_case("list") {
         let lines = codes().iter().map(|e| format!("{}  {}\n", e.code, e.title));
         printer.data(&lines.collect::<String>());
         return Ok(exit::OK);
     }
-    match Code::parse(&arguments.code).and_then(explain) {
+    let digits = subject.len() > 2 && subject[..].chars().skip(2).all(|c| c.is_ascii_digit());
+    if digits && subject.get(..2).is_some_and(|ag| ag.eq_ignore_ascii_case("ag")) {
+        return code(subject, printer);
+    }
+    let environment = Environment::Exactly(arguments.environment.as_deref());
+    let loaded = arguments.spec.as_deref().map(|spec: &Path| spec_files::load(spec, environment)).transpose()?;
+    let loaded = loaded.map(|(loaded, _)| loaded);
+    if let Some(loaded) = loaded.as_ref().filter(|l| l.topology.is_none()) {
+        printer.note(&archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, printer.color_notes()));
+        printer.warning("the spec has errors: values and origins below are those that could be read");
+    }
+    match language().explain(subject, loaded.as_ref()) {
+        Ok(text) => {
+            printer.data(&text);
+            Ok(exit::OK)
+        }
+        Err(reason) => Err(Failure::new(exit::USAGE, format!("{reason}\n\n{USAGE}"))),
+    }
+}
+
+fn code(subject: &str, printer: Printer) -> Outcome {
+    match Code::parse(subject).and_then(explain) {
         Some(explanation) => {
             printer.data(&explanation.to_string());
             Ok(exit::OK)
@@ -23,10 +50,9 @@ pub fn run(arguments: &ExplainArguments, printer: Printer) -> Outcome {
         None => Err(Failure::new(
             exit::USAGE,
             format!(
-                "`{}` is no diagnostic code\n\nUsage: archgen explain CODE, for example `archgen explain {}`; `archgen explain \
-                 list` prints all {} codes",
-                arguments.code,
-                nearest(&arguments.code),
+                "`{subject}` is no diagnostic code\n\n{USAGE}, for example `archgen explain {}`; `archgen explain list` prints \
+                 all {} codes",
+                nearest(subject),
                 codes().len()
             ),
         )),

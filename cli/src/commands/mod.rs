@@ -10,6 +10,7 @@ mod host;
 mod logs;
 mod ps;
 mod restart;
+mod schema;
 mod shards;
 mod sim;
 mod supervise;

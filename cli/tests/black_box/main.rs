@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, and waits on the machine's own clock"
 )]
 
+mod editor;
 mod fleet;
 mod program;
 mod real_stores;

@@ -6,7 +6,6 @@
 mod context;
 mod explanation;
 mod registry;
-mod suggestion;
 #[cfg(test)]
 mod testing;
 
@@ -68,6 +67,7 @@ pub(crate) mod shard_key_not_in_key;
 pub(crate) mod stale_credentials;
 pub(crate) mod stale_reads;
 pub(crate) mod store_cannot_run;
+pub(crate) mod suggestion;
 pub(crate) mod syntax;
 pub(crate) mod too_deep;
 pub(crate) mod too_large;

@@ -118,8 +118,8 @@ impl Language {
         self.keys().filter(direct).collect()
     }
 
-    /// Splits a dotted path into names: `gateway.routes./.well-known.auth`. A chosen name may hold dots itself, so the language
-    /// decides where it ends; the longest name below which something follows wins. `None` where the language has no such place.
+    /// Splits a dotted path into names: `gateway.routes./.well-known.auth`. A path prefix may hold dots itself, so the
+    /// language decides where it ends; the longest one below which something follows wins. `None` where the language has no such place.
     pub fn split<'p>(&self, path: &'p str) -> Option<Vec<&'p str>> {
         split(&self.shape, path)
     }
@@ -197,8 +197,14 @@ fn split<'p>(shape: &Shape, path: &'p str) -> Option<Vec<&'p str>> {
     }
     let rest = path.strip_prefix('.').unwrap_or(path);
     let mut ends: Vec<usize> = rest.match_indices(['.', '[']).map(|(at, _)| at).filter(|at| *at > 0).collect();
-    // The whole rest comes last: a name that leads on is the likelier one.
-    ends.insert(0, rest.len());
+    if matches!(shape, Shape::Names(_)) && rest.starts_with('/') {
+        // The whole rest comes last: a name that leads on is the likelier one.
+        ends.insert(0, rest.len());
+    } else {
+        // Only path prefixes hold dots.
+        ends.truncate(1);
+        ends.extend(ends.is_empty().then_some(rest.len()));
+    }
     if let Some(close) = rest.strip_prefix('[').and_then(|inner| inner.find(']')) {
         ends = vec![close + 2];
     }
@@ -275,6 +281,7 @@ mod tests {
         );
         assert_eq!(split("policies[1].check").as_deref(), Some("policies | [1] | check"));
         assert_eq!(split("zones[0]").as_deref(), Some("zones | [0]"));
+        assert_eq!(split("stores.chat.tables.messages.bukket"), None);
         assert_eq!(split("gateway.rotes"), None);
         assert_eq!(split("name.x"), None);
     }

@@ -4,13 +4,18 @@
 //! stands in the tables here, by path. `archgen explain`, the JSON Schema, the editor and the pages under `docs/reference` are
 //! all made from the two joined. A key without an entry, or an entry without a key, fails a test.
 
+mod describe;
 mod entry;
 mod gateway;
 mod language;
+mod pages;
 mod rest;
 mod root;
+mod schema;
 mod services;
 mod stores;
 
 pub use entry::{Default, Entry, Part};
 pub use language::{Key, Language, language};
+pub use pages::pages;
+pub use schema::{Describes, schema};
