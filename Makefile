@@ -34,12 +34,12 @@ engines:
 	tests/backends/start
 	cargo test -p archgen-tests --features real --test engines; status=$$?; tests/backends/stop; exit $$status
 
-# A fleet from the reference spec, and the journey through it.
+# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients.
 journey: build
 	$(ARCHGEN) down >/dev/null 2>&1 || true
-	$(ARCHGEN) up $(SLACK) --detach
-	$(ARCHGEN) wait --healthy --timeout 60s
-	cargo test -p archgen-tests --test journey; status=$$?; $(ARCHGEN) down; exit $$status
+	export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
+	LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --detach && $(ARCHGEN) wait --healthy --timeout 60s && \
+	cargo test -p archgen-tests --test journey --test guarantees --test clients; status=$$?; $(ARCHGEN) down; exit $$status
 
 simulate: build
 	$(ARCHGEN) sim $(SLACK) --seeds 50

@@ -162,7 +162,7 @@ async function loadChannels() {
   const unread = await call('GET', '/api/v1/me/unread').catch(() => ({ items: [] }));
   for (const item of unread.items) {
     const channel = state.channels.get(item.channel || item.ch || item.id);
-    if (channel) channel.unread = item.unread ?? item.count ?? 0;
+    if (channel) Object.assign(channel, { unread: item.unread, mentions: item.mentions });
   }
   drawChannels();
   nameDirects();
@@ -173,7 +173,7 @@ function keepChannel(item) {
   if (known) { Object.assign(known, { name: item.name ?? known.name, kind: item.kind ?? known.kind }); return known; }
   const channel = {
     id: item.id, name: item.name, kind: item.kind, inside: item.member !== false && item.joined !== false,
-    unread: 0, epoch: 0, seq: 0, subscribed: false, rows: [], byId: new Map(), loaded: false, members: [], catching: null, read: 0,
+    unread: 0, mentions: 0, thread: null, epoch: 0, seq: 0, subscribed: false, rows: [], byId: new Map(), loaded: false, members: [], catching: null, read: 0,
   };
   state.channels.set(item.id, channel);
   return channel;
@@ -209,7 +209,9 @@ function drawChannels() {
       const mark = make('span', '', isDirect(channel) ? '@' : channel.kind === 'private' ? '◆' : '#');
       button.append(mark, make('span', '', channelName(channel)));
       if (!channel.inside) button.classList.add('outside');
-      if (channel.unread) { button.classList.add('unread'); button.append(make('span', 'badge', channel.unread > 99 ? '99+' : channel.unread)); }
+      const news = channel.mentions || channel.unread;
+      if (channel.unread || channel.mentions) button.classList.add('unread');
+      if (news) button.append(make('span', 'badge', (channel.mentions ? '@' : '') + (news > 99 ? '99+' : news)));
       if (channel === state.open) button.setAttribute('aria-current', 'true');
       button.onclick = () => openChannel(channel);
       const item = make('li');
@@ -222,12 +224,50 @@ function drawChannels() {
 }
 
 function drawTitle(channel) {
+  if (channel.thread) {
+    const back = make('button', 'quiet', '←');
+    back.type = 'button';
+    back.setAttribute('aria-label', 'Back to the channel');
+    back.onclick = () => openThread(channel, null);
+    $('title').replaceChildren(back, ' Thread');
+    $('compose').body.placeholder = 'Reply';
+    return;
+  }
   $('title').textContent = (isDirect(channel) ? '' : channel.kind === 'private' ? '◆ ' : '# ') + channelName(channel);
   $('compose').body.placeholder = `Message ${channelName(channel)}`;
 }
 
+// Shows one thread in place of the whole channel; null goes back.
+async function openThread(channel, root) {
+  channel.thread = root;
+  drawTitle(channel);
+  draw(channel, true);
+  if (!root) return;
+  $('compose').body.focus();
+  try {
+    const page = await call('GET', `/api/v1/messages/${root.id}/thread?limit=200`);
+    for (const message of page.items) keepRow(channel, message);
+    sortRows(channel);
+    nameAuthors(channel);
+    draw(channel, true);
+  } catch (error) { notice(error.message); }
+}
+
+const sortRows = (channel) => channel.rows.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || a.ts - b.ts);
+
+// Takes a message as the API shows it.
+function keepRow(channel, message) {
+  if (channel.byId.has(message.id)) return;
+  const row = { id: message.id, seq: message.seq, author: message.author, ts: message.ts, body: message.body, edited: !!message.edited,
+    deleted: !!message.deleted, key: message.client_msg_id, thread: message.thread, broadcast: !!message.also_to_channel,
+    reactions: message.reactions || {}, replies: message.replies, pinned: !!message.pinned };
+  channel.byId.set(row.id, row);
+  channel.rows.push(row);
+}
+
 async function openChannel(channel) {
   state.open = channel;
+  channel.thread = null;
   $('room').classList.remove('menu');
   drawTitle(channel);
   $('join').hidden = channel.inside;
@@ -249,14 +289,8 @@ async function openChannel(channel) {
 async function loadHistory(channel) {
   const before = channel.seq + 1;
   const page = await call('GET', `/api/v1/channels/${channel.id}/messages?before_seq=${before}&limit=${HISTORY_MAX}`);
-  for (const message of page.items) {
-    if (channel.byId.has(message.id)) continue;
-    const row = { id: message.id, seq: message.seq, author: message.author, ts: message.ts, body: message.body, edited: !!message.edited,
-      deleted: !!message.deleted, key: message.client_msg_id };
-    channel.byId.set(row.id, row);
-    channel.rows.push(row);
-  }
-  channel.rows.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity));
+  for (const message of page.items) keepRow(channel, message);
+  sortRows(channel);
   channel.loaded = true;
   nameAuthors(channel);
   if (channel === state.open) draw(channel, true);
@@ -396,7 +430,21 @@ function connect() {
   });
   socket.on('disconnect', () => { $('link').textContent = 'reconnecting…'; for (const c of state.channels.values()) c.subscribed = false; });
   socket.on('refused', () => { if (state.session) state.session.until = 0; });
-  for (const name of ['msg:new', 'msg:edited', 'msg:deleted', 'member:added', 'member:removed']) socket.on(name, (event) => arrive(event));
+  // Whatever has a place in a channel's log is an entry, known by name or not.
+  socket.on('*', (event) => { if (event && event.epoch !== undefined && event.seq !== undefined) arrive(event); });
+  socket.on('chan:joined', () => loadChannels().catch(() => {}));
+  socket.on('chan:left', ({ ch }) => { const channel = state.channels.get(ch); if (channel) { channel.inside = false; drawChannels(); if (channel === state.open) openChannel(channel); } });
+  socket.on('read:self', ({ ch, seq }) => {
+    const channel = state.channels.get(ch);
+    if (channel && seq >= channel.seq) { Object.assign(channel, { unread: 0, mentions: 0, read: seq }); drawChannels(); }
+  });
+  socket.on('msg:ephemeral', ({ ch, author, ts, body }) => {
+    const channel = state.channels.get(ch);
+    if (!channel) return;
+    channel.rows.push({ author, ts, body, ephemeral: true });
+    nameAuthors(channel);
+    draw(channel);
+  });
   socket.on('gap', (gap) => { const channel = state.channels.get(gap.ch); if (channel) { channel.subscribed = false; catchUp(channel).catch(() => {}); } });
   socket.on('typing', (typing) => showTyping(typing));
   socket.on('presence', (news) => takePresence(Array.isArray(news) ? news : news.items || [news]));
@@ -454,19 +502,41 @@ function show(channel, event) {
   if (event.type === 'message.created') {
     const own = channel.rows.find((r) => r.key && r.key === event.client_msg_id && r.author === event.author);
     const row = own || { author: event.author };
-    Object.assign(row, { id: event.id, seq: event.seq, ts: event.ts, body: data.body ?? '', deleted: !!data.deleted, key: event.client_msg_id, pending: false, failed: false });
+    Object.assign(row, { id: event.id, seq: event.seq, ts: event.ts, body: data.body ?? '', deleted: !!data.deleted, key: event.client_msg_id, pending: false, failed: false,
+      thread: data.thread, broadcast: !!data.also_to_channel, reactions: data.reactions || {}, replies: data.replies, pinned: !!data.pinned });
     if (!own) channel.rows.push(row);
     channel.byId.set(row.id, row);
-    channel.rows.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity));
+    sortRows(channel);
+    const root = data.thread && channel.byId.get(data.thread);
+    // What came while the root was shown already counts; an older reply is in the root's own number.
+    if (root && !own && event.ts > ((root.replies && root.replies.last_ts) || 0)) {
+      root.replies = { count: ((root.replies && root.replies.count) || 0) + 1, last_ts: event.ts };
+    }
     state.outbox.delete(event.client_msg_id);
     stopTyping(channel, event.author);
-    if (event.author !== state.me.id && (channel !== state.open || document.hidden)) channel.unread++;
+    if (event.author !== state.me.id && (channel !== state.open || document.hidden)) {
+      if (!data.thread || data.also_to_channel) channel.unread++;
+      if (data.everyone || (data.mentions || []).includes(state.me.id)) channel.mentions++;
+    }
   } else if (event.type === 'message.edited') {
     const row = channel.byId.get(data.id);
     if (row) Object.assign(row, { body: data.body, edited: true });
   } else if (event.type === 'message.deleted') {
     const row = channel.byId.get(data.id);
-    if (row) Object.assign(row, { body: '', deleted: true });
+    if (row) Object.assign(row, { body: '', deleted: true, reactions: {}, replies: null });
+  } else if (event.type === 'reaction.set') {
+    const row = channel.byId.get(data.id);
+    if (row) {
+      const users = new Set((row.reactions && row.reactions[data.emoji]) || []);
+      if (data.on) users.add(event.author); else users.delete(event.author);
+      row.reactions = { ...row.reactions, [data.emoji]: [...users] };
+    }
+  } else if (event.type === 'pin.set') {
+    const row = channel.byId.get(data.id);
+    if (row) row.pinned = data.on;
+  } else if (event.type === 'channel.updated') {
+    Object.assign(channel, data);
+    if (channel === state.open) drawTitle(channel);
   } else if (event.type === 'membership.added' || event.type === 'membership.removed') {
     const gone = event.type === 'membership.removed';
     channel.members = channel.members.filter((m) => m.user !== data.user);
@@ -484,7 +554,7 @@ function show(channel, event) {
 function markRead(channel) {
   if (document.hidden || channel !== state.open || !channel.inside || channel.seq <= channel.read) { return; }
   channel.read = channel.seq;
-  channel.unread = 0;
+  Object.assign(channel, { unread: 0, mentions: 0 });
   drawChannels();
   const seq = channel.seq;
   if (state.socket && state.socket.connected) state.socket.ask('read', { ch: channel.id, seq }).catch(() => {});
@@ -505,9 +575,10 @@ $('compose').onsubmit = (event) => {
   typed = 0;
   grow();
   const key = crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
-  const row = { author: state.me.id, ts: Date.now(), body, key, pending: true };
+  const thread = channel.thread ? channel.thread.id : null;
+  const row = { author: state.me.id, ts: Date.now(), body, key, pending: true, thread };
   channel.rows.push(row);
-  const message = { channel, row, body, key };
+  const message = { channel, row, body, key, thread };
   state.outbox.set(key, message);
   draw(channel, true);
   deliver(message);
@@ -520,7 +591,7 @@ async function deliver(message) {
   try {
     while (state.outbox.has(message.key) && state.socket && state.socket.connected) {
       try {
-        const answer = await state.socket.ask('msg:send', { ch: message.channel.id, client_msg_id: message.key, body: message.body });
+        const answer = await state.socket.ask('msg:send', { ch: message.channel.id, client_msg_id: message.key, body: message.body, thread: message.thread });
         if (answer.ok) {
           Object.assign(message.row, { id: answer.id, seq: answer.seq, ts: answer.ts ?? message.row.ts, pending: false });
           message.channel.byId.set(answer.id, message.row);
@@ -586,7 +657,9 @@ function draw(channel, down) {
   const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
   let last = null;
   const rows = [];
-  for (const row of channel.rows) {
+  const { thread } = channel;
+  const inView = (row) => (thread ? row === thread || row.thread === thread.id : !row.thread || row.broadcast);
+  for (const row of channel.rows.filter(inView)) {
     if (!last || !sameDay(last.ts, row.ts)) {
       rows.push(make('li', 'notehere', new Date(row.ts).toLocaleDateString(undefined, { weekday: 'long', day: 'numeric', month: 'long' })));
       last = null;
@@ -616,7 +689,57 @@ function drawRow(row, first) {
   else for (const part of (row.body || '').split(/(@[A-Za-z0-9_.-]+)/)) text.append(/^@./.test(part) ? make('span', 'mention', part) : part);
   if (row.edited && !row.deleted) text.append(make('span', 'edited', ' (edited)'));
   item.append(face, head, text);
+  if (row.ephemeral) text.append(make('span', 'edited', ' (only you see this)'));
+  if (row.id && !row.deleted && state.open.inside) item.append(drawMarks(row), drawActions(row));
   return item;
+}
+
+const act = (name, body) => state.socket.ask(name, body).then((answer) => {
+  if (!answer.ok) notice((answer.error && (answer.error.title || answer.error.code)) || 'that did not work');
+}, () => notice('not connected'));
+
+const button = (text, label, onclick) => {
+  const made = make('button', 'mark', text);
+  made.type = 'button';
+  made.title = label;
+  made.setAttribute('aria-label', label);
+  made.onclick = onclick;
+  return made;
+};
+
+// Reactions, pin and replies below a message.
+function drawMarks(row) {
+  const marks = make('span', 'marks');
+  if (row.pinned) marks.append(make('span', 'edited', '📌 pinned'));
+  for (const [emoji, users] of Object.entries(row.reactions || {})) {
+    if (!users.length) continue;
+    const mine = users.includes(state.me.id);
+    const one = button(`${emoji} ${users.length}`, users.map(userName).join(', '), () => act('react', { id: row.id, emoji, on: !mine }));
+    one.setAttribute('aria-pressed', String(mine));
+    marks.append(one);
+  }
+  const channel = state.open;
+  if (row.replies && row.replies.count && !channel.thread) {
+    marks.append(button(`${row.replies.count} ${row.replies.count > 1 ? 'replies' : 'reply'}`, 'Open the thread', () => openThread(channel, row)));
+  }
+  if (row.thread && !channel.thread) marks.append(make('span', 'edited', 'from a thread'));
+  return marks;
+}
+
+// What can be done with a message; shown while it is pointed at or has the focus.
+function drawActions(row) {
+  const actions = make('span', 'actions');
+  const channel = state.open;
+  for (const emoji of ['👍', '🎉', '👀']) actions.append(button(emoji, `React with ${emoji}`, () => act('react', { id: row.id, emoji })));
+  if (!channel.thread && !row.thread) actions.append(button('↩', 'Reply in a thread', () => openThread(channel, row)));
+  actions.append(button('📌', row.pinned ? 'Unpin' : 'Pin', () => act('pin', { id: row.id, on: !row.pinned })));
+  if (row.author === state.me.id) {
+    actions.append(button('✎', 'Edit', () => {
+      const body = prompt('Edit the message', row.body);
+      if (body !== null && body.trim() && body !== row.body) act('msg:edit', { id: row.id, body: body.trim() });
+    }), button('🗑', 'Delete', () => { if (confirm('Delete this message?')) act('msg:delete', { id: row.id }); }));
+  }
+  return actions;
 }
 
 // ---- start ---------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class Socket {
   on(name, handler) { this.handlers.set(name, handler); return this; }
 
   tell(name, ...values) {
-    const handler = this.handlers.get(name);
+    const handler = this.handlers.get(name) ?? this.handlers.get('*');
     if (handler) handler(...values);
   }
 

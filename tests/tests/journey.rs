@@ -2,51 +2,25 @@
 //! killed in mid-stream and the whole fleet taken down and up again.
 //!
 //! It needs a fleet that is up: `cargo run --release -- up examples/slack/topology.yaml --detach`.
-#![expect(clippy::print_stderr, reason = "the failing program's own words are worth seeing")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
-    path::PathBuf,
     process::{Command, Stdio},
 };
 
 use archgen_client::Api;
 use archgen_env::{net::Address, os, task::Shutdown};
+use archgen_tests::{archgen, hosts};
 use serde_json::Value;
 
 const MESSAGES: usize = 1_000;
 
-/// The release binary that started the fleet.
-fn archgen(arguments: &[&str]) -> (bool, String) {
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| archgen_tests::root().join("target"), PathBuf::from);
-    let output = Command::new(target.join("release/archgen"))
-        .args(arguments)
-        .current_dir(archgen_tests::root())
-        .output()
-        .expect("target/release/archgen runs: cargo build --release");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    }
-    (output.status.success(), text)
-}
-
-/// The fleet's hosts of one kind: (name, address, pid).
-fn hosts(kind: &str) -> Vec<(String, String, i64)> {
-    let (up, text) = archgen(&["ps", "--format", "json"]);
-    assert!(up, "a fleet is up: cargo run --release -- up examples/slack/topology.yaml --detach");
-    let hosts: Value = serde_json::from_str(&text).unwrap();
-    let of_kind = hosts.as_array().unwrap().iter().filter(|h| h["kind"] == kind);
-    let text = |v: &Value| v.as_str().unwrap().to_owned();
-    of_kind.map(|h| (text(&h["host"]), text(&h["address"]), h["pid"].as_i64().unwrap())).collect()
-}
-
 /// Talks; kills every messaging host when half is acknowledged. Returns the script's account.
 fn talk() -> Value {
-    let gateway = format!("http://{}", hosts("gateway")[0].1);
-    let realtime: Vec<String> = hosts("realtime").iter().map(|h| format!("http://{}", h.1)).collect();
+    let gateway = format!("http://{}", hosts("gateway")[0].address);
+    let realtime: Vec<String> = hosts("realtime").iter().map(|h| format!("http://{}", h.address)).collect();
     let mut script = Command::new("node")
         .arg(archgen_tests::root().join("tests/interop/journey.mjs"))
         .args([&gateway, &realtime.join(","), &MESSAGES.to_string()])
@@ -57,8 +31,9 @@ fn talk() -> Value {
     for line in BufReader::new(script.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         if line == "halfway" {
-            for (name, _, pid) in hosts("messaging") {
-                assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success(), "{name}");
+            for host in hosts("messaging") {
+                let killed = Command::new("kill").args(["-9", &host.pid.to_string()]).status().unwrap();
+                assert!(killed.success(), "{}", host.name);
             }
         } else {
             account = serde_json::from_str(&line).unwrap_or(Value::Null);
@@ -78,7 +53,7 @@ fn history(account: &Value) -> Vec<(u64, String, String)> {
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let env = os::env("journey", folder.path(), Shutdown::default());
-        let gateway: Address = hosts("gateway")[0].1.parse().unwrap();
+        let gateway: Address = hosts("gateway")[0].address.parse().unwrap();
         let api = Api::new(&env, gateway);
         api.login(account["email"].as_str().unwrap(), account["password"].as_str().unwrap()).await.unwrap();
         let messages = api.whole_history(account["channel"].as_str().unwrap()).await.unwrap();

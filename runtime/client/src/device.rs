@@ -9,7 +9,7 @@ use std::{
 use archgen_env::{Env, entropy::Entropy, net::Address, task::Task};
 use archgen_socketio::client::{Client, ClientError, Event, Events, Options};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     api::Api,
@@ -39,6 +39,8 @@ pub trait Observer: Send + Sync + 'static {
     fn refused(&self, client_msg_id: &str, reason: &str);
     /// A message was shown, live or by catching up.
     fn shown(&self, channel: &str, seq: u64, id: &str);
+    /// A channel is not followed any more: the user is no member.
+    fn left(&self, _channel: &str) {}
 }
 
 /// What a device connects to and follows.
@@ -60,6 +62,7 @@ struct Outgoing {
 pub struct Device {
     queue: Arc<Mutex<VecDeque<Outgoing>>>,
     queued: Arc<Notify>,
+    online: watch::Sender<bool>,
     task: Task,
 }
 
@@ -68,7 +71,9 @@ impl Device {
     pub fn start(env: &Env, api: Api, config: DeviceConfig, observer: Arc<dyn Observer>) -> Self {
         let queue = Arc::new(Mutex::new(VecDeque::new()));
         let queued = Arc::new(Notify::new());
+        let (online, wanted) = watch::channel(true);
         let running = Running {
+            wanted,
             env: env.clone(),
             api,
             cursors: config.channels.iter().map(|c| (c.clone(), Cursor::default())).collect(),
@@ -78,7 +83,7 @@ impl Device {
             queued: queued.clone(),
             jitter: env.entropy("device"),
         };
-        Self { queue, queued, task: env.spawn("device", running.run()) }
+        Self { queue, queued, online, task: env.spawn("device", running.run()) }
     }
 
     /// Queues a message; it is sent when there is a connection, and tried with the same id until there is an answer.
@@ -100,6 +105,16 @@ impl Device {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Cuts the connection and stays away; what is sent meanwhile waits.
+    pub fn offline(&self) {
+        self.online.send_replace(false);
+    }
+
+    /// Comes back.
+    pub fn online(&self) {
+        self.online.send_replace(true);
+    }
+
     /// Stops at once; what is queued is forgotten.
     pub fn stop(&self) {
         self.task.abort();
@@ -107,6 +122,7 @@ impl Device {
 }
 
 struct Running {
+    wanted: watch::Receiver<bool>,
     env: Env,
     api: Api,
     config: DeviceConfig,
@@ -121,6 +137,9 @@ impl Running {
     async fn run(mut self) {
         let mut failures = 0u32;
         for turn in 0.. {
+            if self.wanted.wait_for(|wanted| *wanted).await.is_err() {
+                return;
+            }
             let address = self.config.realtime[turn % self.config.realtime.len()].clone();
             match self.connect(&address).await {
                 Ok((client, events)) => {
@@ -163,6 +182,7 @@ impl Running {
                 return error.to_string();
             }
         }
+        let mut wanted = self.wanted.clone();
         let mut look = tokio::time::interval(Duration::from_millis(RESUBSCRIBE_MS));
         look.tick().await;
         let mut failures = 0;
@@ -177,6 +197,7 @@ impl Running {
             let resend = Duration::from_millis(RESEND_MS.0 + self.jitter.below(RESEND_MS.1));
             tokio::select! {
                 biased;
+                () = cut_off(&mut wanted) => return "offline".to_owned(),
                 event = events.next() => match event {
                     Some(Event::Message { name, arguments }) => {
                         if let Err(error) = self.event(client, &name, arguments.first().unwrap_or(&Value::Null)).await {
@@ -238,8 +259,13 @@ impl Running {
             let request = json!({"ch": channel, "epoch": cursor.epoch, "seq": cursor.seq});
             let answer = client.emit_with_ack("sub", vec![request], ACK_MS_MAX).await?;
             let answer = answer.first().cloned().unwrap_or_default();
-            if answer["ok"] != true {
+            if answer["ok"] != true && answer["error"]["retry_after_ms"].is_u64() {
                 return Err(ClientError::Protocol(format!("sub was answered {}", answer["error"])));
+            }
+            if answer["ok"] != true {
+                // No such channel for this user, or not any more.
+                self.leave(channel);
+                return Ok(());
             }
             let missed = answer["missed"].as_array().cloned().unwrap_or_default();
             let before = cursor.seq;
@@ -253,9 +279,19 @@ impl Running {
         }
     }
 
+    fn leave(&mut self, channel: &str) {
+        self.cursors.remove(channel);
+        self.config.channels.retain(|c| c != channel);
+        self.observer.left(channel);
+    }
+
     async fn event(&mut self, client: &Client, name: &str, event: &Value) -> Result<(), ClientError> {
-        let in_log = name.starts_with("msg:") || name.starts_with("member:");
+        // Whatever has a place in a log is an entry, known by name or not.
+        let in_log = event["epoch"].is_u64() && event["seq"].is_u64();
         let channel = event["ch"].as_str().unwrap_or_default().to_owned();
+        if name == "chan:left" {
+            self.leave(&channel);
+        }
         if name == "gap" || (in_log && self.take(event) == Step::Fetch) {
             return self.subscribe(client, &channel).await;
         }
@@ -279,4 +315,9 @@ impl Running {
         }
         step
     }
+}
+
+/// Returns when the device is to be offline, or is no more.
+async fn cut_off(wanted: &mut watch::Receiver<bool>) {
+    let _ = wanted.wait_for(|wanted| !wanted).await;
 }

@@ -1,12 +1,13 @@
 //! Starts one host: makes what its program is configured with, and runs the program.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use archgen_env::{Env, http::ServerLimits};
+use archgen_ports::cache::Cache;
 use archgen_services::{
     file, gateway,
     host::{HostContext, HostError},
-    identity::TokenVerifier,
+    identity::{Revocations, TokenVerifier},
     messaging, notification, realtime, registry, search, user,
 };
 use archgen_socketio::Origins;
@@ -19,8 +20,8 @@ use crate::{Assembly, FleetError, wiring::Wiring};
 const FILE_BYTES_MAX: u64 = 100 << 20;
 /// How long an upload URL is good, milliseconds.
 const UPLOAD_MS_MAX: u64 = 15 * 60_000;
-/// How long a download URL is good, milliseconds.
-const DOWNLOAD_MS_MAX: u64 = 60_000;
+/// How long a download URL is good, milliseconds: as long as the end of a membership waits for it.
+const DOWNLOAD_MS_MAX: u64 = messaging::MEMBERSHIP_LEASE_MS - 500;
 
 /// Runs a host until the order to stop.
 pub(crate) async fn run(assembly: &Assembly, instance: &Instance, env: Env) -> Result<(), FleetError> {
@@ -86,6 +87,15 @@ fn verifier(wiring: &Wiring<'_>, context: &HostContext) -> Result<TokenVerifier,
     Ok(TokenVerifier::new(wiring.env.clone(), user, &wiring.assembly.topology.name))
 }
 
+/// What a host that checks tokens knows of ended sessions.
+fn revocations(
+    wiring: &Wiring<'_>,
+    context: &HostContext,
+    cache: Option<Arc<dyn Cache>>,
+) -> Result<Revocations, FleetError> {
+    Ok(Revocations::new(cache, Some(wiring.service(context, &ServiceKind::User, "user")?)))
+}
+
 async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
     let topology = &wiring.assembly.topology;
     let declared = topology.gateway.as_ref().filter(|g| g.embedded);
@@ -99,11 +109,13 @@ async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
             fleet: !matches!(service.kind, ServiceKind::Process { .. }),
         });
     }
+    let cache = wiring.any_cache(&context)?;
     let config = gateway::Config {
         name: topology.name.clone(),
         gateway: declared.clone(),
         services,
-        cache: wiring.any_cache(&context)?,
+        revocations: revocations(wiring, &context, cache.clone())?,
+        cache,
         verifier: Some(verifier(wiring, &context)?),
         realtime: wiring.assembly.public.realtime.clone(),
         server: ServerLimits::default(),
@@ -121,6 +133,7 @@ async fn run_realtime(wiring: &Wiring<'_>) -> Result<(), FleetError> {
         user: wiring.service(&context, &ServiceKind::User, "user")?,
         realtime: wiring.peers(&context, Component::Realtime)?,
         verifier: verifier(wiring, &context)?,
+        revocations: revocations(wiring, &context, wiring.any_cache(&context)?)?,
         // The page comes from the gateway; other clients are no browsers.
         origins: Origins::These(page_origins(&wiring.assembly.public.gateway)),
         ping_interval_ms: declared.ping_interval.as_millis() as u64,
@@ -163,6 +176,7 @@ async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), Fle
         user: wiring.service(&context, &ServiceKind::User, "user")?,
         messaging: wiring.peers(&context, wiring.instance.component)?,
         realtime: wiring.realtime(&context)?,
+        file: wiring.service_component(&ServiceKind::File).map(|file| wiring.peers(&context, file)).transpose()?,
         shards: service.shards,
         lease_ms: service.lease.as_millis() as u64,
     };
@@ -184,6 +198,12 @@ async fn run_user(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetErr
         audience: topology.name.clone(),
         password_memory_bytes: service.password_memory_bytes,
         realtime: wiring.realtime(&context)?,
+        gateways: topology
+            .gateway
+            .as_ref()
+            .filter(|g| g.embedded)
+            .map(|_| wiring.peers(&context, Component::Gateway))
+            .transpose()?,
     };
     ended(wiring, user::run(context, config).await)
 }

@@ -27,8 +27,12 @@ pub const TABLES: &[Table] = &[
     Table { name: "oauth_clients", unique: &[], indexes: &[] },
     Table { name: "auth_codes", unique: &[], indexes: &[] },
     Table { name: "signing_keys", unique: &[], indexes: &[] },
-    Table { name: "channels", unique: &["dm_key"], indexes: &["kind"] },
+    Table { name: "channels", unique: &["dm_key"], indexes: &["kind", "expires"] },
     Table { name: "members", unique: &[], indexes: &["channel", "user"] },
+    Table { name: "drafts", unique: &[], indexes: &["user"] },
+    Table { name: "bookmarks", unique: &[], indexes: &["user"] },
+    Table { name: "scheduled", unique: &[], indexes: &["user"] },
+    Table { name: "groups", unique: &[], indexes: &[] },
     Table { name: "outbox", unique: &[], indexes: &[] },
 ];
 

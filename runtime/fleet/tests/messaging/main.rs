@@ -1,6 +1,7 @@
 //! The messaging service's promises, held against real hosts that are killed, fenced and raced.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod features;
 mod town;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,6 @@
 //! Routes of the file service.
 
+use archgen_ports::{ChannelId, UserId};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, State as Shared, rejection::JsonRejection},
@@ -7,10 +8,14 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::FileError, intent::Intent, logic, state::State};
-use crate::identity::Caller;
+use crate::{
+    host::Payload,
+    identity::{Caller, Internal},
+};
 
 /// Largest request body, bytes: metadata only.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -21,6 +26,7 @@ pub(super) fn routes(state: State) -> Router {
         .route("/api/v1/files/{id}", get(look).delete(delete))
         .route("/api/v1/files/{id}/complete", post(complete))
         .route("/api/v1/files/{id}/content", get(content))
+        .route("/internal/out", post(out))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -56,6 +62,18 @@ async fn content(Shared(state): Shared<State>, caller: Caller, Path(id): Path<St
     let url = logic::content(&state, &caller.user, &id).await?;
     let headers = [(header::LOCATION, url.as_str()), (header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::FOUND, headers).into_response())
+}
+
+#[derive(Deserialize)]
+struct Out {
+    user: UserId,
+    channel: ChannelId,
+}
+
+/// Confirms that a user who is no member of a channel any more has no URL left that opens one of its files.
+async fn out(Shared(state): Shared<State>, _: Internal, Payload(call): Payload<Out>) -> StatusCode {
+    state.grants.dead(&call.user.0, &call.channel.0).await;
+    StatusCode::NO_CONTENT
 }
 
 async fn delete(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, FileError> {

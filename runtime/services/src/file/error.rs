@@ -26,6 +26,8 @@ pub(super) enum FileError {
     NotReady,
     #[error("the same file changed at the same time")]
     Contended,
+    #[error("too many downloads begin at once")]
+    Busy,
     #[error("store: {0}")]
     Store(#[from] StoreError),
     #[error("messaging gives no answer: {0}")]
@@ -56,7 +58,9 @@ impl IntoResponse for FileError {
                 "this Idempotency-Key belongs to a different request",
             ),
             Self::NotReady => conflict("not_ready", "the file is not ready"),
-            Self::Contended | Self::Store(_) | Self::Messaging(_) => Problem::unavailable("please try again"),
+            Self::Contended | Self::Busy | Self::Store(_) | Self::Messaging(_) => {
+                Problem::unavailable("please try again")
+            }
             Self::Corrupt(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the file's metadata cannot be read")
             }

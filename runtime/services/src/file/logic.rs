@@ -4,6 +4,7 @@ use archgen_ports::{ChannelId, UserId, accounts::Expect, blobs::Grant, documents
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     document::{Document, FILES, Stage, Stored},
@@ -158,6 +159,13 @@ pub(super) async fn look(state: &State, user: &UserId, id: &str) -> Result<Store
 
 /// A URL from which the file's bytes can be read for a short while.
 pub(super) async fn content(state: &State, user: &UserId, id: &str) -> Result<String, FileError> {
+    let there = state.load(id).await?.ok_or(FileError::NotFound)?;
+    if let Some(channel) = &there.document.channel
+        && there.document.owner != user.0
+        && !state.grants.note(&user.0, channel, state.config.download_ms_max, Instant::now())
+    {
+        return Err(FileError::Busy);
+    }
     let stored = visible(state, user, id).await?;
     let d = stored.document;
     if !d.state.is_ready() {

@@ -9,6 +9,7 @@ mod config;
 mod document;
 mod error;
 mod events;
+mod grants;
 mod intent;
 mod logic;
 mod sniff;

@@ -6,7 +6,7 @@ use archgen_env::{Env, entropy::Entropy};
 use archgen_ports::ServiceKey;
 use axum::extract::FromRef;
 
-use super::Config;
+use super::{Config, grants::Grants};
 
 pub(super) struct Inner {
     pub env: Env,
@@ -14,6 +14,7 @@ pub(super) struct Inner {
     pub config: Config,
     /// Names of objects: random, so that neither a file's name nor its id leads to its bytes.
     pub objects: Entropy,
+    pub grants: Grants,
 }
 
 /// State of the routes. Cloning shares it.
@@ -23,7 +24,7 @@ pub(super) struct State(Arc<Inner>);
 impl State {
     pub(super) fn new(env: Env, key: ServiceKey, config: Config) -> Self {
         let objects = env.entropy("objects");
-        Self(Arc::new(Inner { env, key, config, objects }))
+        Self(Arc::new(Inner { env, key, config, objects, grants: Grants::default() }))
     }
 }
 

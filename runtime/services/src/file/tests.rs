@@ -449,3 +449,18 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_membership_waits_for_the_last_download_url() {
+    let grants = super::grants::Grants::default();
+    let now = tokio::time::Instant::now();
+    assert!(grants.note("bob", "1", 5_000, now));
+    grants.dead("eve", "1").await;
+    grants.dead("bob", "2").await;
+    assert_eq!(tokio::time::Instant::now(), now, "nobody else waits");
+    grants.dead("bob", "1").await;
+    assert!(now.elapsed() >= std::time::Duration::from_secs(5));
+    let then = tokio::time::Instant::now();
+    grants.dead("bob", "1").await;
+    assert_eq!(tokio::time::Instant::now(), then, "it is dead");
+}

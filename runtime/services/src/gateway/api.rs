@@ -8,7 +8,8 @@ use axum::{
     extract::State as Shared,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, StatusCode, header};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
@@ -20,8 +21,9 @@ use super::{
     limit::{Buckets, client_of},
     proxy::{Passage, forward},
     routing::is_plain,
-    state::State,
+    state::{Shared as Told, State},
 };
+use crate::{host::Payload, identity::Internal};
 
 /// Answers any request.
 pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<Body>) -> Response {
@@ -47,6 +49,24 @@ pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<B
     match hold.flatten() {
         Some(hold) => response.map(|body| Body::new(HeldBody::new(body, hold))),
         None => response,
+    }
+}
+
+/// An ended session, as the user service tells of it.
+#[derive(Deserialize)]
+pub(super) struct Revoked {
+    session: String,
+}
+
+/// Confirms that no token of the session is accepted here any more.
+pub(super) async fn revoked(
+    Shared(told): Shared<Told>,
+    _: Internal,
+    Payload(Revoked { session }): Payload<Revoked>,
+) -> StatusCode {
+    match told.0.auth.revocations.end(session, Instant::now()) {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

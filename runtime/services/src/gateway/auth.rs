@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::error::GatewayError;
-use crate::identity::{TokenError, TokenVerifier};
+use crate::identity::{HELD_MS_MAX, Revocations, TokenError, TokenVerifier};
 
 /// Tokens remembered.
 const TOKENS_MAX: usize = 10_000;
@@ -30,6 +30,7 @@ type Verdict = Result<Identity, TokenError>;
 /// Checks bearer tokens.
 pub(super) struct Authenticator {
     verifier: Option<TokenVerifier>,
+    pub(super) revocations: Revocations,
     accepted: Duration,
     denied: Duration,
     /// By the token's digest, so that no token lies in memory: verdict, and until when it is trusted.
@@ -38,9 +39,10 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     /// An authenticator whose verdicts hold as long as `rules` say; without rules each token is checked each time.
-    pub(super) fn new(verifier: Option<TokenVerifier>, rules: Option<&GatewayAuth>) -> Self {
+    pub(super) fn new(verifier: Option<TokenVerifier>, revocations: Revocations, rules: Option<&GatewayAuth>) -> Self {
         let (accepted, denied) = rules.map_or((Duration::ZERO, Duration::ZERO), |r| (r.cache, r.cache_denied));
-        Self { verifier, accepted, denied, known: Mutex::default() }
+        let accepted = accepted.min(Duration::from_millis(HELD_MS_MAX));
+        Self { verifier, revocations, accepted, denied, known: Mutex::default() }
     }
 
     /// The caller of a request. Where the route asks for none, a missing or refused token is a caller unknown.
@@ -65,9 +67,19 @@ impl Authenticator {
         if let Some((verdict, until)) = self.lock().get(&digest)
             && *until > now
         {
-            return verdict.clone();
+            return match verdict {
+                Ok(identity) if self.revocations.has_ended(&identity.session) => Err(TokenError::Revoked),
+                verdict => verdict.clone(),
+            };
         }
-        let claims = verifier.verify(token).await;
+        let claims = match verifier.verify(token).await {
+            Ok(claims) => match self.revocations.lives(&claims.sid).await {
+                Ok(true) => Ok(claims),
+                Ok(false) => Err(TokenError::Revoked),
+                Err(error) => Err(error),
+            },
+            refused => refused,
+        };
         let (verdict, hold) = match claims {
             Ok(c) => (Ok(Identity { subject: c.sub, session: c.sid, scope: c.scope }), self.accepted),
             Err(TokenError::Unavailable) => return Err(TokenError::Unavailable),

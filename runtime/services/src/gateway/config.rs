@@ -5,13 +5,19 @@ use std::sync::Arc;
 use archgen_env::http::ServerLimits;
 use archgen_ports::cache::Cache;
 use archgen_spec::topology;
-use axum::Router;
+use axum::{Router, routing::post};
 
-use super::{api, discovery, state::State};
+use super::{
+    api, discovery,
+    state::{Shared, State},
+};
 use crate::{
     host::{HostContext, HostError, Peer},
-    identity::TokenVerifier,
+    identity::{Revocations, TokenVerifier},
 };
+
+/// Where gateways are told of ended sessions.
+pub const REVOKED: &str = "/internal/revoked";
 
 /// A service behind the gateway.
 #[derive(Debug, Clone)]
@@ -38,6 +44,8 @@ pub struct Config {
     pub cache: Option<Arc<dyn Cache>>,
     /// Checks access tokens; without one, authenticated routes answer 503.
     pub verifier: Option<TokenVerifier>,
+    /// Sessions that have ended.
+    pub revocations: Revocations,
     /// Base URLs of the realtime hosts, for the page.
     pub realtime: Vec<String>,
     /// Bounds of the server.
@@ -66,6 +74,7 @@ pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> 
             context.env.spawn("discovery", discovery::watch(context.env.clone(), registry.clone(), pool));
         }
     }
-    let routes = Router::new().fallback(api::handle).with_state(state);
+    let told = Router::new().route(REVOKED, post(api::revoked)).with_state(Shared(state.clone()));
+    let routes = Router::new().fallback(api::handle).with_state(state).merge(told);
     context.serve(routes, server).await
 }

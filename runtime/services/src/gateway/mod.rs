@@ -24,4 +24,4 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Upstream, run};
+pub use config::{Config, REVOKED, Upstream, run};

@@ -7,6 +7,7 @@ use archgen_env::{
     http::{Client, Limits as ClientLimits},
 };
 use archgen_ports::ServiceKey;
+use axum::extract::FromRef;
 
 use super::{
     auth::Authenticator,
@@ -30,6 +31,16 @@ const CONNECT_MS_MAX: u64 = 1_000;
 pub(super) struct Service {
     pub pool: Arc<Pool>,
     pub fleet: bool,
+}
+
+/// The state as internal routes share it.
+#[derive(Clone)]
+pub(super) struct Shared(pub Arc<State>);
+
+impl FromRef<Shared> for ServiceKey {
+    fn from_ref(Shared(state): &Shared) -> Self {
+        state.key.clone()
+    }
 }
 
 /// State of the gateway.
@@ -75,7 +86,7 @@ impl State {
             per_route: routes.all().iter().map(|r| r.limit.map(Buckets::new)).collect(),
             routes,
             services: config.services.into_iter().map(service).collect(),
-            auth: Authenticator::new(config.verifier, config.gateway.auth.as_ref()),
+            auth: Authenticator::new(config.verifier, config.revocations, config.gateway.auth.as_ref()),
             cache: config.cache.map(|cache| MicroCache::new(context.env.clone(), cache)),
             budget: RetryBudget::default(),
         }

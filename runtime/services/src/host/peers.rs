@@ -1,8 +1,11 @@
 //! [`Peers`]: the instances of another service, and internal calls to them with failover.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use archgen_env::{
@@ -10,8 +13,13 @@ use archgen_env::{
     net::Address,
 };
 use archgen_ports::ServiceKey;
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+/// Wait before an instance that did not confirm is asked again, milliseconds.
+const CONFIRM_AGAIN_MS: u64 = 200;
 
 /// One instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +44,11 @@ impl Peers {
     /// The instances of `service`, called with `client` under the fleet's key.
     pub fn new(service: &str, instances: Vec<Peer>, client: Client, key: ServiceKey) -> Self {
         Self { service: service.to_owned(), instances: instances.into(), next: Arc::default(), client, key }
+    }
+
+    /// The same instances, each called for at most so long.
+    pub fn with_deadline(&self, call_ms_max: u64) -> Self {
+        Self { client: self.client.with_deadline(call_ms_max), ..self.clone() }
     }
 
     /// The service's name.
@@ -75,6 +88,23 @@ impl Peers {
         body: &T,
     ) -> Result<Reply, ClientError> {
         self.client.json(method, &peer.address, path, self.headers(), body).await
+    }
+
+    /// Calls every instance until each has answered with success or the time is over; returns those that have not.
+    pub async fn confirm_all<T: Serialize + ?Sized>(&self, path: &str, body: &T, within: Duration) -> Vec<String> {
+        let until = Instant::now() + within;
+        let calls = self.instances.iter().map(|peer| async move {
+            while Instant::now() < until {
+                let call = timeout_at(until, self.call_at(peer, Method::POST, path, body)).await;
+                if call.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status.is_success())) {
+                    return None;
+                }
+                let again = Instant::now() + Duration::from_millis(CONFIRM_AGAIN_MS);
+                tokio::time::sleep_until(again.min(until)).await;
+            }
+            Some(peer.name.clone())
+        });
+        join_all(calls).await.into_iter().flatten().collect()
     }
 
     /// Calls the instances in turn, beginning with the next one, until one answers with a status below 500. Only for calls that may be

@@ -2,6 +2,7 @@
 
 mod caller;
 mod claims;
+mod revocations;
 mod verifier;
 
 #[cfg(test)]
@@ -9,4 +10,5 @@ pub(crate) mod tests;
 
 pub use caller::{Caller, Internal, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER};
 pub use claims::Claims;
+pub use revocations::{HELD_MS_MAX, Revocations};
 pub use verifier::{TokenError, TokenVerifier};

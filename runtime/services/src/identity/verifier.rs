@@ -57,6 +57,9 @@ pub enum TokenError {
     /// Meant for another system.
     #[error("token is for another audience")]
     Audience,
+    /// Its session has ended.
+    #[error("the token's session has ended")]
+    Revoked,
     /// The published keys were never fetched and the user service does not answer.
     #[error("signing keys are not available")]
     Unavailable,

@@ -5,10 +5,11 @@ use archgen_ports::{
     accounts::{Accounts, Commit, Expect, Row, Write},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, to_value};
 
-use super::error::MessagingError;
+use super::{error::MessagingError, kinds::MEMBER_REMOVED};
 
 /// Members of one channel.
 pub(super) const MEMBERS_MAX: usize = 10_000;
@@ -18,11 +19,13 @@ pub(super) const CHANNELS_MAX: usize = 2_000;
 const PAGE: usize = 200;
 /// Rows read at once.
 const READS_AT_ONCE: usize = 16;
+/// Value of [`Channel::expires`].
+pub(super) const EXPIRES: &str = "yes";
 /// Longest id that may be one, bytes.
 const ID_BYTES_MAX: usize = 64;
 
 /// What kind of channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     /// Anyone may find and join it.
@@ -35,6 +38,29 @@ pub(super) enum Kind {
     GroupDm,
 }
 
+/// Who may write messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Posting {
+    /// Every member.
+    #[default]
+    Everyone,
+    /// Owners and admins.
+    Admins,
+}
+
+/// What a member may do; each may what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Role {
+    /// Writes and invites.
+    Member,
+    /// Moderates: settings, others' messages, members.
+    Admin,
+    /// Also gives roles.
+    Owner,
+}
+
 /// A channel's row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Channel {
@@ -43,6 +69,25 @@ pub(super) struct Channel {
     pub(super) kind: Kind,
     pub(super) creator: UserId,
     pub(super) created: u64,
+    #[serde(default)]
+    pub(super) topic: String,
+    /// Read only.
+    #[serde(default)]
+    pub(super) archived: bool,
+    /// Seconds between two messages of one member; 0 for none.
+    #[serde(default)]
+    pub(super) slow_mode_s: u64,
+    #[serde(default)]
+    pub(super) posting: Posting,
+    /// Days after which messages are deleted; 0 for never.
+    #[serde(default)]
+    pub(super) keep_days: u64,
+    /// There where messages are deleted after some days: so are those channels found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<String>,
+    /// What the log does not tell yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) untold: Option<Untold>,
     /// Sorted members of a DM, joined: the same people always meet in the same channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dm_key: Option<String>,
@@ -53,28 +98,30 @@ pub(super) struct Channel {
 pub(super) struct Member {
     pub(super) channel: ChannelId,
     pub(super) user: UserId,
-    pub(super) role: String,
+    pub(super) role: Role,
     pub(super) joined: u64,
     /// What the log does not tell yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) untold: Option<Untold>,
 }
 
-/// A change of membership that is still to be told.
+/// A change of a row that the log is still to tell of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Untold {
     /// Under which the log tells it once.
     pub(super) id: String,
     /// Whose change it is.
     pub(super) by: UserId,
-    /// Whether the member leaves: then they are none any more.
-    pub(super) leaving: bool,
+    /// Kind of the entry. Who is being removed is no member any more.
+    pub(super) kind: String,
+    /// Its data.
+    pub(super) data: Value,
 }
 
 impl Member {
     /// Whether the row only waits for its end to be told.
     pub(super) fn is_leaving(&self) -> bool {
-        self.untold.as_ref().is_some_and(|u| u.leaving)
+        self.untold.as_ref().is_some_and(|u| u.kind == MEMBER_REMOVED)
     }
 }
 
@@ -97,10 +144,29 @@ pub(super) struct Rows<'a>(pub(super) &'a dyn Accounts);
 
 impl Rows<'_> {
     pub(super) async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, MessagingError> {
+        Ok(self.channel_row(id).await?.map(|(channel, _)| channel))
+    }
+
+    /// A channel's row with its version.
+    pub(super) async fn channel_row(&self, id: &ChannelId) -> Result<Option<(Channel, u64)>, MessagingError> {
         if !is_id(&id.0) {
             return Ok(None);
         }
-        self.0.get("channels", &id.0).await?.map(parse).transpose()
+        let row = self.0.get("channels", &id.0).await?;
+        row.map(|row| Ok((row.version, parse(row)?))).transpose().map(|r| r.map(|(v, c)| (c, v)))
+    }
+
+    /// Writes a channel's row if it is in this version.
+    pub(super) async fn put_channel(&self, channel: &Channel, version: u64) -> Result<(), MessagingError> {
+        let (table, value) = ("channels".to_owned(), Some(to_value(channel)?));
+        let write = Write { table, key: channel.id.0.clone(), expect: Expect::Version(version), value };
+        self.0.commit(vec![write]).await?;
+        Ok(())
+    }
+
+    /// Channels whose messages are deleted after some days.
+    pub(super) async fn expiring(&self, after: Option<&str>, limit: usize) -> Result<Vec<Channel>, MessagingError> {
+        self.0.find("channels", "expires", EXPIRES, after, limit).await?.into_iter().map(parse).collect()
     }
 
     pub(super) async fn member(&self, channel: &ChannelId, user: &UserId) -> Result<Option<Member>, MessagingError> {
@@ -177,14 +243,9 @@ impl Rows<'_> {
             value: Some(to_value(&channel)?),
         }];
         for user in members {
-            let role = if *user == channel.creator { "owner" } else { "member" };
-            let member = Member {
-                channel: channel.id.clone(),
-                user: user.clone(),
-                role: role.to_owned(),
-                joined: channel.created,
-                untold: None,
-            };
+            let role = if *user == channel.creator { Role::Owner } else { Role::Member };
+            let member =
+                Member { channel: channel.id.clone(), user: user.clone(), role, joined: channel.created, untold: None };
             writes.push(Self::member_write(&member, Expect::Absent, Some(to_value(&member)?)));
         }
         match self.0.commit(writes).await? {
@@ -221,6 +282,11 @@ pub(super) fn shown(channel: &Channel, member: bool) -> Value {
         "id": channel.id,
         "name": channel.name,
         "kind": channel.kind,
+        "topic": channel.topic,
+        "archived": channel.archived,
+        "slow_mode_s": channel.slow_mode_s,
+        "posting": channel.posting,
+        "keep_days": channel.keep_days,
         "creator": channel.creator,
         "created": channel.created,
         "member": member,

@@ -5,8 +5,17 @@ use std::sync::Arc;
 use archgen_env::http::ServerLimits;
 use archgen_ports::{accounts::Accounts, events::Events, messages::Messages};
 
-use super::{api, internal, lease, relay, state::State, sync};
-use crate::host::{HostContext, HostError, Peers};
+use axum::{Json, Router, extract::DefaultBodyLimit, routing::get};
+
+use super::{
+    api, asyncapi, chores, internal, lease, personal_api, relay,
+    state::{Shared, State},
+    sync,
+};
+use crate::host::{Documented, HostContext, HostError, Peers};
+
+/// Body of a request, bytes: the largest message, each of its bytes escaped.
+const REQUEST_BYTES_MAX: usize = 256 << 10;
 
 /// Configuration.
 #[derive(Clone)]
@@ -25,6 +34,8 @@ pub struct Config {
     pub messaging: Peers,
     /// Realtime hosts, which are told of every entry.
     pub realtime: Option<Peers>,
+    /// The file service, whose download URLs outlive a membership for a moment.
+    pub file: Option<Peers>,
     /// Ownership shards.
     pub shards: u16,
     /// How long an owner may go without renewing, milliseconds.
@@ -39,9 +50,17 @@ pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> 
     let state = Arc::new(State::new(&context, config));
     let leases = context.env.spawn("lease", lease::keep(state.clone()));
     let relay = context.env.spawn("relay", relay::run(state.clone()));
-    let routes = api::routes(state.clone()).merge(sync::routes(state.clone())).merge(internal::routes(state.clone()));
+    let chores = context.env.spawn("chores", chores::run(state.clone()));
+    let (public, described) =
+        sync::routes(personal_api::routes(api::routes(Documented::default()))).finish("Messaging");
+    let public = public.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).with_state(Shared(state.clone()));
+    let described = Router::new()
+        .route("/openapi.json", get(async move || Json(described)))
+        .route("/asyncapi.json", get(async || Json(asyncapi::document())));
+    let routes = public.merge(described).merge(internal::routes(state.clone()));
     let served = context.serve(routes, ServerLimits::default()).await;
     relay.abort();
+    chores.abort();
     state.stopped.notify_one();
     leases.join().await;
     served

@@ -20,6 +20,8 @@ pub(super) enum MessagingError {
     NotOwner,
     #[error("the owner cannot be reached: {0}")]
     Owner(String),
+    #[error("slow mode: the author wrote less than {retry_after_s} s ago")]
+    TooSoon { retry_after_s: u64 },
     #[error("too much is waiting")]
     Overloaded,
     #[error("the outcome is not known")]
@@ -36,6 +38,15 @@ pub(super) enum MessagingError {
 }
 
 impl MessagingError {
+    /// Whether trying again changes nothing.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::NotFound(_) | Self::Forbidden(_) => true,
+            Self::Passed(problem) => problem.status < 500 && problem.status != 429,
+            _ => false,
+        }
+    }
+
     /// As the client sees it.
     pub(super) fn problem(self) -> Problem {
         match self {
@@ -43,6 +54,10 @@ impl MessagingError {
             Self::NotFound(what) => Problem::not_found(what),
             Self::Forbidden(what) => Problem::new(StatusCode::FORBIDDEN, "forbidden", what),
             Self::Passed(problem) => problem,
+            Self::TooSoon { retry_after_s } => Problem {
+                retry_after_s: Some(retry_after_s),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "slow_mode", "this channel is in slow mode")
+            },
             Self::NotOwner => Problem {
                 retry_after_s: Some(1),
                 ..Problem::new(StatusCode::MISDIRECTED_REQUEST, "not_owner", "another host owns this channel")

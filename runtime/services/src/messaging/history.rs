@@ -3,7 +3,7 @@
 
 use archgen_ports::messages::{LogEntry, Range};
 
-use super::view::CREATED;
+use super::kinds::CREATED;
 
 /// Reads for one page; a page that is not full by then says where to go on.
 const READS_MAX: usize = 16;

@@ -1,8 +1,14 @@
 //! Routes for other hosts of the fleet.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use archgen_ports::{ChannelId, MessageId, UserId, messages::Range};
+use archgen_ports::{
+    ChannelId, UserId,
+    messages::{APPEND_ENTRIES_MAX, LogEntry, Range},
+};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, State as Extract},
@@ -12,13 +18,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    api,
-    channels::Rows,
+    act::Act,
     error::MessagingError,
     lease,
-    operation::{Change, Content, Operation, execute},
+    operation::{Operation, execute},
     state::{Shared, State},
-    view::ChannelEvent,
+    view::{ChannelEvent, borrowed_from},
 };
 use crate::{host::Payload, identity::Internal};
 
@@ -34,10 +39,7 @@ type Answer = Result<Json<Value>, MessagingError>;
 pub(super) fn routes(state: Arc<State>) -> Router {
     Router::new()
         .route("/internal/operations", post(operation))
-        .route("/internal/send", post(send))
-        .route("/internal/edit", post(edit))
-        .route("/internal/delete", post(delete))
-        .route("/internal/read", post(read))
+        .route("/internal/act", post(act))
         .route("/internal/access", post(access))
         .route("/internal/log", post(log))
         .route("/internal/heads", post(heads))
@@ -48,10 +50,6 @@ pub(super) fn routes(state: Arc<State>) -> Router {
         .with_state(Shared(state))
 }
 
-fn rows(state: &State) -> Rows<'_> {
-    Rows(&*state.config.accounts)
-}
-
 async fn operation(
     Extract(Shared(state)): Extract<Shared>,
     _: Internal,
@@ -60,56 +58,8 @@ async fn operation(
     execute(&state, operation, true).await.map(Json)
 }
 
-#[derive(Deserialize)]
-struct SendCall {
-    user: UserId,
-    channel: ChannelId,
-    client_msg_id: Option<String>,
-    body: String,
-    #[serde(default)]
-    thread: Option<MessageId>,
-    #[serde(default)]
-    files: Vec<String>,
-}
-
-async fn send(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<SendCall>) -> Answer {
-    let SendCall { user, channel, client_msg_id, body, thread, files } = call;
-    let change = Change::Send(Content { client_msg_id, body, thread, files });
-    execute(&state, Operation { user, channel, change }, false).await.map(Json)
-}
-
-#[derive(Deserialize)]
-struct MessageCall {
-    user: UserId,
-    id: MessageId,
-    #[serde(default)]
-    body: String,
-}
-
-async fn on_message(state: &Arc<State>, user: UserId, id: MessageId, change: Change) -> Answer {
-    let (channel, _) = state.message(&id).await?.ok_or(MessagingError::NotFound("message"))?;
-    execute(state, Operation { user, channel, change }, false).await.map(Json)
-}
-
-async fn edit(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<MessageCall>) -> Answer {
-    let change = Change::Edit { id: call.id.clone(), body: call.body };
-    on_message(&state, call.user, call.id, change).await
-}
-
-async fn delete(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<MessageCall>) -> Answer {
-    let change = Change::Delete { id: call.id.clone() };
-    on_message(&state, call.user, call.id, change).await
-}
-
-#[derive(Deserialize)]
-struct ReadCall {
-    user: UserId,
-    channel: ChannelId,
-    seq: u64,
-}
-
-async fn read(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<ReadCall>) -> Answer {
-    api::mark_read(&state, &call.user, &call.channel, call.seq).await.map(Json)
+async fn act(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(act): Payload<Act>) -> Answer {
+    super::act::act(&state, act).await.map(Json)
 }
 
 #[derive(Deserialize)]
@@ -119,15 +69,16 @@ struct AccessCall {
 }
 
 async fn access(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<AccessCall>) -> Answer {
-    let member = rows(&state).member(&call.channel, &call.user).await?;
+    let member = state.rows().member(&call.channel, &call.user).await?;
     let channel = match &member {
-        Some(_) => rows(&state).channel(&call.channel).await?,
+        Some(_) => state.rows().channel(&call.channel).await?,
         None => None,
     };
     Ok(Json(json!({
         "member": member.is_some(),
         "role": member.map(|m| m.role),
         "name": channel.as_ref().map(|c| c.name.clone()),
+        "archived": channel.as_ref().map(|c| c.archived),
         "kind": channel.map(|c| c.kind),
     })))
 }
@@ -140,13 +91,41 @@ struct LogCall {
     limit: Option<usize>,
 }
 
+/// A part of a channel's log, and its head. The channel's owner reads it from memory where it can.
 async fn log(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<LogCall>) -> Answer {
-    let limit = call.limit.unwrap_or(LOG_EVENTS_MAX).clamp(1, LOG_EVENTS_MAX);
-    let entries = state.config.messages.read(&call.channel, Range::After(call.after_seq), limit).await?;
-    let items: Vec<ChannelEvent> = entries.iter().map(|e| ChannelEvent::new(&call.channel, e)).collect();
-    let heads = state.config.messages.heads(std::slice::from_ref(&call.channel)).await?;
-    let head = heads.first().map_or(json!({"epoch": 0, "seq": 0}), |(_, head)| json!(head.position));
+    let LogCall { channel, after_seq, limit } = call;
+    let limit = limit.unwrap_or(LOG_EVENTS_MAX).clamp(1, LOG_EVENTS_MAX);
+    let messages = &state.config.messages;
+    let epoch = state.epoch(&channel);
+    let recent = epoch.and_then(|epoch| state.recent().after(&channel, epoch, after_seq, limit));
+    let (entries, head) = match recent {
+        Some((entries, head)) => (entries, Some(head)),
+        None => {
+            let entries = messages.read(&channel, Range::After(after_seq), limit).await?;
+            let heads = messages.heads(std::slice::from_ref(&channel)).await?;
+            (entries, heads.first().map(|(_, head)| head.position))
+        }
+    };
+    let items = events(&state, &channel, &entries).await?;
+    let head = head.map_or(json!({"epoch": 0, "seq": 0}), |head| json!(head));
     Ok(Json(json!({"items": items, "head": head})))
+}
+
+/// The events of these entries, with what they need of the messages that they revise, as those stand now.
+pub(super) async fn events(
+    state: &State,
+    channel: &ChannelId,
+    entries: &[LogEntry],
+) -> Result<Vec<ChannelEvent>, MessagingError> {
+    let seqs: BTreeSet<u64> = entries.iter().filter_map(borrowed_from).collect();
+    let seqs: Vec<u64> = seqs.into_iter().collect();
+    let mut targets: BTreeMap<u64, LogEntry> = BTreeMap::new();
+    for part in seqs.chunks(APPEND_ENTRIES_MAX) {
+        let some = state.config.messages.entries(channel, part).await?;
+        targets.extend(some.into_iter().map(|e| (e.position.seq, e)));
+    }
+    let event = |e: &LogEntry| ChannelEvent::new(channel, e, borrowed_from(e).and_then(|seq| targets.get(&seq)));
+    Ok(entries.iter().map(event).collect())
 }
 
 #[derive(Deserialize)]
@@ -179,13 +158,13 @@ async fn handover(
 }
 
 async fn channels_of(Extract(Shared(state)): Extract<Shared>, _: Internal, Path(user): Path<UserId>) -> Answer {
-    let channels = rows(&state).channels_of(&user).await?;
+    let channels = state.rows().channels_of(&user).await?;
     let items: Vec<Value> = channels.iter().map(|c| json!({"id": c.id, "name": c.name, "kind": c.kind})).collect();
     Ok(Json(json!({"items": items, "next": null})))
 }
 
 async fn members(Extract(Shared(state)): Extract<Shared>, _: Internal, Path(id): Path<ChannelId>) -> Answer {
-    let members = rows(&state).members(&id).await?;
+    let members = state.rows().members(&id).await?;
     let items: Vec<Value> = members.iter().map(|m| json!({"user": m.user, "role": m.role})).collect();
     Ok(Json(json!({"items": items, "next": null})))
 }

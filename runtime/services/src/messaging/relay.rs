@@ -4,14 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use archgen_ports::{
-    Envelope,
+    ChannelId, Envelope, UserId,
     events::Events,
     messages::{LogEntry, Range, Unpublished},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{error::MessagingError, state::State, view::ChannelEvent};
+use super::{error::MessagingError, kinds::CREATED, state::State, view::ChannelEvent};
 
 /// Entries published at a time.
 const BATCH_ENTRIES_MAX: usize = 200;
@@ -62,7 +62,11 @@ async fn publish_channel(
     loop {
         let entries = state.config.messages.read(&channel, Range::After(published), BATCH_ENTRIES_MAX).await?;
         let Some(last) = entries.last().map(|e| e.position.seq) else { break };
-        let envelopes = entries.iter().map(|entry| envelope(&ChannelEvent::new(&channel, entry), entry)).collect();
+        for entry in &entries {
+            note_mentions(state, &channel, entry).await?;
+        }
+        let envelopes =
+            entries.iter().map(|entry| envelope(&ChannelEvent::new(&channel, entry, None), entry)).collect();
         events.publish(&state.config.topic, envelopes).await?;
         state.config.messages.mark_published(shard, &channel, last).await?;
         published = last;
@@ -74,12 +78,35 @@ async fn publish_channel(
     Ok(state.config.messages.mark_published(shard, &channel, published).await?)
 }
 
-/// The event of an entry: the channel event's data with what names the entry.
+/// Adds a message to what its people have not read. The store adds it once, however often it is told.
+async fn note_mentions(state: &State, channel: &ChannelId, entry: &LogEntry) -> Result<(), MessagingError> {
+    let mut members = Vec::new();
+    for user in mentioned(entry) {
+        if state.rows().member(channel, &user).await?.is_some() {
+            members.push(user.0);
+        }
+    }
+    if !members.is_empty() {
+        state.config.messages.note_mentions(channel, entry.position.seq, &members).await?;
+    }
+    Ok(())
+}
+
+/// Who is mentioned by name in a message; where everyone is, that is counted already.
+pub(super) fn mentioned(entry: &LogEntry) -> Vec<UserId> {
+    let by_name = entry.kind == CREATED && entry.data["everyone"].is_null();
+    let users = by_name.then(|| entry.data["mentions"].as_array()).flatten();
+    users.into_iter().flatten().filter_map(Value::as_str).map(UserId::from).collect()
+}
+
+/// The event of an entry: the channel event's data with what names the entry. Text stays in the log, where it can be deleted:
+/// whoever needs it reads it there.
 pub(super) fn envelope(event: &ChannelEvent, entry: &LogEntry) -> Envelope {
     let mut data = match event.data.clone() {
         Value::Object(data) => data,
         _ => serde_json::Map::new(),
     };
+    data.remove("body");
     let names = json!({"channel": event.ch, "author": entry.author, "ts": entry.ts});
     data.extend(names.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
     data.entry("id").or_insert_with(|| json!(entry.id));

@@ -18,14 +18,18 @@ use tokio::{
 
 use super::{
     Config,
-    channels::is_id,
+    channels::{Rows, is_id},
     error::MessagingError,
+    kinds::CREATED,
     ownership::{Ownership, Place},
     push::Push,
-    view::CREATED,
+    recent::Recent,
     writer::Job,
 };
 use crate::host::HostContext;
+
+/// Wait for the owner to whom an operation is handed, milliseconds: a removal waits for realtime hosts.
+const HAND_MS_MAX: u64 = 10_000;
 
 pub(super) struct State {
     pub(super) env: Env,
@@ -42,6 +46,8 @@ pub(super) struct State {
     pub(super) stopped: Notify,
     looked: Mutex<Option<Instant>>,
     pub(super) push: Push,
+    recent: Mutex<Recent>,
+    expired: Mutex<BTreeMap<ChannelId, u64>>,
     pub(super) appended: Counter,
     pub(super) duplicates: Counter,
     pub(super) fenced: Counter,
@@ -63,13 +69,15 @@ impl State {
             key: context.key.clone(),
             ownership: Mutex::new(Ownership::new(place.clone(), Instant::now())),
             place,
-            config,
+            config: Config { messaging: config.messaging.with_deadline(HAND_MS_MAX), ..config },
             writers: Mutex::default(),
             unpublished: Mutex::default(),
             published: Notify::new(),
             freed: Notify::new(),
             stopped: Notify::new(),
             looked: Mutex::default(),
+            recent: Mutex::default(),
+            expired: Mutex::default(),
             appended: context.probe.counter("messaging_entries", "Log entries appended"),
             duplicates: context.probe.counter("messaging_duplicates", "Retries answered with the first result"),
             fenced: context.probe.counter("messaging_fenced", "Appends refused because a newer owner exists"),
@@ -78,6 +86,19 @@ impl State {
 
     pub(super) fn ownership(&self) -> MutexGuard<'_, Ownership> {
         self.ownership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The epoch under which this host appends to a channel now.
+    pub(super) fn epoch(&self, channel: &ChannelId) -> Option<u64> {
+        self.ownership().epoch(self.shard(channel), Instant::now())
+    }
+
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows(&*self.config.accounts)
     }
 
     pub(super) fn shard(&self, channel: &ChannelId) -> u16 {
@@ -100,6 +121,21 @@ impl State {
             *looked = Some(now);
         }
         due
+    }
+
+    /// Whether this is the one host that does what happens by itself.
+    pub(super) fn owns_first_shard(&self) -> bool {
+        self.ownership().epoch(0, Instant::now()).is_some()
+    }
+
+    /// Up to which place of a channel old messages were deleted, as far as this host knows.
+    pub(super) fn expired_to(&self, channel: &ChannelId) -> u64 {
+        self.expired.lock().unwrap_or_else(PoisonError::into_inner).get(channel).copied().unwrap_or(0)
+    }
+
+    /// Remembers up to which place of a channel old messages were deleted.
+    pub(super) fn set_expired_to(&self, channel: &ChannelId, seq: u64) {
+        self.expired.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.clone(), seq);
     }
 
     /// Says that a shard may have unpublished entries.

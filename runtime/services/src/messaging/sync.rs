@@ -10,15 +10,15 @@ use archgen_ports::{
     messages::{LogEntry, Range},
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::State as Extract,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -26,10 +26,14 @@ use tokio::time::Instant;
 use super::{
     channels::Rows,
     error::MessagingError,
+    internal::events,
     state::{Shared, State},
     view::ChannelEvent,
 };
-use crate::{host::Parameters, identity::Caller};
+use crate::{
+    host::{Documented, Parameters, Route},
+    identity::Caller,
+};
 
 /// Channels of one request.
 const CHANNELS_MAX: usize = 200;
@@ -46,8 +50,9 @@ const COMMENT_EVERY: Duration = Duration::from_secs(10);
 /// Name of the header in which a browser says what it saw last.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-pub(super) fn routes(state: Arc<State>) -> Router {
-    Router::new().route("/api/v1/sync", get(sync)).with_state(Shared(state))
+pub(super) fn routes(router: Documented<Shared>) -> Documented<Shared> {
+    let says = "the channels' logs from these places on, by long poll or server-sent events";
+    router.route(Route::new(Method::GET, "/api/v1/sync", says).query::<SyncQuery>(), sync)
 }
 
 /// Where a client is in each of its channels: written `channel:epoch:seq,…`; `channel:seq` and `channel` (from its beginning) are
@@ -105,9 +110,11 @@ impl Places {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SyncQuery {
+    /// Where the client is: `channel:epoch:seq,…`.
     positions: Option<String>,
+    /// Longest wait for something new, milliseconds.
     wait_ms: Option<u64>,
 }
 
@@ -169,7 +176,7 @@ impl Sync {
             entries.truncate(fit);
             more |= entries.last().is_some_and(|last| last.position.seq < head);
             self.places.advance(&channel, &entries);
-            items.extend(entries.iter().map(|entry| ChannelEvent::new(&channel, entry)));
+            items.extend(events(&self.state, &channel, &entries).await?);
         }
         Ok((items, more))
     }

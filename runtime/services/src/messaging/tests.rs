@@ -1,4 +1,6 @@
-//! Ownership, mentions and event shapes as pure functions.
+//! Ownership, changes, mentions and event shapes as pure functions.
+
+mod changes;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,10 +15,10 @@ use tokio::time::Instant;
 use super::{
     channels::is_id,
     history::Walk,
+    kinds::{CREATED, MEMBER_ADDED},
     mentions::handles,
     ownership::{Ownership, Place},
     view::{self, ChannelEvent},
-    writer::fitting,
 };
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -137,7 +139,7 @@ fn entry(deleted: bool) -> LogEntry {
     LogEntry {
         position: Position { epoch: 2, seq: 5 },
         id: MessageId::from("9"),
-        kind: view::CREATED.to_owned(),
+        kind: CREATED.to_owned(),
         author: UserId::from("ada"),
         ts: 1,
         client_msg_id: Some("c".to_owned()),
@@ -153,7 +155,7 @@ fn a_deleted_message_keeps_its_place_without_content() {
     let channel = ChannelId::from("1");
     let shown = view::message(&channel, &entry(true));
     assert_eq!((&shown["seq"], &shown["body"], &shown["deleted"]), (&json!(5), &json!(null), &json!(true)));
-    let event = ChannelEvent::new(&channel, &entry(true));
+    let event = ChannelEvent::new(&channel, &entry(true), None);
     assert_eq!(event.data["body"], json!(null));
     let envelope = super::relay::envelope(&event, &entry(true));
     assert_eq!((envelope.event_id.as_str(), &envelope.data["id"]), ("1:5", &json!("9")));
@@ -161,7 +163,7 @@ fn a_deleted_message_keeps_its_place_without_content() {
 
 #[test]
 fn an_event_names_its_predecessor() {
-    let event = ChannelEvent::new(&ChannelId::from("1"), &entry(false));
+    let event = ChannelEvent::new(&ChannelId::from("1"), &entry(false), None);
     assert_eq!((event.prev_seq, event.seq, event.epoch), (4, 5, 2));
     assert_eq!(event.data["body"], "hello");
 }
@@ -169,7 +171,7 @@ fn an_event_names_its_predecessor() {
 fn log(kinds: &[bool]) -> Vec<LogEntry> {
     let entry_at = |(index, is_message): (usize, &bool)| LogEntry {
         position: Position { epoch: 1, seq: index as u64 + 1 },
-        kind: if *is_message { view::CREATED } else { view::MEMBER_ADDED }.to_owned(),
+        kind: if *is_message { CREATED } else { MEMBER_ADDED }.to_owned(),
         ..entry(false)
     };
     kinds.iter().enumerate().map(entry_at).collect()
@@ -210,7 +212,7 @@ proptest! {
         short in 1usize..20,
     ) {
         let log = log(&kinds);
-        let all: Vec<u64> = log.iter().filter(|e| e.kind == view::CREATED).map(|e| e.position.seq).collect();
+        let all: Vec<u64> = log.iter().filter(|e| e.kind == CREATED).map(|e| e.position.seq).collect();
         let forward = pages(&log, Range::After(0), limit, short);
         prop_assert!(forward.iter().all(|p| p.len() <= limit));
         prop_assert_eq!(forward.concat(), all.clone());
@@ -226,13 +228,6 @@ fn a_full_page_says_whether_more_follows() {
     let log = log(&[true, true, true, true]);
     assert_eq!(pages(&log, Range::After(0), 2, 100), [[1, 2], [3, 4]]);
     assert_eq!(pages(&log, Range::Latest, 2, 100), [[3, 4], [1, 2]]);
-}
-
-#[test]
-fn a_batch_is_bounded_in_bytes_but_never_empty() {
-    assert_eq!(fitting([9 << 20, 1].into_iter()), 1);
-    assert_eq!(fitting([1 << 20; 10].into_iter()), 4);
-    assert_eq!(fitting([10; 3].into_iter()), 3);
 }
 
 #[test]

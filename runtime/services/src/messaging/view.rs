@@ -4,16 +4,7 @@ use archgen_ports::{ChannelId, MessageId, UserId, messages::LogEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Kind of an entry that is a message.
-pub(super) const CREATED: &str = "message.created";
-/// Kind of an entry that edits one.
-pub(super) const EDITED: &str = "message.edited";
-/// Kind of an entry that deletes one.
-pub(super) const DELETED: &str = "message.deleted";
-/// Kind of an entry that says who came.
-pub(super) const MEMBER_ADDED: &str = "membership.added";
-/// Kind of an entry that says who left.
-pub(super) const MEMBER_REMOVED: &str = "membership.removed";
+use super::kinds::kind;
 
 /// An entry as realtime hosts and consumers read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,9 +24,26 @@ pub(super) struct ChannelEvent {
 }
 
 impl ChannelEvent {
-    /// The event of an entry. A message that was deleted since keeps its place, without content.
-    pub(super) fn new(channel: &ChannelId, entry: &LogEntry) -> Self {
-        let data = if entry.deleted { json!({"body": null, "deleted": true}) } else { entry.data.clone() };
+    /// The event of an entry. `target` is the message that it revises, as it stands now. A message that was deleted since keeps
+    /// its place, without content; so does an edit of it.
+    pub(super) fn new(channel: &ChannelId, entry: &LogEntry, target: Option<&LogEntry>) -> Self {
+        let mut data = entry.data.clone();
+        if entry.deleted {
+            data = json!({"body": null, "deleted": true});
+        } else if let Some(data) = data.as_object_mut() {
+            // Earlier texts are asked for, not spread.
+            data.remove("history");
+        }
+        let borrows = kind(&entry.kind).map_or(&[][..], |k| k.borrows);
+        if !borrows.is_empty() {
+            let standing = target.filter(|t| !t.deleted);
+            for field in borrows {
+                data[*field] = standing.map_or(Value::Null, |t| t.data[*field].clone());
+            }
+            if standing.is_none() {
+                data["deleted"] = json!(true);
+            }
+        }
         Self {
             ch: channel.clone(),
             epoch: entry.position.epoch,
@@ -51,10 +59,16 @@ impl ChannelEvent {
     }
 }
 
+/// The place of the message whose current content an entry's event needs.
+pub(super) fn borrowed_from(entry: &LogEntry) -> Option<u64> {
+    let borrows = kind(&entry.kind).is_some_and(|k| !k.borrows.is_empty());
+    borrows.then(|| entry.data["target_seq"].as_u64()).flatten()
+}
+
 /// A message as people see it: current content, at its place.
 pub(super) fn message(channel: &ChannelId, entry: &LogEntry) -> Value {
     let content = |field: &str| if entry.deleted { Value::Null } else { entry.data[field].clone() };
-    json!({
+    let mut shown = json!({
         "id": entry.id,
         "channel": channel,
         "epoch": entry.position.epoch,
@@ -66,7 +80,25 @@ pub(super) fn message(channel: &ChannelId, entry: &LogEntry) -> Value {
         "thread": content("thread"),
         "files": content("files"),
         "mentions": content("mentions"),
-        "edited": entry.revised_by > 0 && !entry.deleted,
+        "edited": content("edited_ts").is_u64(),
         "deleted": entry.deleted,
-    })
+    });
+    for field in ["edited_ts", "everyone", "also_to_channel", "reactions", "replies", "pinned"] {
+        let value = content(field);
+        if !value.is_null() {
+            shown[field] = value;
+        }
+    }
+    shown
+}
+
+/// A message's texts, oldest first, the current one last.
+pub(super) fn versions(entry: &LogEntry) -> Vec<Value> {
+    if entry.deleted {
+        return Vec::new();
+    }
+    let mut all = entry.data["history"].as_array().cloned().unwrap_or_default();
+    let since = entry.data["edited_ts"].as_u64().unwrap_or(entry.ts);
+    all.push(json!({"body": entry.data["body"], "ts": since}));
+    all
 }

@@ -50,7 +50,8 @@ impl Deliver {
 
     async fn decisions(&self, created: &Created) -> Result<BTreeMap<String, Reason>, NotificationError> {
         let messaging = &self.state.messaging;
-        if created.mentions.is_empty() && !messaging.is_direct(&created.channel, &[&created.author]).await? {
+        let named = !created.mentions.is_empty() || created.everyone.is_some();
+        if !named && !messaging.is_direct(&created.channel, &[&created.author]).await? {
             return Ok(BTreeMap::new());
         }
         let members = messaging.members(&created.channel).await?;

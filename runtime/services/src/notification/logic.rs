@@ -16,6 +16,9 @@ pub(super) struct Created {
     pub author: String,
     #[serde(default)]
     pub mentions: Vec<String>,
+    /// `channel` or `here` where everyone is mentioned.
+    #[serde(default)]
+    pub everyone: Option<String>,
 }
 
 /// Why a user is notified or not.
@@ -77,9 +80,10 @@ pub(super) fn decide(created: &Created, members: &BTreeSet<String>, direct: bool
         };
         decided.insert(user.clone(), reason);
     }
-    if direct {
+    let all = if created.everyone.is_some() { Some(Reason::Mention) } else { None };
+    if let Some(reason) = all.or(direct.then_some(Reason::DirectMessage)) {
         for user in members.iter().filter(|user| **user != created.author).take(DUE_MAX) {
-            decided.entry(user.clone()).or_insert(Reason::DirectMessage);
+            decided.entry(user.clone()).or_insert(reason);
         }
     }
     decided

@@ -8,7 +8,7 @@ use archgen_socketio::{Config as SocketConfig, Origins, Server};
 use super::{handler::Sockets, internal, presence, repair, state::State};
 use crate::{
     host::{HostContext, HostError, Peers},
-    identity::TokenVerifier,
+    identity::{Revocations, TokenVerifier},
 };
 
 /// Configuration.
@@ -22,6 +22,8 @@ pub struct Config {
     pub realtime: Peers,
     /// Checks access tokens.
     pub verifier: TokenVerifier,
+    /// Sessions that have ended.
+    pub revocations: Revocations,
     /// Browser origins that may connect.
     pub origins: Origins,
     /// Engine.IO ping interval, milliseconds.

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{calls, hub::Session, presence, state::State, subscribe};
-use crate::identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError};
+use crate::{
+    identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError},
+    messaging,
+};
 
 /// Name of a device, characters.
 const DEVICE_CHARS_MAX: usize = 64;
@@ -30,6 +33,10 @@ impl Handler for Sockets {
     async fn connect(&self, socket: &Socket, auth: Value) -> Result<(), ConnectError> {
         let token = auth["token"].as_str().unwrap_or_default();
         let claims = self.0.config.verifier.verify(token).await.map_err(|error| refusal(&error))?;
+        // Whoever holds a token of an ended session does not come back by it.
+        if !self.0.config.revocations.lives(&claims.sid).await.map_err(|error| refusal(&error))? {
+            return Err(refusal(&TokenError::Revoked));
+        }
         let Claims { sub, sid, scope, exp, .. } = claims;
         let device: String = auth["device"].as_str().unwrap_or_default().chars().take(DEVICE_CHARS_MAX).collect();
         let session = Session::new(socket.clone(), UserId(sub), sid, scope, exp, device);
@@ -84,20 +91,15 @@ impl Sockets {
                 }
                 calls::done(json!({}))
             }
-            "msg:send" => self.send(user, body).await,
-            "msg:edit" => {
-                self.call("/internal/edit", json!({"user": user, "id": body["id"], "body": body["body"]})).await
-            }
-            "msg:delete" => self.call("/internal/delete", json!({"user": user, "id": body["id"]})).await,
-            "read" => {
-                self.call("/internal/read", json!({"user": user, "channel": body["ch"], "seq": body["seq"]})).await
-            }
             "typing" => self.typing(socket, user, &body),
             "presence:set" => self.set_presence(socket, user, &body),
             "presence:watch" => self.watch(socket, user, &body).await,
             "history" => self.history(asker, &body).await,
             "auth:refresh" => self.refresh(socket, user, &body).await,
             "ping:app" => calls::done(json!({})),
+            name if messaging::ASKED.iter().any(|asked| asked.event == name) => {
+                self.call("/internal/act", json!({"user": user, "event": name, "body": body})).await
+            }
             _ => calls::refused("unknown_event", "there is no such event"),
         }
     }
@@ -107,23 +109,6 @@ impl Sockets {
             Ok(answer) => calls::done(answer),
             Err(error) => calls::failed(&error),
         }
-    }
-
-    async fn send(&self, user: &UserId, body: Value) -> Value {
-        let client_msg_id = body["client_msg_id"].as_str().unwrap_or_default();
-        if client_msg_id.is_empty() {
-            return calls::refused("invalid_request", "`client_msg_id` is needed, so that a retry has one effect");
-        }
-        let files = if body["files"].is_array() { body["files"].clone() } else { json!([]) };
-        let call = json!({
-            "user": user,
-            "channel": body["ch"],
-            "client_msg_id": client_msg_id,
-            "body": body["body"],
-            "thread": body["thread"],
-            "files": files,
-        });
-        self.call("/internal/send", call).await
     }
 
     /// Tells the channel's subscribers here, and the other realtime hosts, best effort.
@@ -182,7 +167,7 @@ impl Sockets {
             return calls::refused("invalid_request", "`ch` names a channel");
         };
         let mut query: Vec<String> = Vec::new();
-        for name in ["after_seq", "before_seq", "limit"] {
+        for name in ["after_seq", "before_seq", "around", "limit"] {
             query.extend(body[name].as_u64().map(|value| format!("{name}={value}")));
         }
         let mut headers = self.0.config.messaging.headers();
@@ -213,6 +198,11 @@ impl Sockets {
         let token = body["token"].as_str().unwrap_or_default();
         match self.0.config.verifier.verify(token).await {
             Ok(claims) if claims.sub == user.0 => {
+                match self.0.config.revocations.lives(&claims.sid).await {
+                    Ok(true) => {}
+                    Ok(false) => return calls::refused("unauthenticated", "the session has ended"),
+                    Err(_) => return calls::later("unavailable"),
+                }
                 if let Some(session) = self.0.hub().session(socket.id()) {
                     session.expires_s = claims.exp;
                     session.warned = false;

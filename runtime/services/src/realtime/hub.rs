@@ -8,13 +8,14 @@ use std::{
 
 use archgen_ports::{ChannelId, UserId};
 use archgen_socketio::{Encoded, Socket};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
     cursor::{Cursor, Step},
     tail::Tail,
 };
+use crate::messaging;
 
 /// Channels that one socket follows.
 pub(super) const SUBSCRIPTIONS_MAX: usize = 2_000;
@@ -103,14 +104,7 @@ pub(super) struct Hub {
 
 /// Name of the event that an entry of this kind is sent as.
 pub(super) fn event_name(kind: &str) -> &'static str {
-    match kind {
-        "message.created" => "msg:new",
-        "message.edited" => "msg:edited",
-        "message.deleted" => "msg:deleted",
-        "membership.added" => "member:added",
-        "membership.removed" => "member:removed",
-        _ => "chan:event",
-    }
+    messaging::kind(kind).map_or("chan:event", |kind| kind.event)
 }
 
 impl Hub {
@@ -273,6 +267,7 @@ impl Hub {
         let encoded = Encoded::event(event_name(kind), event);
         let Some(followed) = self.channels.get_mut(channel) else { return };
         followed.tail.push(followed.cursor.seq, encoded.bytes(), event.clone());
+        revise(&mut followed.tail, event);
         for session in followed.sockets.iter().filter_map(|id| self.sessions.get(id)) {
             session.socket.emit_encoded(&encoded);
         }
@@ -324,6 +319,21 @@ impl Hub {
                 session.socket.emit_encoded_volatile(&encoded);
             }
         }
+    }
+}
+
+/// Brings what lies in the tail up to an edit or a deletion.
+fn revise(tail: &mut Tail, event: &Value) {
+    let Some(target) = event["data"]["target_seq"].as_u64() else { return };
+    let deleted = event["type"] == messaging::DELETED;
+    let borrows = event["type"].as_str().and_then(messaging::kind).map_or(&[][..], |kind| kind.borrows);
+    let mut content: Map<String, Value> =
+        borrows.iter().map(|field| ((*field).to_owned(), event["data"][*field].clone())).collect();
+    if deleted || event["data"]["deleted"] == true {
+        content = Map::from_iter([("body".to_owned(), Value::Null), ("deleted".to_owned(), Value::Bool(true))]);
+    }
+    if !content.is_empty() {
+        tail.revise(target, &content, deleted);
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn routes(state: Arc<State>) -> Router {
         .route("/internal/push", post(push))
         .route("/internal/typing", post(typing))
         .route("/internal/notify", post(notify))
+        .route("/internal/out", post(out))
         .route("/internal/kick", post(kick))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(Shared(state))
@@ -65,6 +66,8 @@ async fn typing(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(ca
 #[derive(Deserialize)]
 struct Notify {
     user: UserId,
+    /// Name of the event; `notif` unless said.
+    event: Option<String>,
     item: Value,
 }
 
@@ -72,10 +75,27 @@ async fn notify(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(ca
     let hub = state.hub();
     let mut told = 0;
     for session in hub.sessions_of(&call.user) {
-        session.socket.emit("notif", call.item.clone());
+        session.socket.emit(call.event.as_deref().unwrap_or("notif"), call.item.clone());
         told += 1;
     }
     Json(json!({"sockets": told}))
+}
+
+#[derive(Deserialize)]
+struct Out {
+    user: UserId,
+    channel: ChannelId,
+}
+
+/// Lets go of a user's sockets in a channel: the user is no member any more.
+async fn out(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(call): Payload<Out>) -> Json<Value> {
+    let mut hub = state.hub();
+    let sockets: Vec<Socket> = hub.sessions_of(&call.user).map(|s| s.socket.clone()).collect();
+    for socket in &sockets {
+        hub.unfollow(socket.id(), &call.channel);
+        socket.emit("chan:left", json!({"ch": call.channel}));
+    }
+    Json(json!({"sockets": sockets.len()}))
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Entries kept of one channel.
 const ENTRIES_MAX: usize = 256;
@@ -30,6 +30,24 @@ impl Tail {
         }
     }
 
+    /// Takes in that the message at this place has other content now: text that was replaced or deleted is not served again. An edit
+    /// of it tells the same.
+    pub(super) fn revise(&mut self, target: u64, content: &Map<String, Value>, deleted: bool) {
+        for (seq, _, entry) in &mut self.entries {
+            let borrows = entry["data"]["target_seq"] == target && entry["data"]["body"].is_string();
+            if *seq != target && !borrows {
+                continue;
+            }
+            let entry = Arc::make_mut(entry);
+            if deleted && *seq == target {
+                entry["data"] = Value::Object(Map::new());
+            }
+            for (field, value) in content {
+                entry["data"][field] = value.clone();
+            }
+        }
+    }
+
     /// Everything after `seq`, if all of it up to `newest` is here.
     pub(super) fn after(&self, seq: u64, newest: u64) -> Option<Vec<Arc<Value>>> {
         if seq >= newest {
@@ -54,6 +72,19 @@ mod tests {
         let mut tail = Tail::default();
         seqs.into_iter().for_each(|seq| tail.push(seq, bytes, Arc::new(json!(seq))));
         tail
+    }
+
+    #[test]
+    fn deleted_text_is_not_served_again() {
+        let mut tail = Tail::default();
+        let entries = [json!({"data": {"body": "secret"}}), json!({"data": {"target_seq": 1, "body": "secret too"}})];
+        for (at, entry) in entries.into_iter().enumerate() {
+            tail.push(at as u64 + 1, 10, Arc::new(entry));
+        }
+        let content = Map::from_iter([("body".to_owned(), Value::Null)]);
+        tail.revise(1, &content, true);
+        let served = json!(tail.after(0, 2).unwrap().iter().map(|e| (**e).clone()).collect::<Vec<_>>()).to_string();
+        assert!(!served.contains("secret"), "{served}");
     }
 
     fn check(tail: &Tail, seq: u64, newest: u64, expect: Option<&[u64]>) {

@@ -40,15 +40,18 @@ pub(super) struct Message {
     pub files: Vec<Value>,
 }
 
+/// Data of `message.created`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Created {
+    pub channel: String,
+}
+
 /// Data of `message.edited` and `message.deleted`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Revision {
     pub channel: String,
     /// Sequence number of the message that it revises.
     pub target_seq: u64,
-    /// The new text of an edited one.
-    #[serde(default)]
-    pub body: String,
 }
 
 /// Data of `file.ready` and `file.deleted`.

@@ -1,7 +1,7 @@
 //! The consumer: events of messages, users and files into the index.
 //!
-//! An edit or a deletion names the message by its place in the channel's log and does not repeat the rest of it, so the message is
-//! read from there: the index can be rebuilt in any order of events.
+//! Events carry no text: they name the message by its place in the channel's log, and it is read from there. So what was deleted
+//! lies nowhere else, and the index can be rebuilt in any order of events.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use serde::de::DeserializeOwned;
 
 use super::{
-    document::{self, DEAD_LETTERS, FILE_DELETED, FILES, MESSAGES, Message, PEOPLE, Revision},
+    document::{self, Created, DEAD_LETTERS, FILE_DELETED, FILES, MESSAGES, PEOPLE, Revision},
     error::SearchError,
     peers::{Logged, logged},
     query::words,
@@ -63,9 +63,18 @@ impl Feed {
         Ok(())
     }
 
-    async fn revised(&self, revision: &Revision) -> Result<Logged, HandlerError> {
+    async fn logged(&self, revision: &Revision) -> Result<Logged, HandlerError> {
         let logged = logged(&self.state.messaging, &revision.channel, revision.target_seq).await?;
         logged.ok_or_else(|| HandlerError::Poison("it revises what is no message".to_owned()))
+    }
+
+    /// Puts a message as it stands now. One that was deleted meanwhile goes with its own event.
+    async fn stands(&self, revision: &Revision, version: u64) -> Result<(), HandlerError> {
+        let Logged { message, epoch, seq, deleted } = self.logged(revision).await?;
+        match deleted {
+            true => Ok(()),
+            false => self.put(MESSAGES, document::message(&message, epoch, seq, version)).await,
+        }
     }
 }
 
@@ -74,20 +83,19 @@ impl Handler for Feed {
     async fn handle(&self, _topic: &str, event: &Envelope) -> Result<(), HandlerError> {
         match event.kind.as_str() {
             "message.created" => {
-                let (epoch, seq) = position(event)?;
-                self.put(MESSAGES, document::message(&data::<Message>(event)?, epoch, seq, seq)).await
+                let (_, seq) = position(event)?;
+                let Created { channel } = data(event)?;
+                self.stands(&Revision { channel, target_seq: seq }, seq).await
             }
             "message.edited" => {
                 let (_, version) = position(event)?;
-                let revision: Revision = data(event)?;
-                let Logged { message, epoch, seq } = self.revised(&revision).await?;
-                let message = Message { body: revision.body, ..message };
-                self.put(MESSAGES, document::message(&message, epoch, seq, version)).await
+                self.stands(&data(event)?, version).await
             }
             "message.deleted" => {
                 let (_, version) = position(event)?;
-                let revised = self.revised(&data(event)?).await?;
-                self.delete(MESSAGES, &revised.message.id, version).await
+                let deleted: Revision = data(event)?;
+                let message = self.logged(&deleted).await?.message;
+                self.delete(MESSAGES, &message.id, version).await
             }
             "file.ready" => self.put(FILES, document::file(&data(event)?, event.ts)).await,
             "file.deleted" => {

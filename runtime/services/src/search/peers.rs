@@ -27,6 +27,7 @@ pub(super) struct Logged {
     pub message: Message,
     pub epoch: u64,
     pub seq: u64,
+    pub deleted: bool,
 }
 
 fn items<T: DeserializeOwned>(peers: &Peers, reply: &Reply) -> Result<Vec<T>, SearchError> {
@@ -84,5 +85,6 @@ pub(super) async fn logged(messaging: &Peers, channel: &str, seq: u64) -> Result
         },
         epoch: entry.epoch,
         seq: entry.seq,
+        deleted: entry.data["deleted"] == true,
     }))
 }

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     account::NewUser,
@@ -50,6 +50,7 @@ pub(super) fn routes(state: Shared) -> Router {
         .route("/api/v1/presence/query", post(presence))
         .route("/internal/users/lookup", post(lookup))
         .route("/internal/presence", post(report_presence))
+        .route("/internal/sessions/{id}", get(session_lives))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -271,6 +272,15 @@ async fn lookup(
     }
     let found = state.lookup(&lookup.ids, &lookup.handles).await?;
     Ok(Json(List { items: found.into_iter().map(Into::into).collect(), next: None }))
+}
+
+async fn session_lives(
+    Of(state): Of<Shared>,
+    _internal: Internal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, UserError> {
+    let live = state.session_lives(&id).await?;
+    Ok(Json(json!({"live": live})))
 }
 
 #[derive(Deserialize)]

@@ -55,6 +55,8 @@ pub struct Config {
     pub password_memory_bytes: u64,
     /// Realtime hosts, which are told of ended sessions.
     pub realtime: Option<Peers>,
+    /// Gateways, which are told too.
+    pub gateways: Option<Peers>,
 }
 
 /// Runs the service until the order to stop.

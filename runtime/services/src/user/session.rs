@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use archgen_ports::accounts::{Commit, Expect, Write};
 use bytes::Bytes;
-use futures_util::future::join_all;
-use http::Method;
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,7 +16,11 @@ use super::{
     state::{State, write},
     token,
 };
-use crate::identity::Claims;
+use crate::{
+    gateway,
+    host::Peers,
+    identity::{Claims, HELD_MS_MAX},
+};
 
 /// Life of an access token, seconds.
 pub(super) const ACCESS_S: u64 = 600;
@@ -26,8 +28,8 @@ pub(super) const ACCESS_S: u64 = 600;
 const REFRESH_MS: u64 = 30 * 86_400_000;
 /// Life of a session, however often refreshed, milliseconds: 90 days.
 const SESSION_MS: u64 = 90 * 86_400_000;
-/// Wait for each realtime host to end a session's sockets, milliseconds.
-const KICK_MS_MAX: u64 = 1_000;
+/// How long an ended session is remembered, seconds: as long as its last access token is accepted, with leeway.
+const REMEMBERED_S: u64 = ACCESS_S + 60;
 /// Tries of a change that others conflict with.
 const TRIES_MAX: usize = 6;
 
@@ -200,8 +202,13 @@ impl State {
         if !valid {
             return Ok(None);
         }
-        let session = self.session(&claims.sid).await?;
-        Ok(session.is_some_and(|s| !s.value.revoked && self.now_ms() < s.value.expires_ms).then_some(claims))
+        Ok(self.session_lives(&claims.sid).await?.then_some(claims))
+    }
+
+    /// Whether a session has neither ended nor run out.
+    pub async fn session_lives(&self, id: &str) -> Result<bool, UserError> {
+        let session = self.session(id).await?;
+        Ok(session.is_some_and(|s| !s.value.revoked && self.now_ms() < s.value.expires_ms))
     }
 
     /// Ends a session: no refresh succeeds afterwards, and realtime hosts are told to close its sockets. Ending it twice is fine.
@@ -210,8 +217,7 @@ impl State {
             let Some(session) = self.session(id).await? else { return Ok(()) };
             let user = session.value.user.clone();
             if session.value.revoked {
-                self.spread_end(&user, id, reason).await;
-                return Ok(());
+                return self.spread_end(&user, id, reason).await;
             }
             let ended = Session { revoked: true, ..session.value };
             let writes = vec![
@@ -220,29 +226,36 @@ impl State {
             ];
             if self.accounts().commit(writes).await? == Commit::Applied {
                 self.relay.notify_one();
-                self.spread_end(&user, id, reason).await;
-                return Ok(());
+                return self.spread_end(&user, id, reason).await;
             }
         }
         Err(UserError::Contended)
     }
 
-    /// Tells those who hold something of the session. Best effort: access tokens die by themselves within ten minutes.
-    async fn spread_end(&self, user: &str, id: &str, reason: &str) {
-        if let Some(cache) = &self.config.cache
-            && let Err(error) = cache.set(&format!("revoked:{id}"), Bytes::from_static(b"1"), ACCESS_S * 1_000).await
-        {
-            tracing::debug!(%error, "the cache was not told of an ended session");
+    /// Tells those who hold something of the session, and returns when each has confirmed or can hold it no longer.
+    ///
+    /// # Errors
+    /// [`UserError::Store`] where the cache, which those ask who were not there to be told, cannot be told either.
+    async fn spread_end(&self, user: &str, id: &str, reason: &str) -> Result<(), UserError> {
+        if let Some(cache) = &self.config.cache {
+            cache.set(&format!("revoked:{id}"), Bytes::from_static(b"1"), REMEMBERED_S * 1_000).await?;
         }
-        let Some(realtime) = &self.config.realtime else { return };
+        let within = Duration::from_millis(HELD_MS_MAX);
         let body = json!({"user": user, "session": id, "reason": reason});
-        let kicks = realtime.instances().iter().map(|peer| {
-            let call = realtime.call_at(peer, Method::POST, "/internal/kick", &body);
-            async move { tokio::time::timeout(Duration::from_millis(KICK_MS_MAX), call).await }
-        });
-        let failed = join_all(kicks).await.into_iter().filter(|outcome| !matches!(outcome, Ok(Ok(_)))).count();
-        if failed > 0 {
-            tracing::warn!(failed, "realtime hosts did not confirm the end of a session");
+        let tell = |peers: Option<&Peers>, path: &'static str| {
+            let (peers, body) = (peers.cloned(), &body);
+            async move {
+                match peers {
+                    Some(peers) => peers.confirm_all(path, body, within).await,
+                    None => Vec::new(),
+                }
+            }
+        };
+        let gateways = tell(self.config.gateways.as_ref(), gateway::REVOKED);
+        let (gateways, realtime) = tokio::join!(gateways, tell(self.config.realtime.as_ref(), "/internal/kick"));
+        if !gateways.is_empty() || !realtime.is_empty() {
+            tracing::warn!(?gateways, ?realtime, "hosts did not confirm the end of a session; they look anew by now");
         }
+        Ok(())
     }
 }

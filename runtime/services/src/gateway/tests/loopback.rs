@@ -34,11 +34,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::super::{Config, Upstream, run};
+use super::super::{Config, REVOKED, Upstream, run};
 use crate::{
     host::{HostContext, Peer},
     identity::{
-        TokenVerifier,
+        Revocations, TokenVerifier,
         tests::{Issuer, claims, free_address, listening, peers, start, test_env},
     },
 };
@@ -181,6 +181,7 @@ impl World {
             services: vec![upstream("user", &user), upstream("chat", &chat)],
             cache: Some(cache.clone()),
             verifier: Some(verifier),
+            revocations: Revocations::new(Some(cache.clone()), None),
             realtime: vec!["http://127.0.0.1:3000".to_owned()],
             server: ServerLimits { drain_ms_max: 50, ..ServerLimits::default() },
         };
@@ -263,6 +264,32 @@ async fn without_a_valid_token_a_guarded_route_is_closed_and_an_open_one_is_not(
     assert!(open["headers"].get("authorization").is_some());
     let known: Value = world.get("/oauth2/userinfo", world.token()).await.json().unwrap();
     assert_eq!(known["headers"]["x-auth-subject"], "u-1");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_refused_at_once() {
+    let world = World::new(|_| {}).await;
+    assert_eq!(world.get("/api/things", world.token()).await.status, StatusCode::OK);
+    let told = serde_json::to_vec(&json!({"session": "s-1"})).unwrap();
+    let post = async |headers: HeaderMap| {
+        let mut headers = headers;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        world.send(Method::POST, REVOKED, headers, told.clone()).await.status
+    };
+    assert_eq!(post(world.token()).await, StatusCode::UNAUTHORIZED, "only the fleet says so");
+    assert_eq!(world.get("/api/things", world.token()).await.status, StatusCode::OK);
+    let mut fleet = HeaderMap::new();
+    fleet.insert(ServiceKey::HEADER, HeaderValue::from_static("fleet"));
+    assert_eq!(post(fleet).await, StatusCode::NO_CONTENT);
+    // The token was accepted a moment ago and is still good by itself.
+    assert_eq!(code(&world.get("/api/things", world.token()).await), (401, "unauthenticated".to_owned()));
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_not_there_asks_the_cache() {
+    let world = World::new(|_| {}).await;
+    world.cache.set("revoked:s-1", Bytes::from_static(b"1"), 60_000).await.unwrap();
+    assert_eq!(code(&world.get("/api/things", world.token()).await), (401, "unauthenticated".to_owned()));
 }
 
 #[tokio::test]

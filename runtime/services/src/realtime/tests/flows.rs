@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use crate::{
     host::HostContext,
     identity::{
-        Claims, TokenVerifier,
+        Claims, Revocations, TokenVerifier,
         tests::{Issuer, claims, free_address, listening, peers, start, test_env},
     },
     realtime::{Config, run},
@@ -77,14 +77,14 @@ impl Stubs {
         };
         let send = move |Json(ask): Json<Value>| async move {
             let mut sent = send.sent.lock().unwrap();
-            sent.push(ask["client_msg_id"].as_str().unwrap().parse().unwrap());
+            sent.push(ask["body"]["client_msg_id"].as_str().unwrap().parse().unwrap());
             Json(json!({"seq": sent.len()}))
         };
         let access = |Json(ask): Json<Value>| async move { Json(json!({"member": ask["channel"] != "private"})) };
         Router::new()
             .route("/internal/log", post(move |Json(ask): Json<Value>| async move { Json(log.log(&ask)) }))
             .route("/internal/heads", post(heads))
-            .route("/internal/send", post(send))
+            .route("/internal/act", post(send))
             .route("/internal/access", post(access))
     }
 
@@ -118,6 +118,7 @@ impl World {
             user: peers(&env, "user", std::slice::from_ref(&user)),
             realtime: peers(&env, "realtime", std::slice::from_ref(&at)),
             verifier: TokenVerifier::new(env.clone(), peers(&env, "user", &[user]), "chat"),
+            revocations: Revocations::new(None, None),
             origins: Origins::Any,
             ping_interval_ms: 25_000,
             ping_timeout_ms: 20_000,

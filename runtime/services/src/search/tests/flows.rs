@@ -102,18 +102,24 @@ impl World {
         self.feed.handle("topic", &event).await
     }
 
-    /// A message of `u-ada`, in the log and as an event.
+    /// A message of `u-ada`, in the log and as an event, which carries no text.
     async fn said(&self, channel: &str, seq: u64, body: &str) {
+        self.logged(channel, seq, body);
+        let data = json!({"id": format!("{channel}0{seq}"), "channel": channel, "author": "u-ada", "ts": 1_000 + seq});
+        self.happened("message.created", Some(seq), data).await.unwrap();
+    }
+
+    /// What the log says of a message now.
+    fn logged(&self, channel: &str, seq: u64, body: &str) {
         let (id, ts) = (format!("{channel}0{seq}"), 1_000 + seq);
-        let data = json!({"body": body, "thread": null, "files": [], "mentions": []});
+        let deleted = json!({"body": null, "deleted": true});
+        let stands = json!({"body": body, "thread": null, "files": [], "mentions": []});
+        let data = if body.is_empty() { deleted } else { stands };
         let entry = json!({"ch": channel, "epoch": 1, "seq": seq, "prev_seq": seq - 1, "type": "message.created", "id": id,
             "author": "u-ada", "ts": ts, "data": data});
-        self.chat.lock().unwrap().log.push(entry);
-        let mut data = data;
-        data.as_object_mut()
-            .unwrap()
-            .extend(json!({"id": id, "channel": channel, "author": "u-ada", "ts": ts}).as_object().unwrap().clone());
-        self.happened("message.created", Some(seq), data).await.unwrap();
+        let log = &mut self.chat.lock().unwrap().log;
+        log.retain(|e| e["ch"] != entry["ch"] || e["seq"] != entry["seq"]);
+        log.push(entry);
     }
 
     fn join(&self, channel: &'static str, user: &'static str) {
@@ -182,16 +188,18 @@ async fn edits_replace_and_deletions_win_in_any_order_of_events() {
     let world = World::new(true).await;
     world.join("1", "bob");
     world.said("1", 1, "before").await;
-    let revision = |seq: u64| {
-        json!({"id": format!("10{seq}"), "channel": "1", "author": "u-ada", "ts": 5, "target_seq": 1,
-        "body": "after", "mentions": []})
-    };
+    let revision =
+        |seq: u64| json!({"id": format!("10{seq}"), "channel": "1", "author": "u-ada", "ts": 5, "target_seq": 1});
+    world.logged("1", 1, "after");
     world.happened("message.edited", Some(2), revision(2)).await.unwrap();
     world.happened("message.edited", Some(2), revision(2)).await.unwrap();
     assert_eq!(world.ids("bob", "messages", "after").await, ["101"]);
     assert!(world.ids("bob", "messages", "before").await.is_empty());
-    world.said("1", 1, "before").await;
-    assert!(world.ids("bob", "messages", "before").await.is_empty(), "an older event does not undo a newer one");
+    world.logged("1", 1, "between");
+    world.happened("message.created", Some(1), json!({"channel": "1"})).await.unwrap();
+    assert!(world.ids("bob", "messages", "between").await.is_empty(), "an older event does not undo a newer one");
+    world.logged("1", 1, "");
+    world.happened("message.edited", Some(2), revision(2)).await.unwrap();
     world.happened("message.deleted", Some(3), revision(3)).await.unwrap();
     world.happened("message.edited", Some(2), revision(2)).await.unwrap();
     assert!(world.ids("bob", "messages", "after").await.is_empty());
@@ -225,7 +233,8 @@ async fn files_and_people_are_found() {
 #[tokio::test]
 async fn without_messaging_nothing_is_shown_and_revisions_wait() {
     let world = World::new(false).await;
-    world.said("1", 1, "fox").await;
+    let created = world.happened("message.created", Some(1), json!({"channel": "1"})).await;
+    assert!(matches!(created, Err(HandlerError::Retry(_))), "{created:?}");
     assert_eq!(world.ask("bob", &[("q", "fox")]).await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.ask("bob", &[("q", " ")]).await.0, StatusCode::BAD_REQUEST);
     let deleted = json!({"id": "102", "channel": "1", "target_seq": 1});

@@ -128,6 +128,7 @@ impl World {
             clients: vec![RegisteredClient::web("Chat <1>", vec![REDIRECT.to_owned()]), confidential],
             password_memory_bytes: 0,
             realtime: None,
+            gateways: None,
         };
         let state = Shared::load(&context, &config).await.unwrap();
         let routes = api::routes(state.clone()).merge(oauth::routes(state.clone()));
