@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit engines interop journey simulate sabotage bench bench-realtime
+.PHONY: test install build lint unit engines interop journey simulate sabotage bench bench-realtime fuzz
 
 test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
@@ -56,3 +56,8 @@ bench: build
 # Against npm socket.io and socketioxide in the same run; appends to benches/RESULTS.md.
 bench-realtime:
 	benches/realtime/run
+
+# Each target for FUZZ_SECONDS (600 where a release is judged): no panic, no hang, flat memory.
+FUZZ_SECONDS ?= 60
+fuzz:
+	for target in socketio_packets socketio_frames socketio_polling; do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done

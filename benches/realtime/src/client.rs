@@ -21,11 +21,11 @@ fn wrong(what: impl Into<String>) -> io::Error {
 impl Client {
     /// Connects with this token and waits for the grant.
     pub async fn connect(port: u16, token: &str) -> io::Result<Self> {
-        Self::connect_with(port, &format!("{{\"token\":\"{token}\"}}")).await.map(|(client, _)| client)
+        Self::connect_with(port, &format!("{{\"token\":\"{token}\"}}")).await.map(|(client, ..)| client)
     }
 
-    /// Connects with these credentials; the grant is returned too.
-    pub async fn connect_with(port: u16, auth: &str) -> io::Result<(Self, String)> {
+    /// Connects with these credentials; the grant is returned too, and what came before it.
+    pub async fn connect_with(port: u16, auth: &str) -> io::Result<(Self, String, Vec<String>)> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         let request = format!(
@@ -46,8 +46,15 @@ impl Client {
         client.at = head;
         client.until("0").await?;
         client.send(&format!("40{auth}")).await?;
-        let granted = client.next().await?;
-        if granted.starts_with("40") { Ok((client, granted)) } else { Err(wrong(granted)) }
+        let mut before = Vec::new();
+        loop {
+            let frame = client.next().await?;
+            match frame.get(..2) {
+                Some("40") => return Ok((client, frame, before)),
+                Some("42") => before.push(frame),
+                _ => return Err(wrong(frame)),
+            }
+        }
     }
 
     async fn fill(&mut self) -> io::Result<()> {

@@ -36,8 +36,9 @@ pub struct Size {
 pub struct Figures {
     pub idle_kib_per_connection: f64,
     pub connects_per_second: f64,
-    pub large_us_per_delivery: f64,
-    pub small_us_per_delivery: f64,
+    /// Sends one after the other, and sends that wait until all have the one before.
+    pub large_us_per_delivery: [f64; 2],
+    pub small_us_per_delivery: [f64; 2],
 }
 
 /// Clients that listen in the background and count.
@@ -83,9 +84,16 @@ impl Crowd {
         Ok((Self { tasks, received }, took))
     }
 
-    /// Sends into each room, waits until all have it, and so on for some rounds: no server saves writes by putting messages
-    /// together. Returns the CPU time of one delivery.
-    async fn cost(&mut self, server: &Server, rooms: &[String], rounds: usize, members: usize) -> io::Result<f64> {
+    /// Sends into each room for some rounds and returns the CPU time of one delivery. Apart, each round waits until all have the
+    /// one before: no server saves writes by putting messages together.
+    async fn cost(
+        &mut self,
+        server: &Server,
+        rooms: &[String],
+        rounds: usize,
+        members: usize,
+        apart: bool,
+    ) -> io::Result<f64> {
         let mut sender = Client::connect(server.port, "bench").await?;
         let body = "x".repeat(BODY_BYTES);
         let (cpu_us, before) = (server.cpu_us()?, self.received.load(Ordering::Relaxed));
@@ -94,7 +102,9 @@ impl Crowd {
                 sender.send(&format!("422[\"send\",\"{room}\",\"{body}\"]")).await?;
                 sender.until("432").await?;
             }
-            self.until(before + (round * members) as u64).await?;
+            if apart || round == rounds {
+                self.until(before + (round * members) as u64).await?;
+            }
         }
         Ok((server.cpu_us()? - cpu_us) as f64 / (rounds * members) as f64)
     }
@@ -124,12 +134,18 @@ pub async fn round(server: &Server, size: Size) -> io::Result<Figures> {
     let (mut crowd, took) = Crowd::gather(server.port, size.sockets, |_| "all".to_owned()).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let after = server.memory_bytes()?;
-    let large = crowd.cost(server, &["all".to_owned()], size.large_sends, size.sockets).await?;
+    let mut large = [0.0; 2];
+    for (apart, cost) in [false, true].into_iter().zip(&mut large) {
+        *cost = crowd.cost(server, &["all".to_owned()], size.large_sends, size.sockets, apart).await?;
+    }
     drop(crowd);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let rooms: Vec<String> = (0..size.small_rooms).map(|room| format!("r{room}")).collect();
     let (mut crowd, _) = Crowd::gather(server.port, size.small_rooms * 10, |at| format!("r{}", at / 10)).await?;
-    let small = crowd.cost(server, &rooms, size.small_sends, size.small_rooms * 10).await?;
+    let mut small = [0.0; 2];
+    for (apart, cost) in [false, true].into_iter().zip(&mut small) {
+        *cost = crowd.cost(server, &rooms, size.small_sends, size.small_rooms * 10, apart).await?;
+    }
     Ok(Figures {
         idle_kib_per_connection: after.saturating_sub(before) as f64 / 1_024.0 / size.sockets as f64,
         connects_per_second: size.sockets as f64 / took.as_secs_f64(),
