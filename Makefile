@@ -42,7 +42,9 @@ journey: build
 	cargo test -p archgen-tests --test journey --test guarantees --test clients; status=$$?; $(ARCHGEN) down; exit $$status
 
 simulate: build
+	$(ARCHGEN) sim doctor
 	$(ARCHGEN) sim $(SLACK) --seeds 50
+	$(ARCHGEN) sim $(SLACK) --seeds 5 --engine both
 	a=$$($(ARCHGEN) sim $(SLACK) --seed 7 --format json); b=$$($(ARCHGEN) sim $(SLACK) --seed 7 --format json); \
 	  [ "$$a" = "$$b" ] && echo "seed 7 twice: equal digests"
 

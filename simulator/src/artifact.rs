@@ -64,7 +64,7 @@ impl Artifact {
         plan: &Plan,
         run: &Run,
     ) -> Self {
-        let witnesses = run.findings.iter().flat_map(|(_, _, breaches)| breaches.iter().cloned());
+        let witnesses = run.findings.iter().flat_map(|finding| finding.breaches.iter().cloned());
         Self {
             format: FORMAT.to_owned(),
             spec: spec.to_owned(),

@@ -9,6 +9,7 @@
 
 mod artifact;
 mod children;
+mod coverage;
 mod doctor;
 mod engine;
 mod faults;
@@ -35,7 +36,7 @@ pub use plan::Plan;
 pub use report::{human, json, junit, page, story};
 pub use run::{Recorded, run};
 #[cfg(sabotage)]
-pub use sabotage::plant;
+pub use sabotage::{bugs, plant};
 pub use seeds::{SeedError, run_plans, run_recorded};
 pub use shrink::{Shrunk, Symptom, shrink};
 pub use verdict::{Run, Summary, Verdict};

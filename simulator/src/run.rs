@@ -172,7 +172,7 @@ impl Driver<'_> {
         }
         let inside = now_ms - self.entered_ms;
         let next = match self.stages.current() {
-            Stage::Setup if self.stages.is_set_up(self.plan.people) => {
+            Stage::Setup if self.stages.is_set_up(people::names(self.plan.people).len() as u32) => {
                 self.enter(Stage::Faults, now_ms);
                 self.injector.advance(engine, 0);
                 return true;

@@ -9,7 +9,7 @@ use crate::{
     engine::EngineKind,
     faults::Scheduled,
     history::{History, Outcome},
-    invariants,
+    invariants::{self, Finding},
     plan::Plan,
     world::{Crossing, World},
 };
@@ -44,8 +44,8 @@ pub struct Run {
     pub operations: usize,
     /// Sends begun.
     pub sends: usize,
-    /// Promise, operations checked, breaches.
-    pub findings: Vec<(String, usize, Vec<String>)>,
+    /// What each checker found.
+    pub findings: Vec<Finding>,
     /// Why it is vacuous, or what went wrong beside promises.
     pub remarks: Vec<String>,
     /// The faults that were applied, in words.
@@ -79,7 +79,7 @@ impl Run {
 
     /// The promises that were broken, by name.
     pub fn broken(&self) -> Vec<&str> {
-        self.findings.iter().filter(|(_, _, breaches)| !breaches.is_empty()).map(|(name, ..)| name.as_str()).collect()
+        self.findings.iter().filter(|f| !f.breaches.is_empty()).map(|f| f.invariant.as_str()).collect()
     }
 }
 
@@ -94,25 +94,27 @@ pub(crate) fn judge(
     simulated_ms: u64,
 ) -> Run {
     let acked = history.sends.values().filter(|s| matches!(s.outcome, Outcome::Ok { .. })).count();
-    let findings = invariants::check(history, &topology.simulation.invariants);
+    let findings = invariants::check(history);
     let broken = findings.iter().any(|f| !f.breaches.is_empty());
     let failed = !history.host_failures.is_empty() || !remarks.is_empty();
     remarks.extend(history.host_failures.iter().map(|f| format!("host ended by itself: {f}")));
     remarks
         .extend(history.unread.iter().map(|(c, why)| format!("the final history of channel {c} was not read: {why}")));
     let enough = (ACKED_SHARE_MIN * history.sends.len() as f64).ceil() as usize;
-    let unchecked = findings.is_empty() || findings.iter().any(|f| f.checked == 0);
-    let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || unchecked;
+    let declared = |f: &Finding| invariants::is_declared(&f.invariant, &topology.simulation.invariants);
+    let unchecked: Vec<&Finding> = findings.iter().filter(|f| declared(f) && f.checked == 0).collect();
+    let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || !unchecked.is_empty();
     if vacuous && acked < enough.max(1) {
         let sends = history.sends.len();
         remarks.push(format!("{acked} of {sends} sends were acknowledged; fewer than {enough} prove nothing"));
     }
+    remarks.extend(unchecked.iter().map(|f| format!("{} checked nothing", f.invariant)));
     let verdict = match (broken || failed, vacuous) {
         (true, _) => Verdict::Red,
         (false, true) => Verdict::Vacuous,
         (false, false) => Verdict::Green,
     };
-    world.trace.record(Crossing::Read, "history", "", &serde_json::to_vec(&history.sends).unwrap_or_default());
+    world.trace.record(Crossing::Read, "history", "", &serde_json::to_vec(history).unwrap_or_default());
     Run {
         engine: plan.engine,
         seed: plan.seed,
@@ -120,7 +122,7 @@ pub(crate) fn judge(
         digest: world.trace.digest().0,
         operations: acked,
         sends: history.sends.len(),
-        findings: findings.into_iter().map(|f| (f.invariant, f.checked, f.breaches)).collect(),
+        findings,
         remarks,
         faults: applied.iter().map(ToString::to_string).collect(),
         schedule: applied,

@@ -59,6 +59,9 @@ pub struct SimArguments {
     /// Environment overlay; `sim` where the spec declares it.
     #[arg(long = "env", value_name = "NAME")]
     pub environment: Option<String>,
+    /// Lay a value over the spec, such as `services.messaging.lease=2s`, to see which promise breaks; repeatable.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = SimFormat::Human)]
     pub format: SimFormat,
@@ -89,6 +92,9 @@ pub enum SimCommand {
     Shrink(ReplayArguments),
     /// Print which sources of entropy and time are closed in this build.
     Doctor,
+    /// Print the names of the bugs that can be planted.
+    #[cfg(sabotage)]
+    Bugs,
 }
 
 /// A kept run.

@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::{Env, entropy::Entropy, net::Address, task::Task};
+use archgen_env::{
+    Env,
+    entropy::Entropy,
+    net::Address,
+    sabotage::{Bug, is_planted},
+    task::Task,
+};
 use archgen_socketio::client::{Client, ClientError, Event, Events, Options};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
@@ -245,6 +251,9 @@ impl Running {
         }
         let error = &answer["error"];
         if error["retry_after_ms"].is_u64() {
+            if is_planted(Bug::NoResend) {
+                self.pop();
+            }
             return Ok(false);
         }
         self.observer.refused(&client_msg_id, error["code"].as_str().unwrap_or("no reason"));

@@ -12,6 +12,7 @@ mod environment;
 pub mod http;
 pub mod net;
 pub mod os;
+pub mod sabotage;
 pub mod task;
 
 pub use environment::{Env, Parts};

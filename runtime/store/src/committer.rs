@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use archgen_env::Env;
+use archgen_env::{
+    Env,
+    sabotage::{Bug, is_planted},
+};
 use archgen_ports::StoreError;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -133,12 +136,6 @@ fn write(engine: &dyn Engine, view: View<'_>, answers: &mut [(Answer, Result<Val
     }
 }
 
-#[cfg(not(sabotage))]
 fn sync_before_ack() -> bool {
-    true
-}
-
-#[cfg(sabotage)]
-fn sync_before_ack() -> bool {
-    crate::sabotage::active() != Some(crate::sabotage::Sabotage::AckBeforeSync)
+    !is_planted(Bug::AckBeforeSync)
 }

@@ -9,8 +9,6 @@ mod committer;
 pub mod engine;
 mod node;
 mod operations;
-#[cfg(sabotage)]
-pub mod sabotage;
 
 pub use client::StoreClient;
 pub use engine::EngineKind;

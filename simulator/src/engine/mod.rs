@@ -9,9 +9,7 @@ mod event;
 mod links;
 mod ticks;
 
-#[cfg(test)]
-pub(crate) use contract::Running;
 pub(crate) use contract::{
-    Broken, Engine, LATENCY_MS, Program, RETRANSMIT, SYN_RETRY, SYN_TRIES_MAX, Weather, engine, retransmission,
+    Broken, Engine, LATENCY_MS, Program, RETRANSMIT, Running, SYN_RETRY, SYN_TRIES_MAX, Weather, engine, retransmission,
 };
 pub use contract::{EngineKind, UnknownEngine};

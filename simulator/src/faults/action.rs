@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Kinds of fault that a link can meet.
+pub const LINK_KINDS: &[&str] = &["partition", "one-way-cut", "latency", "loss", "slow-link", "reset", "refuse"];
+/// Kinds of fault that a host can meet.
+pub const HOST_KINDS: &[&str] = &["exit", "power-loss", "pause", "clock-skew", "clock-drift", "slow-disk", "full-disk"];
+
 /// What is done to whom; host names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]

@@ -3,20 +3,40 @@
 
 use std::time::Duration;
 
-use super::{Action, Scheduled};
-use crate::world::stream_seed;
+use super::{Action, Scheduled, derive::derive};
+use crate::world::{Draw, stream_seed};
 use archgen_env::entropy::Entropy;
 use archgen_spec::topology::{Fault, FaultKind, Topology};
 
 /// Faults in one run.
 const FAULTS_MAX: usize = 64;
+/// Of a thousand seeds, so many go without a declared fault, so that the others meet alone.
+const LEFT_OUT: u64 = 250;
 
 /// The faults of this seed, by time. A declared fault is drawn once per second of
-/// the fault phase with its probability; a clock skew once, for the whole phase.
+/// the fault phase with its probability; a clock skew once, for the whole phase. Where none is declared, the graph says which.
 pub fn schedule(topology: &Topology, seed: u64) -> Vec<Scheduled> {
+    let simulation = &topology.simulation;
+    let mut all = if simulation.faults.is_empty() {
+        derive(topology, seed, simulation.clients)
+    } else {
+        declared(topology, seed)
+    };
+    let duration_ms = simulation.duration.as_millis() as u64;
+    all.retain(|fault| fault.at_ms < duration_ms);
+    all.sort_by_key(|s| s.at_ms);
+    all.truncate(FAULTS_MAX);
+    all
+}
+
+fn declared(topology: &Topology, seed: u64) -> Vec<Scheduled> {
     let mut all = Vec::new();
     let duration_ms = topology.simulation.duration.as_millis() as u64;
+    let mut swarm = Draw::new(seed, &[b"swarm"]);
     for (index, fault) in topology.simulation.faults.iter().enumerate() {
+        if topology.simulation.faults.len() > 1 && swarm.chance(LEFT_OUT) {
+            continue;
+        }
         let entropy = Entropy::new(stream_seed(seed, &[b"faults", &(index as u64).to_le_bytes()]));
         if let FaultKind::ClockSkew { .. } = fault.kind {
             // A clock is off for the whole phase, or not at all.
@@ -40,8 +60,6 @@ pub fn schedule(topology: &Topology, seed: u64) -> Vec<Scheduled> {
             }));
         }
     }
-    all.sort_by_key(|s| s.at_ms);
-    all.truncate(FAULTS_MAX);
     all
 }
 

@@ -40,6 +40,8 @@ pub struct Send {
     pub client_msg_id: String,
     /// Body.
     pub body: String,
+    /// People whom it mentions.
+    pub mentions: Vec<String>,
     /// First try.
     pub invoked: Duration,
     /// Answer.
@@ -68,12 +70,90 @@ pub struct Observation {
 pub struct Final {
     /// Place.
     pub seq: u64,
+    /// Ownership epoch.
+    pub epoch: u64,
     /// Message id.
     pub id: String,
     /// Client id.
     pub client_msg_id: String,
     /// Body.
     pub body: String,
+}
+
+/// One page of a channel that a person read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Who.
+    pub person: String,
+    /// Channel id.
+    pub channel: String,
+    /// Asked.
+    pub invoked: Duration,
+    /// Answered.
+    pub done: Duration,
+    /// What lies after this place was asked for.
+    pub after_seq: u64,
+    /// Most messages of the page.
+    pub limit: usize,
+    /// What it held, in order.
+    pub seqs: Vec<u64>,
+}
+
+/// How a claim of a name ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Claimed {
+    /// The name is theirs.
+    Won,
+    /// Somebody has it.
+    Refused,
+    /// No answer: it may be theirs or not.
+    Unknown,
+}
+
+impl Claimed {
+    /// In a sentence.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Won => "got it",
+            Self::Refused => "was refused",
+            Self::Unknown => "had no answer",
+        }
+    }
+}
+
+/// One claim of a name that only one may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The name.
+    pub name: String,
+    /// Who.
+    pub person: String,
+    /// Asked.
+    pub invoked: Duration,
+    /// Answered.
+    pub done: Option<Duration>,
+    /// How it ended.
+    pub claimed: Claimed,
+}
+
+/// A search while faults came and went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// Answered.
+    pub done: Duration,
+    /// Ids of messages that it found.
+    pub hits: Vec<String>,
+}
+
+/// Somebody was removed from a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Who was removed.
+    pub person: String,
+    /// Channel id.
+    pub channel: String,
+    /// Acknowledged.
+    pub done: Option<Duration>,
 }
 
 /// Everything that clients saw in one run.
@@ -86,6 +166,18 @@ pub struct History {
     pub observations: BTreeMap<(String, String), Vec<Observation>>,
     /// Channel to its final history.
     pub finals: BTreeMap<String, Vec<Final>>,
+    /// Pages that people read.
+    pub reads: Vec<Read>,
+    /// Claims of names.
+    pub claims: Vec<Claim>,
+    /// Searches under faults.
+    pub searches: Vec<Search>,
+    /// Ids of all messages that a search found at the end.
+    pub found: Option<Vec<String>>,
+    /// Person to the ids of the messages that they were notified of.
+    pub inboxes: BTreeMap<String, Vec<String>>,
+    /// Removals from channels.
+    pub removals: Vec<Removal>,
     /// Channels whose final history could not be read, with the reason.
     pub unread: BTreeMap<String, String>,
     /// Hosts that ended by themselves, with the reason.
@@ -122,12 +214,13 @@ impl Recorder {
     }
 
     /// A send begins.
-    pub fn invoke(&self, person: &str, channel: &str, client_msg_id: &str, body: &str) {
+    pub fn invoke(&self, person: &str, channel: &str, client_msg_id: &str, body: &str, mentions: &[String]) {
         let send = Send {
             person: person.to_owned(),
             channel: channel.to_owned(),
             client_msg_id: client_msg_id.to_owned(),
             body: body.to_owned(),
+            mentions: mentions.to_vec(),
             invoked: world::elapsed(),
             done: None,
             tries: 0,
@@ -173,6 +266,19 @@ impl Recorder {
     pub fn observed(&self, person: &str, channel: &str, seq: u64, id: &str) {
         let seen = Observation { seq, id: id.to_owned(), at: world::elapsed() };
         self.with(|h| h.observations.entry((person.to_owned(), channel.to_owned())).or_default().push(seen));
+    }
+
+    /// The highest place in a channel that a person knows of.
+    pub fn highest(&self, person: &str, channel: &str) -> u64 {
+        self.with(|h| {
+            let shown = h.observations.get(&(person.to_owned(), channel.to_owned()));
+            shown.and_then(|shown| shown.last()).map_or(0, |last| last.seq)
+        })
+    }
+
+    /// Adds to the history what has no rule of its own.
+    pub fn note(&self, add: impl FnOnce(&mut History)) {
+        self.with(add);
     }
 
     /// A channel's final history.

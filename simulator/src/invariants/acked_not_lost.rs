@@ -1,9 +1,10 @@
 //! acked-not-lost: every acknowledged message is in the final history of its channel, at the acknowledged place and with the
 //! body that was sent; a message that was refused for good is not (Jepsen's set checker, with ok/fail/info outcomes).
 
+use super::Report;
 use crate::history::{History, Outcome};
 
-pub(super) fn check(history: &History) -> (usize, Vec<String>) {
+pub(super) fn check(history: &History) -> Report {
     let mut checked = 0;
     let mut breaches = Vec::new();
     for send in history.sends.values() {
@@ -32,5 +33,7 @@ pub(super) fn check(history: &History) -> (usize, Vec<String>) {
         }
         checked += usize::from(send.outcome != Outcome::Indeterminate);
     }
-    (checked, breaches)
+    let mut report = Report { checked, breaches, ..Report::default() };
+    report.count("a message was acknowledged", checked);
+    report
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Report;
 use crate::history::History;
 
-pub(super) fn check(history: &History) -> (usize, Vec<String>) {
+pub(super) fn check(history: &History) -> Report {
     let mut breaches = Vec::new();
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (channel, finals) in &history.finals {
@@ -30,5 +31,9 @@ pub(super) fn check(history: &History) -> (usize, Vec<String>) {
             ));
         }
     }
-    (history.sends.values().filter(|s| !s.acks.is_empty()).count(), breaches)
+    let retried = history.sends.values().filter(|s| s.tries > 1 && !s.acks.is_empty()).count();
+    let checked = history.sends.values().filter(|s| !s.acks.is_empty()).count();
+    let mut report = Report { checked, breaches, ..Report::default() };
+    report.count("a send that was tried again was acknowledged", retried);
+    report
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Report;
 use crate::history::{History, Outcome};
 
-pub(super) fn check(history: &History) -> (usize, Vec<String>) {
+pub(super) fn check(history: &History) -> Report {
     let mut breaches = Vec::new();
     let mut checked = 0;
     let mut channels: BTreeMap<&str, Vec<(u64, &str, String)>> = BTreeMap::new();
@@ -37,7 +38,7 @@ pub(super) fn check(history: &History) -> (usize, Vec<String>) {
         breaches.extend(disagreement(channel, seen));
     }
     breaches.extend(real_time(history));
-    (checked, breaches)
+    Report { checked, breaches, ..Report::default() }
 }
 
 /// A message between the first and the last that this device showed, in history, never shown.

@@ -1,7 +1,10 @@
 //! Simulated people: real clients of the public API, with real HTTP and real Socket.IO, who say what they saw.
 
+mod acts;
+mod closing;
+mod guest;
 mod person;
 mod stages;
 
-pub use person::start;
+pub use person::{names, start};
 pub use stages::{Stage, Stages};

@@ -1,6 +1,10 @@
-//! One person: signs in, joins, talks on several channels through a [`Device`], and reads the final history.
+//! One person: signs in, joins, talks on several channels through a [`Device`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use archgen_client::{Api, ApiError, Device, DeviceConfig, Observer};
 use archgen_env::{Env, net::Address};
@@ -8,17 +12,31 @@ use archgen_spec::topology::{Component, Topology};
 
 use super::{Stage, Stages};
 use crate::{
-    engine::Engine,
-    history::{Final, Recorder},
+    engine::{Engine, Running},
+    history::Recorder,
     plan::Plan,
 };
 
 /// Channels that people talk in.
-const CHANNELS: usize = 2;
+pub(super) const CHANNELS: usize = 2;
 /// Wait between tries of a setup or final call.
-const RETRY: Duration = Duration::from_millis(400);
-/// Tries of a final read.
-const FINAL_TRIES_MAX: usize = 20;
+pub(super) const RETRY: Duration = Duration::from_millis(400);
+/// Of a hundred sends, so many mention somebody.
+const MENTIONS: u64 = 25;
+/// The one who is removed from a channel.
+pub(super) const GUEST: &str = "guest-1";
+
+/// Everyone who takes part, by name on the network.
+pub fn names(people: u32) -> Vec<String> {
+    (1..=people).map(|number| format!("person-{number}")).chain([GUEST.to_owned()]).collect()
+}
+
+/// What people tell each other outside of the system.
+#[derive(Clone, Default)]
+pub(super) struct Meeting {
+    /// The guest's user id.
+    pub(super) guest: Arc<Mutex<Option<String>>>,
+}
 
 /// Adds the people.
 pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, recorder: &Recorder, stages: &Stages) {
@@ -26,92 +44,102 @@ pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, rec
         topology.component_instances(component).into_iter().map(|i| Address::new(i.name, i.port)).collect()
     };
     let (gateways, realtime) = (addresses(Component::Gateway), addresses(Component::Realtime));
-    for number in 0..plan.people {
-        let gateway = gateways[number as usize % gateways.len().max(1)].clone();
-        let (realtime, plan, recorder, stages) = (realtime.clone(), plan.clone(), recorder.clone(), stages.clone());
-        engine.add_person(
-            &format!("person-{}", number + 1),
-            Box::new(move |env| {
-                let person = Person {
-                    env,
-                    number,
-                    gateway: gateway.clone(),
-                    realtime: realtime.clone(),
-                    plan: plan.clone(),
-                    recorder: recorder.clone(),
-                    stages: stages.clone(),
-                };
+    let meeting = Meeting::default();
+    for (number, name) in names(plan.people).into_iter().enumerate() {
+        let gateway = gateways[number % gateways.len().max(1)].clone();
+        let (realtime, plan, recorder, stages, meeting) =
+            (realtime.clone(), plan.clone(), recorder.clone(), stages.clone(), meeting.clone());
+        let is_guest = name == GUEST;
+        let program = move |env: Env| -> Running {
+            let person = Person {
+                api: Api::new(&env, gateway.clone()),
+                env,
+                number: number as u32,
+                realtime: realtime.clone(),
+                plan: plan.clone(),
+                recorder: recorder.clone(),
+                stages: stages.clone(),
+                meeting: meeting.clone(),
+            };
+            if is_guest {
+                Box::pin(async move { person.visit().await })
+            } else {
                 Box::pin(async move { person.live().await })
-            }),
-        );
+            }
+        };
+        engine.add_person(&name, Box::new(program));
     }
 }
 
-struct Person {
-    env: Env,
-    number: u32,
-    gateway: Address,
+pub(super) struct Person {
+    pub(super) env: Env,
+    pub(super) api: Api,
+    pub(super) number: u32,
     realtime: Vec<Address>,
-    plan: Plan,
-    recorder: Recorder,
-    stages: Stages,
+    pub(super) plan: Plan,
+    pub(super) recorder: Recorder,
+    pub(super) stages: Stages,
+    pub(super) meeting: Meeting,
 }
 
 impl Person {
     async fn live(&self) {
-        let api = Api::new(&self.env, self.gateway.clone());
-        let channels = self.set_up(&api).await;
-        let device = self.device(&api, &channels);
+        self.sign_in().await;
+        let mut channels = Vec::new();
+        for number in 0..CHANNELS {
+            let title = format!("room-{number}");
+            if self.number == 0 {
+                let create = || async { Ok(self.api.create_channel(&title, "public").await?.id) };
+                channels.push(self.until_done("create channel", create).await);
+            } else {
+                channels.push(self.come_in(&title).await);
+            }
+        }
+        let device = self.device(&channels);
         self.stages.set_up();
         self.stages.reached(Stage::Faults).await;
-        self.talk(&device, &channels).await;
+        tokio::join!(biased; self.talk(&device, &channels), self.act(&channels));
         self.stages.reached(Stage::Final).await;
         device.stop();
         if self.number == 0 {
             for channel in &channels {
-                self.read_final(&api, channel).await;
+                self.read_final(channel).await;
             }
+            self.search_all().await;
         }
+        self.read_inbox().await;
     }
 
-    /// Registers, signs in and joins; tries until it works.
-    async fn set_up(&self, api: &Api) -> Vec<String> {
+    /// Registers and signs in; tries until it works.
+    pub(super) async fn sign_in(&self) {
         let name = self.env.host().to_owned();
         let (email, password) = (format!("{name}@example.test"), "correct horse battery staple");
         self.until_done("register", || async {
-            match api.register(&email, &name, password).await {
+            match self.api.register(&email, &name, password).await {
                 Err(ApiError::Problem(problem)) if problem.status == 409 => Ok(()),
                 other => other.map(|_| ()),
             }
         })
         .await;
-        self.until_done("login", || async { api.login(&email, password).await.map(|_| ()) }).await;
-        let mut channels = Vec::new();
-        for number in 0..CHANNELS {
-            let title = format!("room-{number}");
-            if self.number == 0 {
-                channels.push(
-                    self.until_done("create channel", || async { Ok(api.create_channel(&title, "public").await?.id) })
-                        .await,
-                );
-            } else {
-                let find = || async { self.find_channel(api, &title).await };
-                let id = self.until_done("find channel", find).await;
-                self.until_done("join", || async { api.join(&id).await.map(|_| ()) }).await;
-                channels.push(id);
-            }
-        }
-        channels
+        self.until_done("login", || async { self.api.login(&email, password).await.map(|_| ()) }).await;
     }
 
-    async fn find_channel(&self, api: &Api, title: &str) -> Result<String, ApiError> {
-        let page: serde_json::Value = api.call(http::Method::GET, "/api/v1/channels", &serde_json::Value::Null).await?;
+    /// Finds a channel and joins it.
+    pub(super) async fn come_in(&self, title: &str) -> String {
+        let id = self.until_done("find channel", || async { self.find_channel(title).await }).await;
+        self.until_done("join", || async { self.api.join(&id).await.map(|_| ()) }).await;
+        id
+    }
+
+    async fn find_channel(&self, title: &str) -> Result<String, ApiError> {
+        let page: serde_json::Value =
+            self.api.call(http::Method::GET, "/api/v1/channels", &serde_json::Value::Null).await?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         let found = items.iter().find(|c| c["name"] == title).and_then(|c| c["id"].as_str().map(str::to_owned));
         found.ok_or_else(|| ApiError::Problem(archgen_env::http::Problem::not_found("channel")))
     }
 
-    async fn until_done<T, F, Fut>(&self, what: &str, attempt: F) -> T
+    pub(super) async fn until_done<T, F, Fut>(&self, what: &str, attempt: F) -> T
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, ApiError>>,
@@ -125,12 +153,13 @@ impl Person {
         }
     }
 
-    fn device(&self, api: &Api, channels: &[String]) -> Device {
+    /// A device that follows these channels.
+    pub(super) fn device(&self, channels: &[String]) -> Device {
         let observer = Arc::new(Watching { person: self.env.host().to_owned(), recorder: self.recorder.clone() });
         let mut realtime = self.realtime.clone();
         let turn = self.number as usize % realtime.len().max(1);
         realtime.rotate_left(turn);
-        Device::start(&self.env, api.clone(), DeviceConfig { realtime, channels: channels.to_vec() }, observer)
+        Device::start(&self.env, self.api.clone(), DeviceConfig { realtime, channels: channels.to_vec() }, observer)
     }
 
     /// Sends its share, spread over the fault phase.
@@ -143,32 +172,18 @@ impl Person {
             }
             let channel = &channels[entropy.below(channels.len() as u64) as usize];
             let client_msg_id = format!("{}-{number}", self.env.host());
-            let body = format!("message {number} by {}", self.env.host());
-            self.recorder.invoke(self.env.host(), channel, &client_msg_id, &body);
+            let mut body = format!("message {number} by {}", self.env.host());
+            let mut mentions = Vec::new();
+            if self.plan.people > 1 && entropy.below(100) < MENTIONS {
+                let other =
+                    (self.number + 1 + entropy.below(u64::from(self.plan.people) - 1) as u32) % self.plan.people;
+                mentions.push(format!("person-{}", other + 1));
+                body = format!("{body} for @person-{}", other + 1);
+            }
+            self.recorder.invoke(self.env.host(), channel, &client_msg_id, &body, &mentions);
             device.send(channel, &client_msg_id, &body);
             tokio::time::sleep(Duration::from_millis(entropy.below(2 * pause_ms.max(1)))).await;
         }
-    }
-
-    async fn read_final(&self, api: &Api, channel: &str) {
-        let mut reason = String::new();
-        for _ in 0..FINAL_TRIES_MAX {
-            match api.whole_history(channel).await {
-                Ok(messages) => {
-                    let finals = messages.into_iter().map(|m| Final {
-                        seq: m.seq,
-                        id: m.id,
-                        client_msg_id: m.client_msg_id.unwrap_or_default(),
-                        body: m.body.unwrap_or_default(),
-                    });
-                    self.recorder.finished(channel, finals.collect());
-                    return;
-                }
-                Err(error) => reason = error.to_string(),
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-        self.recorder.unread(channel, &reason);
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     faults::Scheduled,
     history::{History, Outcome, Send},
+    people,
     plan::Plan,
     run::Recorded,
 };
@@ -37,7 +38,7 @@ struct Seen<'a> {
 /// The page, complete in itself.
 pub fn page(topology: &Topology, spec: &str, plan: &Plan, recorded: &Recorded) -> String {
     let run = &recorded.run;
-    let witnesses = || run.findings.iter().flat_map(|(_, _, breaches)| breaches);
+    let witnesses = || run.findings.iter().flat_map(|finding| &finding.breaches);
     let named = |text: &str| witnesses().chain(&run.remarks).any(|breach| breach.contains(text));
     let operations: Vec<Operation<'_>> = recorded
         .history
@@ -46,8 +47,8 @@ pub fn page(topology: &Topology, spec: &str, plan: &Plan, recorded: &Recorded) -
         .map(|send| operation(&recorded.history, send, run.simulated_ms, &named))
         .collect();
     let begun = recorded.stages.iter().find(|(name, _)| name == "faults").map_or(0, |(_, at)| *at);
-    let broken = run.findings.iter().filter(|(_, _, breaches)| !breaches.is_empty());
-    let told = broken.flat_map(|(name, _, breaches)| breaches.iter().map(move |breach| format!("{name}: {breach}")));
+    let broken = run.findings.iter().filter(|finding| !finding.breaches.is_empty());
+    let told = broken.flat_map(|f| f.breaches.iter().map(move |breach| format!("{}: {breach}", f.invariant)));
     let data = json!({
         "spec": spec,
         "seed": run.seed,
@@ -56,7 +57,7 @@ pub fn page(topology: &Topology, spec: &str, plan: &Plan, recorded: &Recorded) -
         "digest": run.digest,
         "simulated_ms": run.simulated_ms,
         "hosts": topology.instances().into_iter().map(|i| i.name).collect::<Vec<_>>(),
-        "people": (0..plan.people).map(|n| format!("person-{}", n + 1)).collect::<Vec<_>>(),
+        "people": people::names(plan.people),
         "stages": recorded.stages.iter().map(|(name, at_ms)| json!({"name": name, "at_ms": at_ms})).collect::<Vec<_>>(),
         "faults": run.schedule.iter().map(|fault| bar(fault, begun)).collect::<Vec<_>>(),
         "operations": operations,

@@ -1,13 +1,22 @@
 //! Renderers of a [`Summary`].
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde_json::{Value, json as object};
 
-use crate::verdict::{Run, Summary, Verdict};
+use crate::{
+    coverage::coverage,
+    invariants::Finding,
+    verdict::{Run, Summary, Verdict},
+};
 
 /// Red and vacuous runs told in full.
 const TOLD_MAX: usize = 3;
+/// Runs in which everything that should happen sometimes is expected once.
+const RUNS_FOR_SOMETIMES: usize = 50;
 
 /// The summary as text: a table of promises, then each red or vacuous run with its witnesses, its faults and the command that
 /// replays it. `replay` makes that command from a run.
@@ -17,26 +26,19 @@ pub fn human(summary: &Summary, replay: &dyn Fn(&Run) -> String) -> String {
     for run in told {
         tell(&mut out, run, replay);
     }
-    let mut promises: Vec<(&str, usize, usize)> = Vec::new();
-    for (name, checked, breaches) in summary.runs.iter().flat_map(|r| &r.findings) {
-        match promises.iter_mut().find(|(n, ..)| n == name) {
-            Some(row) => {
-                row.1 += checked;
-                row.2 += usize::from(!breaches.is_empty());
-            }
-            None => promises.push((name, *checked, usize::from(!breaches.is_empty()))),
-        }
+    for (name, total) in totals(summary) {
+        let (checked, broken, runs) = (total.checked, total.broken, summary.runs.len());
+        let _ = writeln!(out, "  {name:<24} {checked:>9} operations checked, broken in {broken} of {runs} runs");
     }
-    for (name, checked, broken) in promises {
-        let _ = writeln!(
-            out,
-            "  {name:<24} {checked:>9} operations checked, broken in {broken} of {} runs",
-            summary.runs.len()
-        );
+    for what in never(summary) {
+        let _ = writeln!(out, "  never happened: {what}");
     }
     let faults: usize = summary.runs.iter().map(|r| r.faults.len()).sum();
     let simulated: u64 = summary.runs.iter().map(|r| r.simulated_ms).sum();
     let _ = writeln!(out, "  {faults} faults in {:.0} s of simulated time", simulated as f64 / 1000.0);
+    if let Some(coverage) = coverage(summary) {
+        let _ = writeln!(out, "{coverage}");
+    }
     for runs in summary.disagreements() {
         disagree(&mut out, &runs);
     }
@@ -55,6 +57,38 @@ pub fn human(summary: &Summary, replay: &dyn Fn(&Run) -> String) -> String {
     out
 }
 
+/// One checker over all runs.
+#[derive(Default)]
+struct Total {
+    checked: usize,
+    broken: usize,
+    sometimes: BTreeMap<String, usize>,
+}
+
+fn totals(summary: &Summary) -> BTreeMap<String, Total> {
+    let mut totals: BTreeMap<String, Total> = BTreeMap::new();
+    for finding in summary.runs.iter().flat_map(|run| &run.findings) {
+        let total = totals.entry(finding.invariant.clone()).or_default();
+        total.checked += finding.checked;
+        total.broken += usize::from(!finding.breaches.is_empty());
+        for (what, times) in &finding.sometimes {
+            *total.sometimes.entry(what.clone()).or_default() += times;
+        }
+    }
+    totals
+}
+
+/// What makes checks worth something and did not happen once in all of many runs.
+fn never(summary: &Summary) -> Vec<String> {
+    if summary.runs.len() < RUNS_FOR_SOMETIMES {
+        return Vec::new();
+    }
+    let all = totals(summary).into_iter().flat_map(|(name, total)| {
+        total.sometimes.into_iter().filter(|(_, times)| *times == 0).map(move |(what, _)| format!("{what} ({name})"))
+    });
+    all.collect()
+}
+
 fn tell(out: &mut String, run: &Run, replay: &dyn Fn(&Run) -> String) {
     let word = if run.verdict == Verdict::Red { "red" } else { "vacuous" };
     let _ = writeln!(
@@ -71,8 +105,8 @@ pub fn story(out: &mut String, run: &Run) {
     for remark in &run.remarks {
         let _ = writeln!(out, "  {remark}");
     }
-    for (name, _, breaches) in run.findings.iter().filter(|(.., b)| !b.is_empty()) {
-        let _ = writeln!(out, "  broken: {name}");
+    for Finding { invariant, breaches, .. } in run.findings.iter().filter(|f| !f.breaches.is_empty()) {
+        let _ = writeln!(out, "  broken: {invariant}");
         for breach in breaches {
             let _ = writeln!(out, "    {breach}");
         }

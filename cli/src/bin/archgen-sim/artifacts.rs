@@ -53,7 +53,7 @@ pub fn keep(spec: &Spec, plan: &Plan, run: &Run) -> Result<PathBuf, Failure> {
     let folder = Path::new(KEPT);
     fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
     let path = folder.join(format!("seed-{}.json", plan.seed));
-    let mut artifact = Artifact::new(&spec.path, spec.environment.as_deref(), &[], spec.hash.clone(), plan, run);
+    let mut artifact = Artifact::new(&spec.path, spec.environment.as_deref(), &spec.set, spec.hash.clone(), plan, run);
     artifact.commit = commit(&spec.path);
     fs::write(&path, artifact.text()).map_err(|error| cannot("write", &path, &error))?;
     Ok(path)
@@ -77,7 +77,7 @@ struct Kept {
 /// Runs a kept plan again.
 fn again(arguments: &ReplayArguments) -> Result<Kept, Failure> {
     let artifact = read(&arguments.artifact)?;
-    let spec = load(Path::new(&artifact.spec), artifact.environment.as_deref())?;
+    let spec = load(Path::new(&artifact.spec), artifact.environment.as_deref(), &artifact.set)?;
     if spec.hash != artifact.spec_hash {
         complain(&format!("note: `{}` has changed since this run was kept; its digest may differ", spec.path));
     }

@@ -6,6 +6,7 @@ mod artifacts;
 mod loading;
 mod program;
 mod seeds;
+mod settings;
 mod shim;
 
 use std::process::ExitCode;

@@ -69,6 +69,11 @@ pub fn run() -> ExitCode {
         Some(SimCommand::Replay(replay)) => artifacts::replay(replay),
         Some(SimCommand::Shrink(shrink)) => artifacts::shrink(shrink),
         Some(SimCommand::Doctor) => examine(),
+        #[cfg(sabotage)]
+        Some(SimCommand::Bugs) => {
+            say(&format!("{}\n", archgen_simulator::bugs().join("\n")));
+            Ok(true)
+        }
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

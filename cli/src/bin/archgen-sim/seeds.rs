@@ -28,7 +28,7 @@ const BATCH_PLANS: usize = 16;
 /// See [`Failure`].
 pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
     let path = arguments.spec.as_deref().unwrap_or(Path::new(""));
-    let spec = load(path, arguments.environment.as_deref())?;
+    let spec = load(path, arguments.environment.as_deref(), &arguments.set)?;
     let unknown = unchecked(&spec.topology.simulation.invariants);
     if !unknown.is_empty() {
         complain(&format!(
@@ -62,6 +62,17 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
         artifacts::write_page(&spec, plan, page)?;
     }
     Ok(summary.is_green() && summary.disagreements().is_empty())
+}
+
+/// The most memory that a child has taken.
+fn largest_run_mib() -> i64 {
+    // SAFETY: all zeroes is a valid `rusage`, and it is valid for the call.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);
+        usage
+    };
+    usage.ru_maxrss / 1_024
 }
 
 /// Runs at a time.
@@ -126,10 +137,12 @@ fn report(spec: &Spec, summary: &Summary, arguments: &SimArguments) {
         SimFormat::Junit => say(&junit(summary, &spec.path)),
         SimFormat::Human => {
             let environment = arguments.environment.as_ref().map_or_else(String::new, |name| format!(" --env {name}"));
+            let set: String = spec.set.iter().map(|setting| format!(" --set '{setting}'")).collect();
             let replay = |run: &Run| {
-                format!("archgen sim {} --seed {} --engine {}{environment}", spec.path, run.seed, run.engine)
+                format!("archgen sim {} --seed {} --engine {}{environment}{set}", spec.path, run.seed, run.engine)
             };
             say(&human(summary, &replay));
+            say(&format!("memory of the largest run: {} MiB\n", largest_run_mib()));
         }
     }
 }

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::{entropy::Entropy, task::Task};
+use archgen_env::{
+    entropy::Entropy,
+    sabotage::{Bug, is_planted},
+    task::Task,
+};
 use archgen_ports::events::{Events, Record};
 use futures_util::{StreamExt, future::join_all, stream};
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
@@ -158,6 +162,9 @@ impl Consumer {
         while let Err(error) = self.handler.handle(topic, &record.event).await {
             let offset = record.offset;
             tracing::warn!(topic, partition, offset, %error, "an event had no effect yet");
+            if is_planted(Bug::GiveUp) {
+                return;
+            }
             if let HandlerError::Poison(reason) = &error {
                 poisoned += 1;
                 if poisoned >= POISON_TRIES {

@@ -1,5 +1,6 @@
 //! Accounts: tables of rows, written in transactions.
 
+use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::accounts::{Commit, Row, Write, table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
@@ -84,6 +85,7 @@ pub fn commit(view: &mut View<'_>, writes: Vec<Write>) -> Result<Value, Decision
             Some(Refusal::Conflict) => {
                 return Ok(to_value(Commit::Conflict { table: write.table.clone(), key: write.key.clone() })?);
             }
+            Some(Refusal::Taken(_)) if is_planted(Bug::NoUnique) => {}
             Some(Refusal::Taken(field)) => return Ok(to_value(Commit::Taken { table: write.table.clone(), field })?),
             None => {}
         }

@@ -1,5 +1,6 @@
 //! The append: fenced, dense, once per client id, all or nothing.
 
+use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::{
     ChannelId, Position,
     messages::{APPEND_ENTRIES_MAX, Append, Appended, EntryOutcome, LogEntry, NewEntry},
@@ -15,25 +16,13 @@ use crate::{committer::DecisionError, engine::View, operations::keys::Key};
 /// Dedup keys deleted by one append.
 const FORGOTTEN_AT_ONCE: usize = 512;
 
-#[cfg(not(sabotage))]
 fn is_fenced(epoch: u64, newest: u64) -> bool {
-    epoch < newest
-}
-
-#[cfg(sabotage)]
-fn is_fenced(epoch: u64, newest: u64) -> bool {
-    epoch < newest && crate::sabotage::active() != Some(crate::sabotage::Sabotage::NoFence)
-}
-
-#[cfg(not(sabotage))]
-fn head_moved(known: u64, head: u64) -> bool {
-    known != head
+    epoch < newest && !is_planted(Bug::NoFence)
 }
 
 /// Without the fence the head is not compared either: together they keep a stale owner out.
-#[cfg(sabotage)]
 fn head_moved(known: u64, head: u64) -> bool {
-    known != head && crate::sabotage::active() != Some(crate::sabotage::Sabotage::NoFence)
+    known != head && !is_planted(Bug::NoFence)
 }
 
 pub(super) fn append(view: &mut View<'_>, append: Append, now_ms: u64) -> Result<Appended, DecisionError> {
@@ -49,8 +38,7 @@ pub(super) fn append(view: &mut View<'_>, append: Append, now_ms: u64) -> Result
     if head_moved(known, head.seq) {
         return Ok(Appended::HeadMoved { head: head.seq });
     }
-    #[cfg(sabotage)]
-    if crate::sabotage::active() == Some(crate::sabotage::Sabotage::NoFence) {
+    if is_planted(Bug::NoFence) {
         // What a blind write at the place that the owner believes in does: it overwrites.
         head.seq = known;
     }
@@ -96,8 +84,7 @@ fn seen(
     entry: &NewEntry,
     now_ms: u64,
 ) -> Result<Option<LogEntry>, DecisionError> {
-    #[cfg(sabotage)]
-    if crate::sabotage::active() == Some(crate::sabotage::Sabotage::NoDedup) {
+    if is_planted(Bug::NoDedup) {
         return Ok(None);
     }
     let Some(client_id) = &entry.client_msg_id else { return Ok(None) };

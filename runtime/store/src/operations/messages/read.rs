@@ -1,5 +1,6 @@
 //! Reads of logs, heads and marks.
 
+use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::{
     ChannelId, Position,
     messages::{APPEND_ENTRIES_MAX, Head, LogEntry, Range, ReadState, Unpublished},
@@ -105,6 +106,9 @@ fn range_of(
     let fits = fitting(&pairs);
     let mut entries: Vec<LogEntry> =
         pairs.into_iter().take(fits).map(|(_, v)| serde_json::from_slice(&v)).collect::<Result<_, _>>()?;
+    if is_planted(Bug::StaleRead) && !reverse && entries.len() > 1 {
+        entries.pop();
+    }
     if reverse {
         entries.reverse();
     }

@@ -1,0 +1,70 @@
+//! Planted bugs, one at a time, that the simulator must find. Without `--cfg sabotage` none can be planted, and every question
+//! after one is a constant.
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The store acknowledges before its log is synced.
+    AckBeforeSync,
+    /// The store forgets which client ids were seen.
+    NoDedup,
+    /// The store accepts a stale owner's appends.
+    NoFence,
+    /// The store leaves the newest message out of a page.
+    StaleRead,
+    /// The store lets two rows have one unique value.
+    NoUnique,
+    /// A consumer gives an event up after its first failure.
+    GiveUp,
+    /// A realtime host goes on sending to who was removed, and history stays readable.
+    KeepRemoved,
+    /// A device forgets a message that it should send again.
+    NoResend,
+}
+
+impl Bug {
+    /// Every bug with its name.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("ack-before-sync", Self::AckBeforeSync),
+        ("no-dedup", Self::NoDedup),
+        ("no-fence", Self::NoFence),
+        ("stale-read", Self::StaleRead),
+        ("no-unique", Self::NoUnique),
+        ("give-up", Self::GiveUp),
+        ("keep-removed", Self::KeepRemoved),
+        ("no-resend", Self::NoResend),
+    ];
+}
+
+#[cfg(not(sabotage))]
+mod planting {
+    use super::Bug;
+
+    /// Whether this bug is planted: never.
+    pub const fn is_planted(_: Bug) -> bool {
+        false
+    }
+}
+
+#[cfg(sabotage)]
+mod planting {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Bug;
+
+    static PLANTED: AtomicU8 = AtomicU8::new(0);
+
+    /// Plants a bug for this process.
+    pub fn plant(bug: Bug) {
+        PLANTED.store(bug as u8 + 1, Ordering::Relaxed);
+    }
+
+    /// Whether this bug is planted.
+    pub fn is_planted(bug: Bug) -> bool {
+        PLANTED.load(Ordering::Relaxed) == bug as u8 + 1
+    }
+}
+
+pub use planting::is_planted;
+#[cfg(sabotage)]
+pub use planting::plant;

@@ -1,0 +1,141 @@
+//! Faults from the graph alone, for a spec that declares none: for every edge and every host the faults that can meet it. Each
+//! seed draws a swarm: some kinds, often and close together (Groce and others 2012), rather than a little of everything.
+
+use archgen_spec::topology::{Component, Instance, Topology};
+
+use super::{
+    Action, Scheduled,
+    action::{HOST_KINDS, LINK_KINDS},
+};
+use crate::{people, world::Draw};
+
+/// Fewest and most faults of one run.
+const FAULTS: (u64, u64) = (2, 12);
+/// Shortest fault; the longest outlasts the longest lease, milliseconds.
+const SHORTEST_MS: u64 = 100;
+/// Kinds of fault in one run, most.
+const KINDS_MAX: u64 = 5;
+/// Of a thousand faults of a link, so many meet a pair that the graph does not join.
+const ANY_PAIR: u64 = 150;
+/// A clock is off by up to this, as far as tokens must bear, milliseconds.
+const SKEW_MS_MAX: i64 = 300_000;
+/// Faults that are several at once.
+const COMPOUND: [&str; 3] = ["zone-loss", "rolling-restart", "flapping"];
+
+/// The faults of this seed.
+pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Scheduled> {
+    let mut draw = Draw::new(seed, &[b"derived faults"]);
+    let duration_ms = topology.simulation.duration.as_millis() as u64;
+    let all: Vec<&str> = LINK_KINDS.iter().chain(HOST_KINDS).chain(&COMPOUND).copied().collect();
+    let swarm: Vec<&str> = (0..1 + draw.below(KINDS_MAX)).map(|_| all[draw.below(all.len() as u64) as usize]).collect();
+    let links = links(topology, people);
+    let hosts = topology.instances();
+    let lease_ms = topology.services.iter().map(|s| s.lease.as_millis() as u64).max().unwrap_or(0);
+    let longest_ms = (lease_ms + lease_ms / 2).clamp(2_000, duration_ms.max(2_001) * 2 / 3);
+    let mut schedule = Vec::new();
+    if links.is_empty() || hosts.is_empty() {
+        return schedule;
+    }
+    for _ in 0..draw.between(FAULTS) {
+        let kind = swarm[draw.below(swarm.len() as u64) as usize];
+        let at_ms = draw.below(duration_ms);
+        // Most faults are short and a few are long.
+        let longest = if draw.chance(300) { longest_ms } else { longest_ms / 4 };
+        let for_ms = draw.between((SHORTEST_MS, longest));
+        let (mut a, mut b) = links[draw.below(links.len() as u64) as usize].clone();
+        if draw.chance(ANY_PAIR) {
+            // Who speaks to whom without the spec saying so is met as well.
+            (a, b) = any_pair(&hosts, &mut draw).unwrap_or((a, b));
+        }
+        let host = &hosts[draw.below(hosts.len() as u64) as usize];
+        let one = |action| vec![Scheduled { at_ms, for_ms, action }];
+        schedule.extend(match kind {
+            "zone-loss" => zone_loss(&hosts, &host.zone, at_ms, for_ms),
+            "rolling-restart" => rolling_restart(topology, host.component, at_ms),
+            "flapping" => flapping(&a, &b, at_ms, for_ms),
+            kind if LINK_KINDS.contains(&kind) => one(on_link(kind, a, b, &mut draw)),
+            kind => one(on_host(kind, &host.name, lease_ms, &mut draw)),
+        });
+    }
+    schedule
+}
+
+/// Who speaks to whom: the needs of each component, and people with what faces them.
+fn links(topology: &Topology, people: u32) -> Vec<(String, String)> {
+    let instances = topology.instances();
+    let mut links = Vec::new();
+    for client in &instances {
+        for server in topology.component_needs(client.component) {
+            let servers = topology.component_instances(server);
+            links.extend(servers.into_iter().map(|server| (client.name.clone(), server.name)));
+        }
+    }
+    let facing = instances.iter().filter(|i| matches!(i.component, Component::Gateway | Component::Realtime));
+    for person in people::names(people) {
+        links.extend(facing.clone().map(|server| (person.clone(), server.name.clone())));
+    }
+    links.retain(|(a, b)| a != b);
+    links
+}
+
+fn any_pair(hosts: &[Instance], draw: &mut Draw) -> Option<(String, String)> {
+    let mut one = || hosts.get(draw.below(hosts.len() as u64) as usize).map(|host| host.name.clone());
+    one().zip(one()).filter(|(a, b)| a != b)
+}
+
+fn zone_loss(hosts: &[Instance], zone: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
+    let inside = hosts.iter().filter(|host| host.zone == zone);
+    inside.map(|host| Scheduled { at_ms, for_ms, action: Action::PowerLoss { host: host.name.clone() } }).collect()
+}
+
+/// Each replica exits in turn, and is back before the next goes.
+fn rolling_restart(topology: &Topology, component: Component, at_ms: u64) -> Vec<Scheduled> {
+    const DOWN_MS: u64 = 500;
+    let replicas = topology.component_instances(component).into_iter().enumerate();
+    let exit = |(turn, host): (usize, Instance)| Scheduled {
+        at_ms: at_ms + turn as u64 * 2 * DOWN_MS,
+        for_ms: DOWN_MS,
+        action: Action::Exit { host: host.name },
+    };
+    replicas.map(exit).collect()
+}
+
+fn flapping(a: &str, b: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
+    const PERIOD_MS: u64 = 300;
+    let cut = |turn| Scheduled {
+        at_ms: at_ms + turn * PERIOD_MS,
+        for_ms: PERIOD_MS / 2,
+        action: Action::Partition { a: a.to_owned(), b: b.to_owned() },
+    };
+    (0..=(for_ms / PERIOD_MS).min(8)).map(cut).collect()
+}
+
+fn on_link(kind: &str, a: String, b: String, draw: &mut Draw) -> Action {
+    let (from, to) = if draw.chance(500) { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) };
+    match kind {
+        "partition" => Action::Partition { a, b },
+        "one-way-cut" => Action::OneWayCut { from, to },
+        "latency" => Action::Latency { a, b, extra_ms: draw.between((20, 1_500)) },
+        "loss" => Action::Loss { a, b, per_thousand: draw.between((20, 400)) },
+        "slow-link" => Action::SlowLink { a, b, bytes_per_second: draw.between((2_000, 100_000)) },
+        "refuse" => Action::Refuse { from: a, to: b },
+        _ => Action::Reset { a, b },
+    }
+}
+
+fn on_host(kind: &str, host: &str, lease_ms: u64, draw: &mut Draw) -> Action {
+    let host = host.to_owned();
+    match kind {
+        "power-loss" => Action::PowerLoss { host },
+        "pause" => Action::Pause { host },
+        "clock-skew" => {
+            // To the edge of a lease, or far beyond it.
+            let most = if draw.chance(500) { (lease_ms as i64).max(1) } else { SKEW_MS_MAX };
+            Action::ClockSkew { host, offset_ms: draw.below(2 * most as u64 + 1) as i64 - most }
+        }
+        "clock-drift" => Action::ClockDrift { host, ms_per_second: draw.below(401) as i64 - 200 },
+        "slow-disk" => Action::SlowDisk { host, call_ms: draw.between((5, 500)) },
+        "full-disk" => Action::FullDisk { host },
+        _ => Action::Exit { host },
+    }
+}

@@ -1,0 +1,91 @@
+//! The last reads, once everything has healed and settled.
+
+use std::time::Duration;
+
+use archgen_client::ApiError;
+use http::Method;
+use serde_json::Value;
+
+use super::{
+    acts::ids,
+    person::{Person, RETRY},
+};
+use crate::history::Final;
+
+/// Tries of a final read.
+const FINAL_TRIES_MAX: usize = 20;
+/// Looks at what converges, at most.
+const LOOKS_MAX: usize = 6;
+/// Wait between two looks.
+const LOOK: Duration = Duration::from_millis(2_500);
+/// Items of one page.
+const PAGE: usize = 100;
+
+impl Person {
+    pub(super) async fn read_final(&self, channel: &str) {
+        let mut reason = String::new();
+        for _ in 0..FINAL_TRIES_MAX {
+            match self.api.whole_history(channel).await {
+                Ok(messages) => {
+                    let finals = messages.into_iter().map(|m| Final {
+                        seq: m.seq,
+                        epoch: m.epoch,
+                        id: m.id,
+                        client_msg_id: m.client_msg_id.unwrap_or_default(),
+                        body: m.body.unwrap_or_default(),
+                    });
+                    self.recorder.finished(channel, finals.collect());
+                    return;
+                }
+                Err(error) => reason = error.to_string(),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        self.recorder.unread(channel, &reason);
+    }
+
+    /// Searches until two looks agree; the last one counts.
+    pub(super) async fn search_all(&self) {
+        let found = self.until_stable("/api/v1/search?q=message", ids).await;
+        self.recorder.note(|history| history.found = found);
+    }
+
+    /// Reads its notifications until two looks agree; the last one counts.
+    pub(super) async fn read_inbox(&self) {
+        let messages = |page: &Value| {
+            let items = page["items"].as_array().into_iter().flatten();
+            items.filter_map(|item| item["message"].as_str().map(str::to_owned)).collect()
+        };
+        if let Some(inbox) = self.until_stable("/api/v1/notifications?unread=false", messages).await {
+            let person = self.env.host().to_owned();
+            self.recorder.note(|history| drop(history.inboxes.insert(person, inbox)));
+        }
+    }
+
+    async fn until_stable(&self, path: &str, items: impl Fn(&Value) -> Vec<String>) -> Option<Vec<String>> {
+        let mut last = None;
+        for _ in 0..LOOKS_MAX {
+            if let Ok(seen) = self.all(path, &items).await {
+                if last.as_ref() == Some(&seen) {
+                    break;
+                }
+                last = Some(seen);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        last
+    }
+
+    async fn all(&self, path: &str, items: impl Fn(&Value) -> Vec<String>) -> Result<Vec<String>, ApiError> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page: Value = self.api.call(Method::GET, &format!("{path}&limit={PAGE}{cursor}"), &Value::Null).await?;
+            all.extend(items(&page));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(all),
+            }
+        }
+    }
+}
