@@ -37,6 +37,6 @@ pub use report::{human, json, junit, page, story};
 pub use run::{Recorded, run};
 #[cfg(sabotage)]
 pub use sabotage::{bugs, plant};
-pub use seeds::{SeedError, run_plans, run_recorded};
+pub use seeds::{Repeat, SeedError, run_plans, run_recorded};
 pub use shrink::{Shrunk, Symptom, shrink};
 pub use verdict::{Run, Summary, Verdict};

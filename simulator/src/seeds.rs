@@ -16,6 +16,15 @@ const RECHECK_EVERY: usize = 100;
 /// Failing runs that are repeated for the same reason.
 const RECHECKED_MAX: usize = 20;
 
+/// Which runs are repeated to see that their digests are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Failing ones, and one passing one in a hundred.
+    Few,
+    /// All.
+    All,
+}
+
 /// Why seeds could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
@@ -28,7 +37,7 @@ pub enum SeedError {
 }
 
 /// Runs these plans on `workers` children at a time; the runs come back in the plans' order. `done` is called after each run.
-/// Red runs, and one passing run in a hundred, are run a second time; a different digest is itself a red remark.
+/// Some are run a second time; a different digest is itself a red remark.
 ///
 /// # Errors
 /// See [`SeedError`].
@@ -37,13 +46,17 @@ pub fn run_plans(
     plans: &[Plan],
     workers: usize,
     hooks: &dyn Hooks,
+    repeat: Repeat,
     done: &mut dyn FnMut(&Run),
 ) -> Result<Summary, SeedError> {
     let all: Vec<usize> = (0..plans.len()).collect();
     let mut runs = chosen(topology, plans, &all, workers, hooks, done)?;
     let (red, passing): (Vec<usize>, Vec<usize>) = all.iter().partition(|i| runs[**i].verdict == Verdict::Red);
     let mut again: Vec<usize> = red.into_iter().take(RECHECKED_MAX).collect();
-    again.extend(passing.into_iter().skip(RECHECK_EVERY - 1).step_by(RECHECK_EVERY));
+    match repeat {
+        Repeat::Few => again.extend(passing.into_iter().skip(RECHECK_EVERY - 1).step_by(RECHECK_EVERY)),
+        Repeat::All => again = all.clone(),
+    }
     for (index, second) in again.iter().zip(chosen(topology, plans, &again, workers, hooks, &mut |_| {})?) {
         let first = &mut runs[*index];
         if first.digest != second.digest {

@@ -68,6 +68,9 @@ pub struct SimArguments {
     /// Runs at a time; the machine's cores by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub workers: Option<u64>,
+    /// Run every seed a second time and compare the digests.
+    #[arg(long)]
+    pub twice: bool,
     /// Stop at the first red seed.
     #[arg(long)]
     pub until_red: bool,

@@ -18,13 +18,17 @@ pub enum Bug {
     GiveUp,
     /// A realtime host goes on sending to who was removed, and history stays readable.
     KeepRemoved,
+    /// The object store gives back a changed byte.
+    ChangedByte,
+    /// Realtime hosts forget to say who is there.
+    SilentPresence,
     /// A device forgets a message that it should send again.
     NoResend,
 }
 
 impl Bug {
     /// Every bug with its name.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("ack-before-sync", Self::AckBeforeSync),
         ("no-dedup", Self::NoDedup),
         ("no-fence", Self::NoFence),
@@ -32,6 +36,8 @@ impl Bug {
         ("no-unique", Self::NoUnique),
         ("give-up", Self::GiveUp),
         ("keep-removed", Self::KeepRemoved),
+        ("changed-byte", Self::ChangedByte),
+        ("silent-presence", Self::SilentPresence),
         ("no-resend", Self::NoResend),
     ];
 }

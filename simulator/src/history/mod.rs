@@ -4,4 +4,4 @@ mod record;
 
 #[cfg(test)]
 pub use record::Observation;
-pub use record::{Claim, Claimed, Final, History, Outcome, Read, Recorder, Removal, Search, Send};
+pub use record::{Claim, Claimed, Final, History, Outcome, Read, Recorder, Removal, Search, Send, Stored};

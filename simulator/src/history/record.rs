@@ -156,6 +156,21 @@ pub struct Removal {
     pub done: Option<Duration>,
 }
 
+/// A file whose upload was completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// Who uploaded it.
+    pub person: String,
+    /// What was sent, as a fingerprint.
+    pub sent: String,
+    /// Completed.
+    pub done: Duration,
+    /// What was read back at the end.
+    pub found: Option<String>,
+}
+
 /// Everything that clients saw in one run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
@@ -178,6 +193,10 @@ pub struct History {
     pub inboxes: BTreeMap<String, Vec<String>>,
     /// Removals from channels.
     pub removals: Vec<Removal>,
+    /// Files that were uploaded.
+    pub files: Vec<Stored>,
+    /// Whether each person with a connected device was online at the end.
+    pub presences: BTreeMap<String, bool>,
     /// Channels whose final history could not be read, with the reason.
     pub unread: BTreeMap<String, String>,
     /// Hosts that ended by themselves, with the reason.

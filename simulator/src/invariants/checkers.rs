@@ -6,8 +6,8 @@ use archgen_spec::topology::Invariant;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    acked_not_lost, exactly_once_effect, liveness, notified, per_channel_order, revoked_means_out, search_converges,
-    session_guarantees, shard_owner_unique, unique_names,
+    acked_not_lost, exactly_once_effect, files_intact, liveness, notified, per_channel_order, presence_converges,
+    revoked_means_out, search_converges, session_guarantees, shard_owner_unique, unique_names,
 };
 use crate::history::History;
 
@@ -56,6 +56,8 @@ const CHECKERS: &[(&str, Checker)] = &[
     ("search-converges", search_converges::check),
     ("revoked-means-out", revoked_means_out::check),
     ("unique-names", unique_names::check),
+    ("files-intact", files_intact::check),
+    ("presence-converges", presence_converges::check),
     ("liveness", liveness::check),
 ];
 

@@ -3,10 +3,12 @@
 mod acked_not_lost;
 mod checkers;
 mod exactly_once_effect;
+mod files_intact;
 mod linearizable;
 mod liveness;
 mod notified;
 mod per_channel_order;
+mod presence_converges;
 mod revoked_means_out;
 mod search_converges;
 mod session_guarantees;

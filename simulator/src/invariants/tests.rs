@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check;
-use crate::history::{Claim, Claimed, Final, History, Observation, Outcome, Read, Removal, Search, Send};
+use crate::history::{Claim, Claimed, Final, History, Observation, Outcome, Read, Removal, Search, Send, Stored};
 
 fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -58,6 +58,14 @@ fn good() -> History {
     history.searches = vec![Search { done: at(400), hits: vec!["m1".to_owned()] }];
     history.found = Some(["m1", "m2", "m3"].map(str::to_owned).to_vec());
     history.inboxes.insert("ada".to_owned(), vec!["m2".to_owned()]);
+    history.files = vec![Stored {
+        id: "f1".to_owned(),
+        person: "ada".to_owned(),
+        sent: "3 bytes, 07".to_owned(),
+        done: at(300),
+        found: Some("3 bytes, 07".to_owned()),
+    }];
+    history.presences.insert("ada".to_owned(), true);
     history.removals = vec![Removal { person: "eve".to_owned(), channel: "c".to_owned(), done: Some(at(150)) }];
     history
 }
@@ -227,4 +235,20 @@ fn a_send_without_an_answer_is_found() {
     let mut history = good();
     history.sends.get_mut("k3").unwrap().outcome = Outcome::Indeterminate;
     assert!(breaches(&history, "liveness")[0].contains("`k3`"));
+}
+
+#[test]
+fn a_file_that_changed_or_is_gone_is_found() {
+    let mut history = good();
+    history.files[0].found = Some("2 bytes, 06".to_owned());
+    assert!(breaches(&history, "files-intact")[0].contains("reads back as 2 bytes"));
+    history.files[0].found = None;
+    assert!(breaches(&history, "files-intact")[0].contains("cannot be read"));
+}
+
+#[test]
+fn somebody_connected_who_is_not_online_is_found() {
+    let mut history = good();
+    history.presences.insert("bob".to_owned(), false);
+    assert!(breaches(&history, "presence-converges")[0].contains("bob"));
 }

@@ -40,7 +40,8 @@ impl Person {
                 self.remove_guest(&channels[0]).await;
             }
             match entropy.below(10) {
-                0..=5 => self.read_page(&channels[entropy.below(channels.len() as u64) as usize]).await,
+                0..=4 => self.read_page(&channels[entropy.below(channels.len() as u64) as usize]).await,
+                5 => self.upload(&channels[0]).await,
                 6..=7 => self.search().await,
                 _ if claims < CLAIMS_MAX => {
                     claims += 1;
@@ -97,8 +98,7 @@ impl Person {
 
     /// Removes the guest; tries until it is acknowledged or the faults are over.
     async fn remove_guest(&self, channel: &str) {
-        let guest = self.meeting.guest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let Some(guest) = guest else { return };
+        let Some(guest) = self.meeting.id_of(super::person::GUEST) else { return };
         let path = format!("/api/v1/channels/{channel}/members/{guest}");
         while self.stages.current() == Stage::Faults {
             let removed: Result<Value, ApiError> = self.api.call(Method::DELETE, &path, &json!({})).await;

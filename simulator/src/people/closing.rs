@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use archgen_client::ApiError;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     acts::ids,
-    person::{Person, RETRY},
+    person::{GUEST, Person, RETRY, names},
 };
 use crate::history::Final;
 
@@ -42,6 +42,28 @@ impl Person {
             tokio::time::sleep(RETRY).await;
         }
         self.recorder.unread(channel, &reason);
+    }
+
+    /// Looks whether everyone else is online, a few times where they are not.
+    pub(super) async fn look_who_is_there(&self) {
+        let names = names(self.plan.people).into_iter().filter(|name| name != GUEST && name != self.env.host());
+        let known: Vec<(String, String)> = names.filter_map(|name| Some((self.meeting.id_of(&name)?, name))).collect();
+        let asked = json!({"users": known.iter().map(|(id, _)| id).collect::<Vec<_>>()});
+        for _ in 0..LOOKS_MAX {
+            let seen: Result<Value, ApiError> = self.api.call(Method::POST, "/api/v1/presence/query", &asked).await;
+            if let Ok(seen) = seen {
+                let items = || seen["items"].as_array().into_iter().flatten();
+                let is_online = |id: &str| items().any(|i| i["user"] == id && i["status"] == "online");
+                let presences: Vec<(String, bool)> =
+                    known.iter().map(|(id, name)| (name.clone(), is_online(id))).collect();
+                let all = presences.iter().all(|(_, online)| *online);
+                self.recorder.note(|history| history.presences.extend(presences));
+                if all {
+                    return;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Searches until two looks agree; the last one counts.

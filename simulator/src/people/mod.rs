@@ -2,6 +2,7 @@
 
 mod acts;
 mod closing;
+mod files;
 mod guest;
 mod person;
 mod stages;

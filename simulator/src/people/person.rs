@@ -1,14 +1,16 @@
 //! One person: signs in, joins, talks on several channels through a [`Device`].
 
 use std::{
+    collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use archgen_client::{Api, ApiError, Device, DeviceConfig, Observer};
 use archgen_env::{Env, net::Address};
 use archgen_spec::topology::{Component, Topology};
+use http::Method;
 
 use super::{Stage, Stages};
 use crate::{
@@ -21,6 +23,8 @@ use crate::{
 pub(super) const CHANNELS: usize = 2;
 /// Wait between tries of a setup or final call.
 pub(super) const RETRY: Duration = Duration::from_millis(400);
+/// A device stays connected for this long into the final reads.
+const CONNECTED_AT_LEAST: Duration = Duration::from_millis(15_000);
 /// Of a hundred sends, so many mention somebody.
 const MENTIONS: u64 = 25;
 /// The one who is removed from a channel.
@@ -34,8 +38,8 @@ pub fn names(people: u32) -> Vec<String> {
 /// What people tell each other outside of the system.
 #[derive(Clone, Default)]
 pub(super) struct Meeting {
-    /// The guest's user id.
-    pub(super) guest: Arc<Mutex<Option<String>>>,
+    /// User ids by name.
+    ids: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// Adds the people.
@@ -53,6 +57,7 @@ pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, rec
         let program = move |env: Env| -> Running {
             let person = Person {
                 api: Api::new(&env, gateway.clone()),
+                gateway: gateway.clone(),
                 env,
                 number: number as u32,
                 realtime: realtime.clone(),
@@ -75,11 +80,19 @@ pub(super) struct Person {
     pub(super) env: Env,
     pub(super) api: Api,
     pub(super) number: u32,
+    pub(super) gateway: Address,
     realtime: Vec<Address>,
     pub(super) plan: Plan,
     pub(super) recorder: Recorder,
     pub(super) stages: Stages,
     pub(super) meeting: Meeting,
+}
+
+impl Meeting {
+    /// The user id of somebody who has signed in.
+    pub(super) fn id_of(&self, name: &str) -> Option<String> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
 }
 
 impl Person {
@@ -100,14 +113,18 @@ impl Person {
         self.stages.reached(Stage::Faults).await;
         tokio::join!(biased; self.talk(&device, &channels), self.act(&channels));
         self.stages.reached(Stage::Final).await;
-        device.stop();
         if self.number == 0 {
+            self.look_who_is_there().await;
             for channel in &channels {
                 self.read_final(channel).await;
             }
             self.search_all().await;
         }
         self.read_inbox().await;
+        self.read_files().await;
+        // Whoever looks for others must have had the time to see this device.
+        tokio::time::sleep(CONNECTED_AT_LEAST).await;
+        device.stop();
     }
 
     /// Registers and signs in; tries until it works.
@@ -122,6 +139,11 @@ impl Person {
         })
         .await;
         self.until_done("login", || async { self.api.login(&email, password).await.map(|_| ()) }).await;
+        let look =
+            || async { self.api.call::<serde_json::Value>(Method::GET, "/api/v1/me", &serde_json::Value::Null).await };
+        let me = self.until_done("look at themselves", look).await;
+        let id = me["id"].as_str().unwrap_or_default().to_owned();
+        self.meeting.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(name, id);
     }
 
     /// Finds a channel and joins it.
@@ -132,8 +154,7 @@ impl Person {
     }
 
     async fn find_channel(&self, title: &str) -> Result<String, ApiError> {
-        let page: serde_json::Value =
-            self.api.call(http::Method::GET, "/api/v1/channels", &serde_json::Value::Null).await?;
+        let page: serde_json::Value = self.api.call(Method::GET, "/api/v1/channels", &serde_json::Value::Null).await?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         let found = items.iter().find(|c| c["name"] == title).and_then(|c| c["id"].as_str().map(str::to_owned));
         found.ok_or_else(|| ApiError::Problem(archgen_env::http::Problem::not_found("channel")))

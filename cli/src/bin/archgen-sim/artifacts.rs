@@ -7,7 +7,7 @@ use std::{
 };
 
 use archgen_simulator::{
-    Artifact, EngineKind, Plan, Run, Verdict, page, run_plans, run_recorded, shrink as smaller, story,
+    Artifact, EngineKind, Plan, Repeat, Run, Verdict, page, run_plans, run_recorded, shrink as smaller, story,
 };
 
 use crate::{
@@ -85,7 +85,7 @@ fn again(arguments: &ReplayArguments) -> Result<Kept, Failure> {
     if let Some(engine) = &arguments.engine {
         plan.engine = EngineKind::ALL.into_iter().find(|kind| kind.name() == engine).unwrap_or_default();
     }
-    let summary = run_plans(&spec.topology, std::slice::from_ref(&plan), 1, &Shim, &mut |_| {})?;
+    let summary = run_plans(&spec.topology, std::slice::from_ref(&plan), 1, &Shim, Repeat::Few, &mut |_| {})?;
     let missing = || Failure::Input("the run gave no result".to_owned());
     let run = summary.runs.into_iter().next().ok_or_else(missing)?;
     Ok(Kept { artifact, spec, plan, run })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use archgen_simulator::{
-    EngineKind, Plan, Run, Summary, Verdict, human, json, junit, run_plans, shrink, story, unchecked,
+    EngineKind, Plan, Repeat, Run, Summary, Verdict, human, json, junit, run_plans, shrink, story, unchecked,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -103,9 +103,10 @@ fn simulate<'a>(
     let begun = now();
     let looks = arguments.until_red || arguments.budget.is_some();
     let batch = if looks { BATCH_PLANS } else { plans.len().max(1) };
+    let repeat = if arguments.twice { Repeat::All } else { Repeat::Few };
     let mut summary = Summary::default();
     for part in plans.chunks(batch) {
-        let ran = run_plans(&spec.topology, part, workers, &Shim, &mut done)?;
+        let ran = run_plans(&spec.topology, part, workers, &Shim, repeat, &mut done)?;
         summary.runs.extend(ran.runs);
         summary.repeated += ran.repeated;
         let spent = arguments.budget.is_some_and(|budget: Duration| begun.elapsed() >= budget);

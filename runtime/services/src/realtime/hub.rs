@@ -266,23 +266,14 @@ impl Hub {
     fn send(&mut self, channel: &ChannelId, event: &Arc<Value>) {
         let kind = event["type"].as_str().unwrap_or_default();
         let encoded = Encoded::event(event_name(kind), event);
-<<<<<<< HEAD
         let Some(followed) = self.channels.get_mut(channel) else { return };
         followed.tail.push(followed.cursor.seq, encoded.bytes(), event.clone());
         revise(&mut followed.tail, event);
         for session in followed.sockets.iter().filter_map(|id| self.sessions.get(id)) {
-=======
-        let ids: Vec<String> =
-            self.channels.get(channel).map(|f| f.sockets.iter().cloned().collect()).unwrap_or_default();
-        let removed = (kind == "membership.removed" && !is_planted(Bug::KeepRemoved))
-            .then(|| event["data"]["user"].as_str())
-            .flatten();
-        for id in ids {
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
->>>>>>> 98c77a0 (Simulator: seven more checkers and the people who feed them, faults derived from the graph, coverage, --set, eight planted bugs)
             session.socket.emit_encoded(&encoded);
         }
         if kind == "membership.removed"
+            && !is_planted(Bug::KeepRemoved)
             && let Some(user) = event["data"]["user"].as_str().map(UserId::from)
         {
             for id in self.users.get(&user).cloned().unwrap_or_default() {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::UserId;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ pub(super) async fn report(state: Arc<State>) {
                 let users = hub.take_changed(REPORTED_MAX);
                 users.iter().map(|user| report_of(&hub, user, now)).collect()
             };
-            if reports.is_empty() {
+            if reports.is_empty() || is_planted(Bug::SilentPresence) {
                 break;
             }
             let body = json!({"node": state.env.host(), "ttl_ms": REPORT_TTL_MS, "reports": reports});

@@ -5,7 +5,12 @@
 
 use std::sync::Arc;
 
-use archgen_env::{Env, disk::File, http::Problem};
+use archgen_env::{
+    Env,
+    disk::File,
+    http::Problem,
+    sabotage::{Bug, is_planted},
+};
 use archgen_ports::blobs::{BlobInfo, Grant};
 use axum::{
     Json, Router,
@@ -233,6 +238,16 @@ async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<
     Ok(Json(to_value(&standing.blob).map_err(|e| Problem::invalid(e.to_string()))?))
 }
 
+/// The chunk, or one with a wrong byte where that bug is planted.
+fn changed_where_planted(chunk: bytes::Bytes) -> bytes::Bytes {
+    if !is_planted(Bug::ChangedByte) {
+        return chunk;
+    }
+    let mut bytes = chunk.to_vec();
+    bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+    bytes.into()
+}
+
 /// Writes the body to a file and syncs it; returns the digest.
 async fn receive(state: &Arc<State>, part: &str, size: u64, body: Body) -> Result<String, Problem> {
     let (disk, name) = (state.env.disk().clone(), part.to_owned());
@@ -247,6 +262,7 @@ async fn receive(state: &Arc<State>, part: &str, size: u64, body: Body) -> Resul
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("more than {size} bytes")));
         }
         digest.update(&chunk);
+        let chunk = changed_where_planted(chunk);
         file = state.env.compute(move || file.append(&chunk).map(|()| file)).await.map_err(|e| failed(&e))?;
     }
     if received != size {
