@@ -9,7 +9,10 @@ use std::{
     io::{self, Read, Write},
     os::fd::{AsRawFd, FromRawFd},
     panic,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,6 +20,10 @@ use crate::world;
 
 /// Wall time of one child, milliseconds.
 const CHILD_MS_MAX: u64 = 120_000;
+/// A child that still runs after this time says which host does not give way, and ends; seconds.
+const HANG_S: libc::c_uint = 100;
+/// How such a child's last words begin.
+const HANG: &[u8] = b"hang:";
 /// Wait for output before the children's ages are looked at, milliseconds.
 const LOOK_MS: libc::c_int = 200;
 
@@ -71,7 +78,7 @@ pub(crate) fn each(
         for mut child in ended.iter().filter_map(|pid| children.remove(pid)) {
             let death = reap(&child);
             let output = std::mem::take(&mut child.output);
-            done(child.index, if output.is_empty() { Err(death) } else { Ok(output) });
+            done(child.index, outcome(output, death));
         }
     }
     Ok(())
@@ -90,6 +97,12 @@ fn start(index: usize, work: &dyn Fn(usize) -> Vec<u8>) -> io::Result<Child> {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             drop(reader);
+            LAST_WORDS.store(writer.as_raw_fd(), Ordering::Relaxed);
+            // SAFETY: the handler does only what is safe in one.
+            unsafe {
+                libc::signal(libc::SIGALRM, say_last_words as *const () as libc::sighandler_t);
+                libc::alarm(HANG_S);
+            }
             let status = libc::c_int::from(writer.write_all(&work(index)).is_err());
             drop(writer);
             // SAFETY: ends the child at once, without the parent's exit handlers.
@@ -101,6 +114,19 @@ fn start(index: usize, work: &dyn Fn(usize) -> Vec<u8>) -> io::Result<Child> {
             Ok(Child { index, pid, pipe: reader, output: Vec::new(), started: now() })
         }
     }
+}
+
+/// Where a child writes its result.
+static LAST_WORDS: AtomicI32 = AtomicI32::new(-1);
+
+/// Says which host's code runs and ends the child: simulated time stands still, because something never waits.
+extern "C" fn say_last_words(_: libc::c_int) {
+    let descriptor = LAST_WORDS.load(Ordering::Relaxed);
+    // SAFETY: `write` and `_exit` are safe in a signal handler; the bytes are valid for their length.
+    unsafe { libc::write(descriptor, HANG.as_ptr().cast(), HANG.len()) };
+    world::write_running_host(descriptor);
+    // SAFETY: as above.
+    unsafe { libc::_exit(1) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the parent is outside the simulation and measures real time")]
@@ -134,6 +160,18 @@ fn read_on(child: &mut Child) -> bool {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return true,
         }
+    }
+}
+
+fn outcome(output: Vec<u8>, death: Death) -> Result<Vec<u8>, Death> {
+    match output.strip_prefix(HANG) {
+        Some([]) => Err(Death(format!("the run did not end within {HANG_S} s"))),
+        Some(host) => {
+            let host = String::from_utf8_lossy(host);
+            Err(Death(format!("{host} did not give way within {HANG_S} s: its code runs and never waits")))
+        }
+        None if output.is_empty() => Err(death),
+        None => Ok(output),
     }
 }
 
@@ -175,4 +213,19 @@ pub(crate) fn under_shim<T: Send>(
         wrong.push(format!("simulated code started {} threads; it may start none", threads - 1));
     }
     (result, wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_hanging_child_name_the_host() {
+        let death = || Death("it died".to_owned());
+        let told = |output: &[u8]| outcome(output.to_vec(), death()).map_err(|death| death.0);
+        assert!(told(b"hang:chat-1").unwrap_err().starts_with("chat-1 did not give way"));
+        assert!(told(b"hang:").unwrap_err().starts_with("the run did not end"));
+        assert_eq!(told(b"").unwrap_err(), "it died");
+        assert_eq!(told(b"{}").unwrap(), b"{}");
+    }
 }

@@ -15,6 +15,8 @@ const FAULTS: (u64, u64) = (2, 12);
 const SHORTEST_MS: u64 = 100;
 /// Kinds of fault in one run, most.
 const KINDS_MAX: u64 = 5;
+/// Of a thousand seeds, so many cut owners of shards off for longer than their lease.
+const STALE_OWNERS: u64 = 400;
 /// Of a thousand faults of a link, so many meet a pair that the graph does not join.
 const ANY_PAIR: u64 = 150;
 /// A clock is off by up to this, as far as tokens must bear, milliseconds.
@@ -57,7 +59,29 @@ pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Schedul
             kind => one(on_host(kind, &host.name, lease_ms, &mut draw)),
         });
     }
+    if draw.chance(STALE_OWNERS) {
+        for _ in 0..=draw.below(2) {
+            schedule.extend(stale_owner(topology, duration_ms, &mut draw));
+        }
+    }
     schedule
+}
+
+/// An owner of shards cannot reach one of its stores for longer than its lease, and comes back believing that it still owns them.
+fn stale_owner(topology: &Topology, duration_ms: u64, draw: &mut Draw) -> Option<Scheduled> {
+    let owns = |i: &Instance| matches!(i.component, Component::Service(id) if topology.service(id).shards > 0);
+    let owners: Vec<Instance> = topology.instances().into_iter().filter(owns).collect();
+    let owner = owners.get(draw.below(owners.len() as u64) as usize)?;
+    let Component::Service(id) = owner.component else { return None };
+    let lease_ms = topology.service(id).lease.as_millis() as u64;
+    let needs = topology.component_needs(owner.component).into_iter();
+    let stores: Vec<Instance> = needs
+        .filter(|component| matches!(component, Component::Store(_)))
+        .flat_map(|component| topology.component_instances(component))
+        .collect();
+    let store = stores.get(draw.below(stores.len() as u64) as usize)?;
+    let action = Action::Partition { a: owner.name.clone(), b: store.name.clone() };
+    Some(Scheduled { at_ms: draw.below(duration_ms / 2 + 1), for_ms: lease_ms + draw.below(lease_ms / 2 + 1), action })
 }
 
 /// Who speaks to whom: the needs of each component, and people with what faces them.

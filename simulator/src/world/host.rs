@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -18,6 +18,19 @@ use tokio::task::AbortHandle;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+}
+
+/// The name of the host whose code runs right now, where a signal handler can read it.
+static RUNNING: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+static RUNNING_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Writes the name of the host whose code runs right now to a descriptor. Safe in a signal handler.
+pub(crate) fn write_running_host(descriptor: libc::c_int) {
+    let (name, bytes) = (RUNNING.load(Ordering::Relaxed), RUNNING_BYTES.load(Ordering::Relaxed));
+    if !name.is_null() {
+        // SAFETY: names live as long as their machines, which outlive the simulation that this process is.
+        unsafe { libc::write(descriptor, name.cast(), bytes) };
+    }
 }
 
 /// The host whose code runs on this thread right now.
@@ -138,7 +151,10 @@ impl Future for Guarded {
             return Poll::Pending;
         }
         let before = CURRENT.with(|c| c.replace(Some(state.name.clone())));
+        RUNNING_BYTES.store(state.name.len(), Ordering::Relaxed);
+        RUNNING.store(state.name.as_ptr().cast_mut(), Ordering::Relaxed);
         let polled = self.body.as_mut().poll(context);
+        RUNNING.store(std::ptr::null_mut(), Ordering::Relaxed);
         CURRENT.with(|c| c.replace(before));
         polled
     }

@@ -9,6 +9,7 @@ mod trace;
 pub use clock::{EPOCH, Skews, elapsed, elapsed_if_known, set_origin, set_resting};
 pub use disk::SimulatedDisk;
 pub use entropy::{Draw, stream_seed};
+pub(crate) use host::write_running_host;
 pub use host::{Machine, current_host};
 pub use trace::{Crossing, Trace};
 

@@ -239,7 +239,7 @@ async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<
 }
 
 /// The chunk, or one with a wrong byte where that bug is planted.
-fn changed_where_planted(chunk: bytes::Bytes) -> bytes::Bytes {
+fn changed_where_planted(chunk: Bytes) -> Bytes {
     if !is_planted(Bug::ChangedByte) {
         return chunk;
     }

@@ -106,7 +106,7 @@ fn range_of(
     let fits = fitting(&pairs);
     let mut entries: Vec<LogEntry> =
         pairs.into_iter().take(fits).map(|(_, v)| serde_json::from_slice(&v)).collect::<Result<_, _>>()?;
-    if is_planted(Bug::StaleRead) && !reverse && entries.len() > 1 {
+    if is_planted(Bug::StaleRead) && !reverse {
         entries.pop();
     }
     if reverse {
