@@ -1,7 +1,5 @@
 //! What a run and a set of runs concluded.
 
-use std::collections::BTreeMap;
-
 use archgen_spec::topology::Topology;
 use serde::{Deserialize, Serialize};
 
@@ -148,11 +146,16 @@ impl Summary {
 
     /// Seeds on which engines came to different verdicts, with those runs.
     pub fn disagreements(&self) -> Vec<Vec<&Run>> {
-        let mut by_seed: BTreeMap<u64, Vec<&Run>> = BTreeMap::new();
+        // The runs of one plan stand together, one for each engine.
+        let mut plans: Vec<Vec<&Run>> = Vec::new();
         for run in &self.runs {
-            by_seed.entry(run.seed).or_default().push(run);
+            match plans.last_mut() {
+                Some(plan) if plan[0].seed == run.seed && plan.iter().all(|r| r.engine != run.engine) => plan.push(run),
+                _ => plans.push(vec![run]),
+            }
         }
-        by_seed.into_values().filter(|runs| runs.iter().any(|run| run.verdict != runs[0].verdict)).collect()
+        plans.retain(|plan| plan.iter().any(|run| run.verdict != plan[0].verdict));
+        plans
     }
 
     /// Whether every run is green.
