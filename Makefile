@@ -22,7 +22,7 @@ lint:
 # Unit, property, conformance, tidy, golden, command-line and real-tool tests.
 unit:
 	cargo test --workspace --exclude archgen-tests
-	cargo test -p archgen-tests --test tidy
+	cargo test -p archgen-tests --test tidy --test diagnostics
 
 # The stock Socket.IO clients against the server, through proxies that cut; a part of `unit`.
 interop:

@@ -1,7 +1,7 @@
 //! The collecting decoder: it reports every fault of form and goes on. Nothing here knows a particular section.
 
 use super::Shape;
-use crate::checks::{missing_key, unknown_key, wrong_type};
+use crate::checks::{foreign_key, missing_key, unknown_key, wrong_type};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Entry, Node, Span, Spanned, Value};
 
@@ -163,16 +163,28 @@ impl<'a> Keys<'a> {
             Some((what, _)) => format!("{} ({what})", decoder.subject()),
             None => decoder.subject(),
         };
+        // What a misspelt or foreign key means is not missing as well.
+        let mut meant: Vec<&str> = Vec::new();
         for entry in self.entries {
             let key = entry.key.text.as_str();
-            if !key.is_empty() && !known.contains(&key) {
-                decoder.report(unknown_key::at(entry.key.span, key, &subject, &known));
+            if key.is_empty() || known.contains(&key) {
+                continue;
+            }
+            match foreign_key::at(entry.key.span, key, &subject, &known) {
+                Some((fault, ours)) => {
+                    meant.extend(ours);
+                    decoder.report(fault);
+                }
+                None => {
+                    meant.extend(unknown_key::meant(key, &known));
+                    decoder.report(unknown_key::at(entry.key.span, key, &subject, &known));
+                }
             }
         }
         for key in required {
             let present = self.entries.iter().any(|e| e.key.text == *key);
             let due = known.contains(key) && (!self.undecided || *key == "kind");
-            if due && !present {
+            if due && !present && !meant.contains(key) {
                 decoder.report(missing_key::at(self.here, key, &subject));
             }
         }

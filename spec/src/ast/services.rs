@@ -43,7 +43,7 @@ section! {
         /// Process: program and arguments.
         command: Vec<Spanned<String>>,
         /// Process: extra environment.
-        environment: Environment,
+        env: Environment,
     }
     required [port, command]
     limited by service_keys, variants service_variants
@@ -94,7 +94,7 @@ fn keys_of(program: Program) -> Vec<&'static str> {
         Program::Messaging => &["shards", "lease"],
         Program::User => &["password_memory"],
         Program::Notification => &["push", "email"],
-        Program::Process => &["command", "environment"],
+        Program::Process => &["command", "env"],
         Program::File | Program::Search => &[],
     };
     ALL.iter().chain(extra).copied().collect()

@@ -67,7 +67,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             out.push(at(name.span, &name.value));
         }
     }
-    let environments = context.services.iter().flat_map(|s| &s.value.environment).flat_map(|e| &e.value);
+    let environments = context.services.iter().flat_map(|s| &s.value.env).flat_map(|e| &e.value);
     out.extend(environments.filter_map(|e| variable(&e.name)));
     let centres = context.stores.iter().flat_map(|s| &s.value.replication).flat_map(|r| &r.value);
     out.extend(centres.filter(|c| !is_name(&c.name.value)).map(|c| at(c.name.span, &c.name.value)));

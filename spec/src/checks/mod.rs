@@ -32,6 +32,7 @@ pub(crate) mod fan_in;
 pub(crate) mod fault_never_happens;
 pub(crate) mod fault_on_itself;
 pub(crate) mod fault_outlasts_run;
+pub(crate) mod foreign_key;
 pub(crate) mod foreign_tag;
 pub(crate) mod idle_consumers;
 pub(crate) mod insync_above_replicas;
@@ -93,3 +94,4 @@ pub use registry::{codes, explain};
 
 pub(crate) use context::{Context, datasets_of};
 pub(crate) use registry::check;
+pub(crate) use suggestion::nearest;

@@ -21,6 +21,7 @@ static ALL: &[&Explanation] = &[
     &bad_choice::EXPLANATION,
     &yaml_boolean::EXPLANATION,
     &language_version::EXPLANATION,
+    &foreign_key::EXPLANATION,
     &unknown_environment::EXPLANATION,
     &unreadable_overlay::EXPLANATION,
     &overlay_names_nothing::EXPLANATION,

@@ -100,7 +100,7 @@ fn suspicion(path: &[&str], text: &str) -> Option<&'static str> {
     if let Some(why) = token(text) {
         return Some(why);
     }
-    let own = path.contains(&"environment") || path.first() == Some(&"vars");
+    let own = path.contains(&"env") || path.first() == Some(&"vars");
     let named = own && path.last().is_some_and(|key| secret_name(key));
     (named && !text.is_empty() && !text.contains("${")).then_some("has a secret's name and a literal value")
 }
@@ -170,9 +170,9 @@ mod tests {
         let at = |path: &[&str], text: &str| suspicion(path, text).is_some();
         assert!(at(&["gateway", "host"], "AKIAIOSFODNN7EXAMPLE"));
         assert!(at(&["services", "x", "command"], "--db=postgres://u:hunter2@db/x"));
-        assert!(at(&["services", "x", "environment", "DB_PASSWORD"], "hunter2"));
+        assert!(at(&["services", "x", "env", "DB_PASSWORD"], "hunter2"));
         assert!(at(&["secrets", "pg"], "env:"));
-        assert!(!at(&["services", "x", "environment", "DB_PASSWORD"], "secret:pg"));
+        assert!(!at(&["services", "x", "env", "DB_PASSWORD"], "secret:pg"));
         assert!(!at(&["services", "user", "password_memory"], "19MiB"));
         assert!(!at(&["vars", "token_lifetime"], "10m"));
         assert!(!at(&["gateway", "limits", "per_token"], "50/s burst 100"));
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_shown_nowhere() {
-        let spec = "services:\n  billing: { kind: process, port: 9700, command: [./billing], environment: { API_TOKEN: hunter2horse } }\n";
+        let spec = "services:\n  billing: { kind: process, port: 9700, command: [./billing], env: { API_TOKEN: hunter2horse } }\n";
         let loaded = crate::checks::testing::loaded(spec);
         let text = crate::diagnostic::human(&loaded.diagnostics, &loaded.sources, false);
         let json = crate::diagnostic::json(&loaded.diagnostics, &loaded.sources);

@@ -28,6 +28,11 @@ pub fn at(span: Span, key: &str, subject: &str, known: &[&str]) -> Diagnostic {
         .with_fix(suggestion::fix(span, key, known.iter().copied()))
 }
 
+/// The key that a misspelt one probably means.
+pub fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    suggestion::nearest(key, known.iter().copied())
+}
+
 /// Keys for a help line.
 pub fn list(known: &[&str]) -> String {
     suggestion::listed(known)

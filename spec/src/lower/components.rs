@@ -156,7 +156,7 @@ fn kind(named: &Named<ast::Service>, work: &mut Resolution<'_>) -> ServiceKind {
         Program::Search => ServiceKind::Search,
         Program::Process => ServiceKind::Process {
             command: command(written, work),
-            environment: environment(written.environment.as_ref(), work),
+            environment: environment(written.env.as_ref(), work),
         },
     }
 }

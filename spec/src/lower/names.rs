@@ -1,12 +1,16 @@
 //! Names to ids, and what is said when a name is wrong.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::ast::{Named, Service, Spec, Store};
-use crate::checks::{dangling, datasets_of, wrong_kind};
+use crate::checks::{dangling, datasets_of, nearest, wrong_kind};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 use crate::topology::{DatasetRef, Need, ServiceId, StoreId, StoreKind};
+
+/// Most reports for which a similar name is looked for: each costs a comparison with every name.
+const SEARCHES_MAX: usize = 100;
 
 /// The name space of one spec.
 pub(super) struct Names<'a> {
@@ -14,6 +18,9 @@ pub(super) struct Names<'a> {
     stores: &'a [Named<Store>],
     by_service: BTreeMap<&'a str, ServiceId>,
     by_store: BTreeMap<&'a str, StoreId>,
+    by_dataset: BTreeMap<(usize, &'a str), usize>,
+    /// Reports for which a similar name was looked for.
+    searches: Cell<usize>,
     secrets: Vec<&'a str>,
     zones: Vec<&'a str>,
     singletons: Vec<&'static str>,
@@ -30,6 +37,12 @@ impl<'a> Names<'a> {
         for (index, store) in stores.iter().enumerate() {
             by_store.entry(store.name.value.as_str()).or_insert(StoreId(index));
         }
+        let mut by_dataset = BTreeMap::new();
+        for (store, named) in stores.iter().enumerate() {
+            for (index, dataset) in datasets_of(&named.value).iter().enumerate() {
+                by_dataset.entry((store, dataset.name.value.as_str())).or_insert(index);
+            }
+        }
         let singletons = [
             spec.gateway.as_ref().map(|_| "gateway"),
             spec.realtime.as_ref().map(|_| "realtime"),
@@ -40,6 +53,8 @@ impl<'a> Names<'a> {
             stores,
             by_service,
             by_store,
+            by_dataset,
+            searches: Cell::new(0),
             secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
             zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.as_str()).collect(),
             singletons: singletons.into_iter().flatten().collect(),
@@ -61,8 +76,31 @@ impl<'a> Names<'a> {
         self.singletons.contains(&name).then_some(("a section of its own", None))
     }
 
-    fn components(&self) -> Vec<&'a str> {
-        self.by_service.keys().chain(self.by_store.keys()).copied().collect()
+    /// The same with the place of the component that is probably meant.
+    fn hinted(&self, fault: Diagnostic, name: &str, declared: &[&str]) -> Diagnostic {
+        let near = nearest(name, declared.iter().copied());
+        match near.and_then(|near| self.what(near)).and_then(|(_, place)| place) {
+            Some(place) => fault.with_related(place, "this is declared"),
+            None => fault,
+        }
+    }
+
+    fn components(&self) -> impl Iterator<Item = &'a str> {
+        self.by_service.keys().chain(self.by_store.keys()).copied()
+    }
+
+    /// A name that is none of the declared ones. Comparing it with all of them takes time: only the first reports do.
+    fn dangling(&self, span: Span, name: &str, what: &str, declared: impl Iterator<Item = &'a str>) -> Diagnostic {
+        if self.searches_over() {
+            return dangling::at(span, name, what, &[]).with_help("the first of these errors list what is declared");
+        }
+        let declared: Vec<&str> = declared.collect();
+        self.hinted(dangling::at(span, name, what, &declared), name, &declared)
+    }
+
+    fn searches_over(&self) -> bool {
+        self.searches.set(self.searches.get() + 1);
+        self.searches.get() > SEARCHES_MAX
     }
 
     /// A service by name.
@@ -73,10 +111,7 @@ impl<'a> Names<'a> {
         }
         out.push(match self.what(text) {
             Some((found, place)) => wrong_kind::at(name.span, text, found, "a service is due here", place),
-            None => {
-                let declared: Vec<&str> = self.by_service.keys().copied().collect();
-                dangling::at(name.span, text, "service", &declared)
-            }
+            None => self.dangling(name.span, text, "service", self.by_service.keys().copied()),
         });
         None
     }
@@ -95,7 +130,7 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(name.span, text, found, "a service, a store or a `store.dataset` is due here", place)
                 }
-                None => dangling::at(name.span, text, "service or store", &self.components()),
+                None => self.dangling(name.span, text, "service or store", self.components()),
             });
             return None;
         };
@@ -171,15 +206,18 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(place_of_store, store, found, "a store is due before the dot", place)
                 }
-                None => {
-                    let declared: Vec<&str> = self.by_store.keys().copied().collect();
-                    dangling::at(place_of_store, store, "store", &declared)
-                }
+                None => self.dangling(place_of_store, store, "store", self.by_store.keys().copied()),
             });
             return None;
         };
         let datasets = datasets_of(&self.stores[id.0].value);
-        let Some(index) = datasets.iter().position(|d| d.name.value == dataset) else {
+        let Some(&index) = self.by_dataset.get(&(id.0, dataset)) else {
+            if self.searches_over() {
+                let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
+                let fault = dangling::in_store(name.span, dataset, what, store, &[]);
+                out.push(fault.with_help("the first of these errors list what is declared"));
+                return None;
+            }
             let declared: Vec<&str> = datasets.iter().map(|d| d.name.value.as_str()).collect();
             let section = self.kind(*id).map_or("datasets", StoreKind::dataset_section);
             // A section that could not be read has been reported; what it declares is not known.
@@ -187,7 +225,11 @@ impl<'a> Names<'a> {
             if !unread {
                 let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
                 let place = name.part(store.len() + 1, text.len());
-                let fault = dangling::in_store(place, dataset, what, store, &declared);
+                let mut fault = dangling::in_store(place, dataset, what, store, &declared);
+                let near = nearest(dataset, declared.iter().copied());
+                if let Some(near) = datasets.iter().find(|d| Some(d.name.value.as_str()) == near) {
+                    fault = fault.with_related(near.name.span, "this is declared");
+                }
                 out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
             }
             return None;
@@ -213,8 +255,8 @@ impl<'a> Names<'a> {
     /// A component that a fault can hit.
     pub(super) fn component(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
         if self.what(&name.value).is_none() {
-            let declared: Vec<&str> = self.components().into_iter().chain(self.singletons.iter().copied()).collect();
-            out.push(dangling::at(name.span, &name.value, "component", &declared));
+            let declared = self.components().chain(self.singletons.iter().copied());
+            out.push(self.dangling(name.span, &name.value, "component", declared));
         }
         name.value.clone()
     }

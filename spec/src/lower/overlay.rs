@@ -49,7 +49,7 @@ fn names_below(path: &[String]) -> bool {
         path.as_slice(),
         ["vars" | "secrets" | "services" | "stores" | "environments"]
             | ["gateway", "routes"]
-            | ["services", _, "environment"]
+            | ["services", _, "env"]
             | ["stores", _, "replication" | "tables" | "collections" | "topics" | "indexes" | "buckets"]
             | ["stores", _, "tables" | "collections", _, "columns" | "indexes"]
     )
@@ -59,8 +59,10 @@ fn merge_node(base: &mut Node, overlay: Node, path: &mut Vec<String>, out: &mut 
     let replace = matches!(overlay.tag, Some((Tag::Replace | Tag::Add, _)));
     match (&mut base.value, overlay.value) {
         (Value::Mapping(under), Value::Mapping(over)) if !replace => {
+            // Overlays mostly have the order of the base: each search begins where the last one ended.
+            let mut next = 0;
             for entry in over {
-                merge_entry(under, entry, path, out);
+                merge_entry(under, entry, &mut next, path, out);
             }
         }
         (Value::Sequence(under), Value::Sequence(over))
@@ -74,9 +76,18 @@ fn merge_node(base: &mut Node, overlay: Node, path: &mut Vec<String>, out: &mut 
     }
 }
 
-fn merge_entry(under: &mut Vec<Entry>, entry: Entry, path: &mut Vec<String>, out: &mut Vec<Diagnostic>) {
+fn merge_entry(
+    under: &mut Vec<Entry>,
+    entry: Entry,
+    next: &mut usize,
+    path: &mut Vec<String>,
+    out: &mut Vec<Diagnostic>,
+) {
     let key = entry.key.text.as_str();
-    let found = under.iter().position(|e| e.key.text == key);
+    let begin = (*next).min(under.len());
+    let later = under[begin..].iter().position(|e| e.key.text == key).map(|i| begin + i);
+    let found = later.or_else(|| under[..begin].iter().position(|e| e.key.text == key));
+    *next = found.map_or(begin, |index| index + 1);
     let place = path.join(".");
     match (found, entry.value.tag) {
         (Some(index), Some((Tag::Unset, _))) => {

@@ -13,7 +13,7 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Copy, PartialEq)]
 enum Port {
     None,
-    /// In a `command` or `environment` below.
+    /// In a `command` or `env` below.
     Below,
     Here,
 }
@@ -50,7 +50,7 @@ impl Substitution<'_> {
         match &mut node.value {
             Value::Mapping(entries) => {
                 for entry in entries {
-                    let names_port = matches!(entry.key.text.as_str(), "command" | "environment");
+                    let names_port = matches!(entry.key.text.as_str(), "command" | "env");
                     let below = if port == Port::Below && names_port { Port::Here } else { port };
                     self.node(&mut entry.value, below);
                 }

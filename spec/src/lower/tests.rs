@@ -84,7 +84,7 @@ fn variables_are_put_in_once() {
 
 #[test]
 fn a_process_keeps_its_port_and_its_references() {
-    let base = "secrets: { pg: \"env:PG\" }\nservices:\n  own: { kind: process, port: 9700, command: [./own, \"${port}\"], environment: { PGPASSWORD: secret:pg } }\n";
+    let base = "secrets: { pg: \"env:PG\" }\nservices:\n  own: { kind: process, port: 9700, command: [./own, \"${port}\"], env: { PGPASSWORD: secret:pg } }\n";
     let loaded = check(base, "");
     let kind = loaded.topology.as_ref().map(|t| t.services[0].kind.clone());
     let expected = ServiceKind::Process {

@@ -54,8 +54,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("services.*.command", "Process: the program and its arguments; `${port}` is the instance's port.", "[./billing, --port, \"${port}\"]")
         .required()
         .reaches(&[Compose, Up]),
-    key("services.*.environment", "Process: extra environment variables.", "{ PGPASSWORD: secret:pg }")
+    key("services.*.env", "Process: extra environment variables.", "{ PGPASSWORD: secret:pg }")
         .absent("none")
         .reaches(&[Compose, Up]),
-    key("services.*.environment.*", "One variable: text, or a reference to a secret.", "secret:pg").reaches(&[Compose, Up]),
+    key("services.*.env.*", "One variable: text, or a reference to a secret.", "secret:pg").reaches(&[Compose, Up]),
 ];

@@ -1,0 +1,173 @@
+//! AG019: a key as another tool calls it.
+
+use super::Explanation;
+use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::source::Span;
+
+/// What the code means.
+pub const EXPLANATION: Explanation = Explanation {
+    code: Code(19),
+    title: "a key of another tool",
+    why: "Compose, Kubernetes and the engines themselves have other words for what a spec says. Guessing would make two spellings of one thing; ignoring the key would lose what was meant.",
+    fix: "Write the key that the message names. What archgen derives by itself (networks, volumes, labels, probes) is left out.",
+    before: r#"services:
+  user: { port: 9300, depends_on: [search] }
+  search: { port: 9600 }
+"#,
+    after: r#"services:
+  user: { port: 9300, needs: [search] }
+  search: { port: 9600 }
+"#,
+};
+
+/// What stands in the place of another tool's key.
+enum Ours {
+    /// The same thing under our name, with a value of the same form.
+    Renamed(&'static str),
+    /// Our key, whose value is written differently: an example.
+    Key(&'static str, &'static str),
+    /// Nothing: why.
+    Nothing(&'static str),
+}
+
+/// Keys of Compose, Kubernetes, nginx, Cassandra, Kafka, MongoDB and Elasticsearch, lower-case without `_`, `-` and `.`.
+/// A key has several lines where different sections answer differently: the first whose key the section has counts.
+const HABITS: &[(&str, Ours)] = &[
+    ("dependson", Ours::Renamed("needs")),
+    ("depends", Ours::Renamed("needs")),
+    ("links", Ours::Renamed("needs")),
+    ("requires", Ours::Renamed("needs")),
+    ("uses", Ours::Renamed("needs")),
+    ("upstreams", Ours::Renamed("needs")),
+    ("environment", Ours::Renamed("env")),
+    ("envfile", Ours::Key("env", "env: { NAME: value }")),
+    ("entrypoint", Ours::Renamed("command")),
+    ("cmd", Ours::Renamed("command")),
+    ("args", Ours::Key("command", "command: [./program, --flag]")),
+    ("ports", Ours::Key("port", "port: 9300")),
+    ("expose", Ours::Key("port", "port: 9300")),
+    ("containerport", Ours::Renamed("port")),
+    ("targetport", Ours::Renamed("port")),
+    ("listen", Ours::Renamed("port")),
+    ("scale", Ours::Renamed("replicas")),
+    ("instances", Ours::Renamed("replicas")),
+    ("count", Ours::Renamed("replicas")),
+    ("deploy", Ours::Key("replicas", "replicas: 3")),
+    ("replicacount", Ours::Renamed("replicas")),
+    ("replicationfactor", Ours::Renamed("replicas")),
+    ("replicationfactor", Ours::Key("replication", "replication: { eu: 3 }")),
+    ("numberofreplicas", Ours::Renamed("replicas")),
+    ("healthcheck", Ours::Key("health", "health: /healthz every 5s")),
+    ("livenessprobe", Ours::Key("health", "health: /healthz every 5s")),
+    ("readinessprobe", Ours::Key("health", "health: /healthz every 5s")),
+    ("startupprobe", Ours::Key("health", "health: /healthz every 5s")),
+    ("restartpolicy", Ours::Key("restart", "restart: backoff 200ms..30s")),
+    ("stopgraceperiod", Ours::Renamed("stop_within")),
+    ("terminationgraceperiodseconds", Ours::Key("stop_within", "stop_within: 30s")),
+    ("servername", Ours::Renamed("host")),
+    ("hostname", Ours::Renamed("host")),
+    ("proxypass", Ours::Renamed("to")),
+    ("backend", Ours::Renamed("to")),
+    ("service", Ours::Renamed("to")),
+    ("upstream", Ours::Renamed("to")),
+    ("locations", Ours::Renamed("routes")),
+    ("paths", Ours::Renamed("routes")),
+    ("rules", Ours::Renamed("routes")),
+    ("proxyreadtimeout", Ours::Renamed("timeout")),
+    ("clientmaxbodysize", Ours::Key("max_body", "max_body: 100MiB")),
+    ("ratelimit", Ours::Key("limit", "limit: 5/s burst 10")),
+    ("limitreq", Ours::Key("limit", "limit: 5/s burst 10")),
+    ("loadbalancing", Ours::Renamed("balance")),
+    ("retention", Ours::Renamed("retain")),
+    ("retentionms", Ours::Key("retain", "retain: 7d")),
+    ("retentionhours", Ours::Key("retain", "retain: 7d")),
+    ("mininsyncreplicas", Ours::Renamed("min_insync")),
+    ("numpartitions", Ours::Renamed("partitions")),
+    ("partitioncount", Ours::Renamed("partitions")),
+    ("partitionkey", Ours::Renamed("partition")),
+    ("clusteringkey", Ours::Renamed("cluster")),
+    ("clustering", Ours::Renamed("cluster")),
+    ("primarykey", Ours::Renamed("key")),
+    ("shardkey", Ours::Renamed("key")),
+    ("defaulttimetolive", Ours::Renamed("ttl")),
+    ("consistencylevel", Ours::Key("consistency", "consistency: { write: quorum, read: quorum }")),
+    ("routing", Ours::Renamed("route")),
+    ("versioning", Ours::Renamed("versioned")),
+    ("lifecycle", Ours::Key("expire", "expire: 365d")),
+    ("size", Ours::Renamed("nodes")),
+    ("type", Ours::Renamed("kind")),
+    ("engine", Ours::Renamed("kind")),
+    ("driver", Ours::Renamed("kind")),
+    ("image", Ours::Key("version", "version: \"15\"")),
+    ("image", Ours::Key("kind", "kind: process, command: [./program]")),
+    ("build", Ours::Key("command", "kind: process, command: [./program]")),
+    ("build", Ours::Key("kind", "kind: process, command: [./program]")),
+    ("containers", Ours::Key("command", "kind: process, command: [./program]")),
+    ("networks", Ours::Nothing("who may talk to whom follows from `needs`")),
+    ("network", Ours::Nothing("who may talk to whom follows from `needs`")),
+    ("volumes", Ours::Nothing("data are kept in `stores`; services keep none")),
+    ("labels", Ours::Nothing("labels are derived from names")),
+    ("annotations", Ours::Nothing("labels are derived from names")),
+    ("metadata", Ours::Nothing("the name is the key above it")),
+    ("selector", Ours::Nothing("instances are found by their component's name")),
+    ("containername", Ours::Nothing("instances are named after their component: `user-1`")),
+    ("resources", Ours::Nothing("memory and disk are said of stores: `memory: 8GiB`")),
+    ("logging", Ours::Nothing("every host writes its lines to `archgen logs`")),
+    ("configs", Ours::Nothing("configuration is derived from the spec")),
+    ("apiversion", Ours::Nothing("this is no Kubernetes manifest: a spec begins with `archgen: v1`")),
+    ("spec", Ours::Nothing("this is no Kubernetes manifest: the keys stand at the top")),
+    ("version", Ours::Nothing("the language is said once, as `archgen: v1`")),
+    ("databases", Ours::Renamed("stores")),
+    ("caches", Ours::Renamed("stores")),
+    ("queues", Ours::Renamed("stores")),
+    ("variables", Ours::Renamed("vars")),
+    ("overlays", Ours::Renamed("environments")),
+    ("scheduler", Ours::Renamed("sim")),
+    ("chaos", Ours::Renamed("sim")),
+    ("simulation", Ours::Renamed("sim")),
+];
+
+fn ours(key: &str, known: &[&str]) -> Option<&'static Ours> {
+    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    let fits = |ours: &Ours| match ours {
+        Ours::Renamed(key) | Ours::Key(key, _) => known.contains(key),
+        Ours::Nothing(_) => true,
+    };
+    HABITS.iter().find(|(theirs, ours)| *theirs == plain && fits(ours)).map(|(_, ours)| ours)
+}
+
+/// The report on a key of another tool, and our key for it; `None` where the key is nobody's.
+pub fn at(span: Span, key: &str, subject: &str, known: &[&str]) -> Option<(Diagnostic, Option<&'static str>)> {
+    let (message, help, fix, meant) = match ours(key, known)? {
+        Ours::Renamed(ours) => {
+            let fix = Some(Fix::replace(span, *ours));
+            (format!("`{key}` of {subject} is called `{ours}` here"), format!("write `{ours}`"), fix, Some(*ours))
+        }
+        Ours::Key(ours, example) => (
+            format!("`{key}` of {subject} is said with `{ours}` here"),
+            format!("write `{example}`"),
+            None,
+            Some(*ours),
+        ),
+        Ours::Nothing(why) => (format!("{subject} needs no `{key}`"), format!("remove it: {why}"), None, None),
+    };
+    Some((Diagnostic::error(EXPLANATION.code, span, message).with_help(help).with_fix(fix), meant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_holds() {
+        crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn what_a_foreign_key_means_is_not_missing() {
+        let loaded = crate::checks::testing::loaded("services:\n  user: { ports: [\"9300:9300\"] }\n");
+        let codes: Vec<Code> = loaded.diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!(codes, [EXPLANATION.code], "{:?}", loaded.diagnostics);
+        assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("write `port: 9300`"));
+    }
+}
