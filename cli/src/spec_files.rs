@@ -6,13 +6,11 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use archgen_spec::{Loaded, ReadError, topology::Topology};
-use nix::fcntl::OFlag;
 
 use crate::{
     exit::{self, Failure},
@@ -112,20 +110,15 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Opening a named pipe would wait for somebody who writes to it.
-    let file = fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_dir() {
-        return Err(io::Error::other("it is a folder, not a file"));
+    let file = fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
     }
-    if !kind.is_file() {
-        return Err(io::Error::other("it is no regular file but a pipe, a socket or a device"));
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("it is not UTF-8 text: see line {line}"))
-    })
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
+        // The cut may fall inside a character.
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not UTF-8 text"),
+        _ => error,
+    })?;
+    Ok(text)
 }

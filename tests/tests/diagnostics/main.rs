@@ -1,8 +1,6 @@
-//! What is said about bad specs: a golden corpus with the whole human and JSON output of each, and random single edits to
-//! the reference spec, which must be reported where they were made.
+//! What is said about bad specs: a golden corpus with the whole human and JSON output of each.
 //!
 //! `ARCHGEN_BLESS=1 cargo test -p archgen-tests --test diagnostics` writes the golden files anew; review the difference.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod corpus;
-mod edits;
