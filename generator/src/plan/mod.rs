@@ -1,6 +1,8 @@
 //! Plans: where each slot of each store lives, and what the declared load makes of it. Nothing here renders text but
 //! the placement table.
 
+mod chain;
+mod kept;
 mod place;
 mod quota;
 mod store;

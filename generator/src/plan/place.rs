@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use archgen_spec::sharding::{SLOTS, SlotMap};
 use serde::Serialize;
 
+use super::chain::{Hop, Ways};
+use super::kept::{Kept, most_kept};
 use super::quota::{Zones, targets};
 
 /// A machine that holds slots.
@@ -44,195 +46,154 @@ pub fn replan(map: &SlotMap, old: &[Node], new: &[Node], copies: u32) -> SlotMap
     Placement::new(new, copies, map.placement.iter().map(kept).collect()).settle()
 }
 
-/// One copy of a slot on a node; `moved` when it was not there before.
-#[derive(Clone, Copy)]
-struct Held {
-    node: usize,
-    moved: bool,
-}
-
 /// A placement under construction.
-struct Placement {
-    zones: Zones,
+pub(super) struct Placement {
+    pub(super) zones: Zones,
     copies: usize,
-    slots: Vec<Vec<Held>>,
+    /// Nodes that held each slot before, whether they still do or not: a copy there costs no move.
+    before: Vec<Vec<usize>>,
+    pub(super) slots: Vec<Vec<usize>>,
     counts: Vec<usize>,
     targets: Vec<usize>,
     /// What the nodes of each zone lack, in all.
     zone_lacks: Vec<usize>,
+    /// Zones with room for what slots lost.
+    zone_for: Vec<Option<usize>>,
     /// Slots that still lack copies.
     open: usize,
 }
 
 impl Placement {
-    fn new(nodes: &[Node], copies: u32, kept: Vec<Vec<usize>>) -> Self {
+    fn new(nodes: &[Node], copies: u32, before: Vec<Vec<usize>>) -> Self {
         let usable = nodes.iter().filter(|n| n.weight > 0).count();
         let usable = if usable == 0 { nodes.len() } else { usable };
         let copies = (copies.max(1) as usize).min(usable);
         let zones = Zones::new(nodes, copies);
-        let mut slots: Vec<Vec<Held>> = vec![Vec::with_capacity(copies); kept.len()];
+        let targets = targets(nodes, &zones, before.len(), copies, &admitted(&before, &zones));
+        let Kept { slots, zone_for } = most_kept(&before, &zones, copies, &targets, &shuffled(before.len()));
         let mut counts = vec![0; nodes.len()];
-        for (slot, holders) in kept.iter().enumerate() {
-            for node in holders {
-                let zone = zones.of_node[*node];
-                let in_zone = slots[slot].iter().filter(|h: &&Held| zones.of_node[h.node] == zone).count();
-                if in_zone < zones.copies_max[zone] {
-                    slots[slot].push(Held { node: *node, moved: false });
-                    counts[*node] += 1;
-                }
-            }
+        slots.iter().flatten().for_each(|node| counts[*node] += 1);
+        let mut zone_lacks = vec![0; zones.members.len()];
+        for (node, target) in targets.iter().enumerate() {
+            zone_lacks[zones.of_node[node]] += target.saturating_sub(counts[node]);
         }
-        let targets = targets(nodes, &zones, slots.len(), copies, &counts);
-        let zone_lacks = vec![0; zones.members.len()];
-        Self { zones, copies, slots, counts, targets, zone_lacks, open: 0 }
+        Self { zones, copies, before, slots, counts, targets, zone_lacks, zone_for, open: 0 }
     }
 
+    /// Gives each slot the copies that it lacks. A copy that goes straight to a node with room costs one move, the least
+    /// there is once all that can stay stays; what finds no such node goes by the cheapest chain.
     fn settle(mut self) -> SlotMap {
         if self.counts.is_empty() {
             return SlotMap { placement: vec![Vec::new(); self.slots.len()] };
         }
-        self.drop_surplus();
-        for node in 0..self.counts.len() {
-            self.zone_lacks[self.zones.of_node[node]] += self.lacks(node);
-        }
-        let order = self.shuffled();
-        self.open = self.slots.iter().filter(|s| s.len() < self.copies).count();
+        let order = shuffled(self.slots.len());
         for slot in &order {
-            let was_open = self.slots[*slot].len() < self.copies;
-            while self.slots[*slot].len() < self.copies {
-                let Some(node) = self.taker(*slot, None) else { break };
-                self.add(*slot, node);
+            let Some(zone) = self.zone_for[*slot] else { continue };
+            if let Some(node) = self.taker_in(*slot, zone, mix(*slot as u64)).filter(|n| self.allowed(*slot, *n, None))
+            {
+                self.put(*slot, node);
+            }
+        }
+        self.open = order.iter().filter(|s| self.lacks_copies(**s)).count();
+        for slot in &order {
+            let was_open = self.lacks_copies(*slot);
+            while self.lacks_copies(*slot) {
+                let Some(node) = self.taker(*slot) else { break };
+                self.put(*slot, node);
             }
             self.open -= usize::from(was_open);
         }
-        self.open = usize::MAX;
-        for slot in &order {
-            while self.slots[*slot].len() < self.copies && self.make_room(*slot, None) {}
-        }
-        for slot in &order {
-            for place in 0..self.slots[*slot].len() {
-                self.relieve(*slot, place);
-            }
-        }
-        for slot in &order {
-            for place in 0..self.slots[*slot].len() {
-                let held = self.slots[*slot][place];
-                if self.counts[held.node] > self.targets[held.node] {
-                    self.make_room(*slot, Some(place));
-                }
-            }
-        }
+        self.settle_by_chains(order.into_iter().filter(|s| self.lacks_copies(*s)).collect());
         self.rank();
-        let placement = self.slots.iter().map(|s| s.iter().map(|h| h.node as u32).collect()).collect();
+        let placement = self.slots.iter().map(|s| s.iter().map(|node| *node as u32).collect()).collect();
         SlotMap { placement }
     }
 
-    /// Where a slot has more copies than wanted, the fullest nodes lose theirs. Where a node lost too many and another
-    /// too few, they exchange, since what was there already costs no move.
-    fn drop_surplus(&mut self) {
-        let mut dropped = Vec::new();
-        for slot in 0..self.slots.len() {
-            while self.slots[slot].len() > self.copies {
-                let excess = |h: &Held| self.counts[h.node] as i64 - self.targets[h.node] as i64;
-                let place = (0..self.slots[slot].len()).max_by_key(|p| excess(&self.slots[slot][*p])).unwrap_or(0);
-                let gone = self.slots[slot].remove(place);
-                self.counts[gone.node] -= 1;
-                dropped.push((slot, gone));
-            }
-        }
-        while let Some(chain) = self.exchanges(&dropped) {
-            for (index, place) in chain {
-                let (slot, gone) = dropped[index];
-                let other = std::mem::replace(&mut self.slots[slot][place], gone);
-                self.counts[other.node] -= 1;
-                self.counts[gone.node] += 1;
-                dropped[index].1 = other;
-            }
-        }
-    }
-
-    /// The shortest chain of exchanges (index in `dropped`, place in its slot) by which a node with too many copies gives
-    /// one up and a node with too few gets one back: breadth first from all nodes with too many.
-    fn exchanges(&self, dropped: &[(usize, Held)]) -> Option<Vec<(usize, usize)>> {
-        let over = |node: usize| self.counts[node] > self.targets[node];
-        let mut reached: Vec<bool> = (0..self.counts.len()).map(over).collect();
-        let mut by: Vec<Option<(usize, usize)>> = vec![None; self.counts.len()];
-        loop {
-            let before = reached.clone();
-            for (index, (slot, gone)) in dropped.iter().enumerate() {
-                if reached[gone.node] {
+    /// Slots that found no node with room get one by chains, the cheapest first.
+    fn settle_by_chains(&mut self, mut open: Vec<usize>) {
+        let mut moves_max = 1;
+        while !open.is_empty() {
+            let mut ways = Ways::new(self);
+            let mut cheapest = i64::MAX;
+            let mut changed = false;
+            for slot in open.iter().copied() {
+                let Some((moves, first)) = ways.first(self, slot) else { continue };
+                cheapest = cheapest.min(moves);
+                if moves > moves_max {
                     continue;
                 }
-                let Some(place) = self.slots[*slot].iter().position(|h| before[h.node]) else { continue };
-                reached[gone.node] = true;
-                by[gone.node] = Some((index, place));
-                if self.lacks(gone.node) > 0 {
-                    let mut chain = Vec::new();
-                    let mut node = gone.node;
-                    while let Some((index, place)) = by[node] {
-                        chain.push((index, place));
-                        node = self.slots[dropped[index].0][place].node;
-                    }
-                    return Some(chain);
+                if let Some(hops) = ways.hops(self, slot, first) {
+                    self.follow(slot, first, &hops);
+                    changed = true;
                 }
             }
-            if before == reached {
-                return None;
+            open.retain(|slot| self.lacks_copies(*slot));
+            if !changed {
+                // No chain is longer than there are nodes, so that no price is higher.
+                if cheapest == i64::MAX || moves_max > self.counts.len() as i64 {
+                    break;
+                }
+                moves_max = cheapest.max(moves_max + 1);
             }
         }
     }
 
-    /// Slots in an order without pattern, the same on every run.
-    fn shuffled(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.slots.len()).collect();
-        order.sort_by_key(|s| (mix(*s as u64), *s));
-        order
+    /// Carries a chain out, its end first, so that no node is ever above its target.
+    fn follow(&mut self, slot: usize, first: usize, hops: &[Hop]) {
+        for hop in hops.iter().rev() {
+            self.counts[hop.from] -= 1;
+            self.zone_lacks[self.zones.of_node[hop.from]] += 1;
+            self.slots[hop.slot].retain(|node| *node != hop.from);
+            self.put(hop.slot, hop.to);
+        }
+        self.put(slot, first);
     }
 
-    fn add(&mut self, slot: usize, node: usize) {
-        self.slots[slot].push(Held { node, moved: true });
-        self.gain(node);
+    fn lacks_copies(&self, slot: usize) -> bool {
+        self.slots[slot].len() < self.copies
     }
 
-    fn gain(&mut self, node: usize) {
+    fn put(&mut self, slot: usize, node: usize) {
+        self.slots[slot].push(node);
         self.counts[node] += 1;
-        if self.counts[node] <= self.targets[node] {
-            self.zone_lacks[self.zones.of_node[node]] -= 1;
-        }
+        self.zone_lacks[self.zones.of_node[node]] -= 1;
     }
 
-    fn lose(&mut self, node: usize) {
-        self.counts[node] -= 1;
-        if self.counts[node] < self.targets[node] {
-            self.zone_lacks[self.zones.of_node[node]] += 1;
-        }
-    }
-
-    fn lacks(&self, node: usize) -> usize {
+    pub(super) fn lacks(&self, node: usize) -> usize {
         self.targets[node].saturating_sub(self.counts[node])
     }
 
-    /// Whether `node` may hold a copy of `slot` once the copy at `leaving` is gone.
-    fn allowed(&self, slot: usize, node: usize, leaving: Option<usize>) -> bool {
+    /// Nodes that hold copies in the end.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = usize> {
+        (0..self.targets.len()).filter(|node| self.targets[*node] > 0)
+    }
+
+    /// Moves that a copy of `slot` on `node` costs.
+    pub(super) fn price(&self, slot: usize, node: usize) -> i64 {
+        i64::from(!self.before[slot].contains(&node))
+    }
+
+    /// Whether `node` may hold a copy of `slot` once the copy on `leaving` is gone.
+    pub(super) fn allowed(&self, slot: usize, node: usize, leaving: Option<usize>) -> bool {
         let zone = self.zones.of_node[node];
-        let others = || self.slots[slot].iter().enumerate().filter(|(p, _)| Some(*p) != leaving).map(|(_, h)| h.node);
-        !self.slots[slot].iter().any(|h| h.node == node)
-            && others().filter(|n| self.zones.of_node[*n] == zone).count() < self.zones.copies_max[zone]
+        let others = || self.slots[slot].iter().filter(|n| Some(**n) != leaving);
+        !self.slots[slot].contains(&node)
+            && others().filter(|n| self.zones.of_node[**n] == zone).count() < self.zones.copies_max[zone]
     }
 
     /// A node with too few copies that may take `slot`. Zones and nodes have chances in proportion to what they lack, so
     /// that the slots of one node are spread over all others; but a zone that lacks a copy of every slot still open must
     /// take this one.
-    fn taker(&self, slot: usize, leaving: Option<usize>) -> Option<usize> {
+    fn taker(&self, slot: usize) -> Option<usize> {
         let mut lacking = Vec::with_capacity(self.zones.members.len());
         for (zone, lacks) in self.zone_lacks.iter().enumerate() {
-            let holders = self.slots[slot].iter().enumerate().filter(|(_, h)| self.zones.of_node[h.node] == zone);
-            let (mut staying, mut closed) = (0, 0);
-            for (place, held) in holders {
-                staying += usize::from(Some(place) != leaving);
-                closed += self.lacks(held.node);
+            let holders = self.slots[slot].iter().filter(|node| self.zones.of_node[**node] == zone);
+            let (mut held, mut closed) = (0, 0);
+            for node in holders {
+                held += 1;
+                closed += self.lacks(*node);
             }
-            lacking.push(if staying < self.zones.copies_max[zone] { lacks.saturating_sub(closed) } else { 0 });
+            lacking.push(if held < self.zones.copies_max[zone] { lacks.saturating_sub(closed) } else { 0 });
         }
         let total: usize = lacking.iter().sum();
         if total == 0 {
@@ -241,73 +202,31 @@ impl Placement {
         let chance = mix((slot as u64) << 8 | self.slots[slot].len() as u64);
         let must = (0..lacking.len()).max_by_key(|z| lacking[*z]).filter(|z| lacking[*z] >= self.open);
         let zone = must.or_else(|| pick(chance, total, lacking.iter().copied().enumerate()))?;
-        let free = |node: &usize| !self.slots[slot].iter().any(|h| h.node == *node);
-        let members = self.zones.members[zone].iter().map(|n| (*n, if free(n) { self.lacks(*n) } else { 0 }));
-        pick(mix(chance), lacking[zone], members)
+        self.taker_in(slot, zone, mix(chance))
     }
 
-    /// Moves one copy off an overfull node, where some node may take it.
-    fn relieve(&mut self, slot: usize, place: usize) {
-        let from = self.slots[slot][place].node;
-        if self.counts[from] <= self.targets[from] {
-            return;
-        }
-        if let Some(to) = self.taker(slot, Some(place)) {
-            self.transfer(slot, place, to);
-        }
-    }
-
-    fn transfer(&mut self, slot: usize, place: usize, to: usize) {
-        let from = self.slots[slot][place].node;
-        self.lose(from);
-        self.gain(to);
-        self.slots[slot][place] = Held { node: to, moved: true };
-    }
-
-    /// Frees a place for `slot` on a node that is full: another slot goes from there to a node that lacks copies. A copy
-    /// that moves anyway is redirected before one that could have stayed is moved. False when nothing helps.
-    fn make_room(&mut self, slot: usize, leaving: Option<usize>) -> bool {
-        for redirected_only in [true, false] {
-            let full: Vec<usize> =
-                (0..self.counts.len()).filter(|n| self.targets[*n] > 0 && self.allowed(slot, *n, leaving)).collect();
-            let found = (0..self.slots.len()).filter(|other| *other != slot).find_map(|other| {
-                let place = self.slots[other]
-                    .iter()
-                    .position(|h| (h.moved || !redirected_only) && full.binary_search(&h.node).is_ok())?;
-                Some((other, place, self.taker(other, Some(place))?))
-            });
-            if let Some((other, place, to)) = found {
-                let freed = self.slots[other][place].node;
-                self.transfer(other, place, to);
-                match leaving {
-                    Some(place) => self.transfer(slot, place, freed),
-                    None => self.add(slot, freed),
-                }
-                return true;
-            }
-        }
-        false
+    /// A node of `zone` with too few copies that does not hold `slot`, with chances as above.
+    fn taker_in(&self, slot: usize, zone: usize, chance: u64) -> Option<usize> {
+        let lacks = |node: &usize| if self.slots[slot].contains(node) { 0 } else { self.lacks(*node) };
+        let total = self.zones.members[zone].iter().map(lacks).sum();
+        pick(chance, total, self.zones.members[zone].iter().map(|node| (*node, lacks(node))))
     }
 
     /// Puts the primary first: each node leads about its share of the slots it holds. Changing a rank moves no data.
     fn rank(&mut self) {
         let mut leads = vec![0i64; self.counts.len()];
-        for held in self.slots.iter().filter_map(|s| s.first()) {
-            leads[held.node] += 1;
-        }
+        self.slots.iter().filter_map(|s| s.first()).for_each(|node| leads[*node] += 1);
         let share = |node: usize, leads: i64, counts: &[usize]| leads * 1_000_000 / (counts[node].max(1) as i64);
         for _ in 0..16 {
             let mut changed = false;
-            for slot in 0..self.slots.len() {
-                let Some(first) = self.slots[slot].first().map(|h| h.node) else { continue };
-                let best = (1..self.slots[slot].len()).min_by_key(|p| {
-                    let node = self.slots[slot][*p].node;
-                    (share(node, leads[node] + 1, &self.counts), node)
-                });
+            for slot in &mut self.slots {
+                let Some(first) = slot.first().copied() else { continue };
+                let best =
+                    (1..slot.len()).min_by_key(|p| (share(slot[*p], leads[slot[*p]] + 1, &self.counts), slot[*p]));
                 let Some(place) = best else { continue };
-                let node = self.slots[slot][place].node;
+                let node = slot[place];
                 if share(node, leads[node] + 1, &self.counts) < share(first, leads[first], &self.counts) {
-                    self.slots[slot].swap(0, place);
+                    slot.swap(0, place);
                     leads[first] -= 1;
                     leads[node] += 1;
                     changed = true;
@@ -318,6 +237,26 @@ impl Placement {
             }
         }
     }
+}
+
+/// Copies that each node may keep as far as zones go, counted in declared order: what rounding should follow.
+fn admitted(before: &[Vec<usize>], zones: &Zones) -> Vec<usize> {
+    let mut counts = vec![0; zones.of_node.len()];
+    for holders in before {
+        for (place, node) in holders.iter().enumerate() {
+            let zone = zones.of_node[*node];
+            let in_zone = holders[..place].iter().filter(|n| zones.of_node[**n] == zone).count();
+            counts[*node] += usize::from(in_zone < zones.copies_max[zone]);
+        }
+    }
+    counts
+}
+
+/// Slots in an order without pattern, the same on every run.
+fn shuffled(slots: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..slots).collect();
+    order.sort_by_key(|s| (mix(*s as u64), *s));
+    order
 }
 
 /// One of `choices` with chances in proportion to their weights, which sum up to `total`.
