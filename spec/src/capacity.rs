@@ -35,6 +35,10 @@ pub struct DatasetCapacity {
     pub name: String,
     /// Copies of each datum.
     pub copies: u32,
+    /// Writes per second that a node takes on average, all copies counted: at the mean and at the peak rate.
+    pub writes_per_second_per_node: (u64, u64),
+    /// Bytes per second that a node takes in at the peak rate, all copies counted.
+    pub peak_bytes_per_second_per_node: u64,
     /// Bytes a day at the mean rate, one copy.
     pub bytes_per_day: u64,
     /// Retention, seconds; `None` keeps for ever.
@@ -91,7 +95,7 @@ pub fn capacity(store: &Store, load: &Load) -> Capacity {
         .datasets
         .iter()
         .filter(|d| matches!(d.name.as_str(), "message" | "messages"))
-        .filter_map(|d| dataset(&d.name, &d.shape, store.copies, load))
+        .filter_map(|d| dataset(&d.name, &d.shape, store, load))
         .collect();
     let all = datasets.iter().map(|d| d.retained_bytes.map(|b| b.saturating_mul(u64::from(d.copies))));
     let retained = if datasets.is_empty() { None } else { all.sum::<Option<u64>>() };
@@ -105,11 +109,11 @@ pub fn capacity(store: &Store, load: &Load) -> Capacity {
 }
 
 /// Figures of a dataset of messages, that is of one keyed as `load.messages` says.
-fn dataset(name: &str, shape: &DatasetShape, copies: u32, load: &Load) -> Option<DatasetCapacity> {
+fn dataset(name: &str, shape: &DatasetShape, store: &Store, load: &Load) -> Option<DatasetCapacity> {
     let key = &load.messages.key;
     let (copies, retain, bucket) = match shape {
         DatasetShape::CassandraTable { partition, bucket, ttl, .. } if partition.iter().any(|c| &c.name == key) => {
-            (copies, *ttl, *bucket)
+            (store.copies, *ttl, *bucket)
         }
         DatasetShape::Topic { replicas, key: Some(field), retain, .. } if field == key => {
             (*replicas, *retain, Bucket::None)
@@ -124,9 +128,13 @@ fn dataset(name: &str, shape: &DatasetShape, copies: u32, load: &Load) -> Option
     let width = bucket_seconds(bucket, load);
     let partitioned = matches!(shape, DatasetShape::CassandraTable { .. });
     let span = width.or(retain_seconds).filter(|_| partitioned);
+    let per_node = |rate: f64| (rate * f64::from(copies) / f64::from(store.nodes.max(1))).round() as u64;
+    let (mean, peak) = (per_node(load.messages.mean_per_second), per_node(load.messages.peak_per_second));
     Some(DatasetCapacity {
         name: name.to_owned(),
         copies,
+        writes_per_second_per_node: (mean, peak),
+        peak_bytes_per_second_per_node: peak.saturating_mul(load.messages.size_bytes),
         bytes_per_day: bytes_per_day.round() as u64,
         retain_seconds,
         retained_bytes: retain_seconds.map(|s| (bytes_per_day / DAY_SECONDS as f64 * s as f64).round() as u64),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archgen_generator::Lost;
 use clap::{Args, ValueEnum};
 
 /// Output for people or for programs.
@@ -110,17 +111,49 @@ pub struct GraphArguments {
     pub format: Notation,
 }
 
-/// Print where each store's slots live and how even that is.
+/// Print where each store's slots live, how even that is, what the load makes of it, and what a loss would leave.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  archgen shards examples/slack/topology.yaml\n  archgen shards \
-                        examples/slack/topology.yaml --format json")]
+                        examples/slack/topology.yaml --format json\n  archgen shards examples/slack/topology.yaml --lose \
+                        zone:eu-b --load 3x\n\nWith --lose, --load or --grow the answer is a list of promises, the broken \
+                        ones first; exit code 1 when one breaks.")]
 pub struct ShardsArguments {
     /// The topology spec.
     pub spec: PathBuf,
     /// Environment overlay.
     #[arg(long = "env", value_name = "NAME")]
     pub environment: Option<String>,
+    /// What if this were gone: a zone or an instance. May be repeated: all of them at once.
+    #[arg(long, value_name = "zone:NAME|node:NAME", value_parser = lost)]
+    pub lose: Vec<Lost>,
+    /// What if the load were this many times the declared one.
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub load: Option<f64>,
+    /// What if so much time went by: counts for what is kept for ever.
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub grow: Option<u64>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+/// `zone:eu-b` or `node:chat-3`.
+fn lost(text: &str) -> Result<Lost, String> {
+    match text.split_once(':') {
+        Some(("zone", name)) if !name.is_empty() => Ok(Lost::Zone(name.to_owned())),
+        Some(("node", name)) if !name.is_empty() => Ok(Lost::Instance(name.to_owned())),
+        _ => Err("write `zone:NAME` or `node:NAME`, such as zone:eu-b or node:chat-3".to_owned()),
+    }
+}
+
+/// `3x` or `3`, up to a million.
+fn factor(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('x').unwrap_or(text).parse().ok();
+    number.filter(|f: &f64| *f > 0.0 && *f <= 1e6).ok_or_else(|| "write a factor such as 3x or 1.5x".to_owned())
+}
+
+/// `90d` or `90`, up to a hundred years.
+fn days(text: &str) -> Result<u64, String> {
+    let number = text.strip_suffix('d').unwrap_or(text).parse().ok();
+    number.filter(|d: &u64| (1..=36_500).contains(d)).ok_or_else(|| "write days such as 90d".to_owned())
 }

@@ -1,24 +1,55 @@
-//! `archgen shards`: placement and balance of every store.
+//! `archgen shards`: placement, balance and forecasts of every store; with a what-if question, the promises that still hold.
 
 use anyhow::Context;
+use archgen_generator::{Plan, Question, promises_table, shards_table, what_if};
+use archgen_spec::topology::Topology;
 
 use crate::{
     arguments::{ReportFormat, ShardsArguments},
-    exit::{self, Outcome},
+    exit::{self, Failure, Outcome},
     printer::Printer,
     spec_files::{self, Environment},
 };
 
-/// Prints the plan.
+/// Prints the plan, or the answer to the question.
 pub fn run(arguments: &ShardsArguments, printer: Printer) -> Outcome {
     let environment = Environment::Exactly(arguments.environment.as_deref());
     let (topology, _) = spec_files::topology(&arguments.spec, environment, printer)?;
     let plan = archgen_generator::plan(&topology);
+    if !arguments.lose.is_empty() || arguments.load.is_some() || arguments.grow.is_some() {
+        return answer(arguments, &topology, &plan, printer);
+    }
     match arguments.format {
-        ReportFormat::Human => printer.data(&archgen_generator::shards_table(&plan)),
+        ReportFormat::Human => printer.data(&shards_table(&plan)),
         ReportFormat::Json => {
             printer.data(&(serde_json::to_string_pretty(&plan).context("the plan has no text")? + "\n"));
         }
     }
     Ok(exit::OK)
+}
+
+/// The promises in the case asked about; status 1 when one breaks.
+fn answer(arguments: &ShardsArguments, topology: &Topology, plan: &Plan, printer: Printer) -> Outcome {
+    let unknown: Vec<String> =
+        arguments.lose.iter().filter(|lost| !lost.exists(topology)).map(|lost| format!("`{lost}`")).collect();
+    if !unknown.is_empty() {
+        let zones = topology.zones.join(", ");
+        let message =
+            format!("the spec has no {}; its zones: {zones}; nodes are named like `chat-3`", unknown.join(", "));
+        return Err(Failure::new(exit::USAGE, message));
+    }
+    let question = Question {
+        lost: arguments.lose.clone(),
+        load: arguments.load.unwrap_or(1.0),
+        grow_days: arguments.grow.unwrap_or(0),
+    };
+    let promises = what_if(topology, plan, &question);
+    match arguments.format {
+        ReportFormat::Human => printer.data(&promises_table(&promises)),
+        ReportFormat::Json => {
+            let text = serde_json::to_string_pretty(&promises).context("the promises have no text")?;
+            printer.data(&(text + "\n"));
+        }
+    }
+    Ok(if promises.iter().all(|p| p.holds) { exit::OK } else { exit::WRONG })
 }

@@ -2,18 +2,24 @@
 //! the placement table.
 
 mod chain;
+mod heat;
 mod kept;
+mod loss;
 mod place;
 mod quota;
 mod store;
 mod table;
+mod what_if;
 
 #[cfg(test)]
 mod tests;
 
 pub use archgen_spec::capacity::{Capacity, DatasetCapacity, bucket_seconds, hottest_share};
+pub use heat::Heat;
+pub use loss::{Loss, copies_needed, lose};
 pub use place::{Node, plan_slots, replan};
 pub use store::{Balance, Plan, StorePlan, plan};
-pub use table::shards_table;
+pub use table::{promises_table, shards_table};
+pub use what_if::{Lost, Promise, Question, what_if};
 
 pub(crate) use place::plan_some_slots;

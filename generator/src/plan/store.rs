@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Capacity, Node, plan_some_slots};
+use super::{Capacity, Heat, Loss, Node, copies_needed, heat, loss, plan_some_slots};
 
 /// The plan of a system.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,8 +25,14 @@ pub struct StorePlan {
     pub nodes: Vec<Node>,
     /// Where each slot lives, primary first.
     pub slots: SlotMap,
+    /// Copies of a slot that a write must reach to be acknowledged.
+    pub copies_needed: u32,
     /// How even that is.
     pub balance: Balance,
+    /// What each lost zone leaves.
+    pub zone_losses: Vec<Loss>,
+    /// What the declared skew makes of it, where the store holds messages.
+    pub heat: Option<Heat>,
     /// What the declared load makes of it.
     pub capacity: Capacity,
 }
@@ -72,13 +78,16 @@ impl Balance {
 }
 
 impl Serialize for StorePlan {
-    /// `{"kind","nodes","slots":[[node index, …], …],"balance","capacity"}`.
+    /// `{"kind","nodes","slots":[[node index, …], …],"copies_needed","balance","zone_losses","heat","capacity"}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(Some(8))?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("nodes", &self.nodes)?;
         map.serialize_entry("slots", &self.slots.placement)?;
+        map.serialize_entry("copies_needed", &self.copies_needed)?;
         map.serialize_entry("balance", &self.balance)?;
+        map.serialize_entry("zone_losses", &self.zone_losses)?;
+        map.serialize_entry("heat", &self.heat)?;
         map.serialize_entry("capacity", &self.capacity)?;
         map.end()
     }
@@ -90,9 +99,21 @@ pub fn plan(topology: &Topology) -> Plan {
         let instances = topology.component_instances(Component::Store(StoreId(id)));
         let nodes: Vec<Node> = instances.into_iter().map(|i| Node { name: i.name, zone: i.zone, weight: 1 }).collect();
         let slots = plan_some_slots(&nodes, store.copies, store.slots);
-        let balance = Balance::measure(&slots, &nodes);
         let capacity = capacity::capacity(store, &topology.load);
-        (store.name.clone(), StorePlan { kind: store.kind.name(), nodes, slots, balance, capacity })
+        let hot = !capacity.datasets.is_empty();
+        let heat = if hot { heat::heat(&slots, &nodes, store.kind, &topology.load.messages) } else { None };
+        let mut plan = StorePlan {
+            kind: store.kind.name(),
+            balance: Balance::measure(&slots, &nodes),
+            copies_needed: copies_needed(store, store.copies),
+            zone_losses: Vec::new(),
+            nodes,
+            slots,
+            heat,
+            capacity,
+        };
+        plan.zone_losses = loss::each_zone(&plan);
+        (store.name.clone(), plan)
     });
     Plan { stores: stores.collect() }
 }

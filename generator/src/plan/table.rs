@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{DatasetCapacity, Plan, StorePlan};
+use super::{DatasetCapacity, Heat, Loss, Plan, Promise, StorePlan};
 
 /// One block per store: nodes with copies and primaries, then balance, zone proof and capacity.
 pub fn shards_table(plan: &Plan) -> String {
@@ -37,8 +37,12 @@ fn block(out: &mut String, name: &str, store: &StorePlan) {
         permille % 1_000,
         store.balance.zone_violations
     );
+    zones(out, &store.zone_losses);
     for dataset in &store.capacity.datasets {
         capacity(out, dataset);
+    }
+    if let Some(heat) = &store.heat {
+        skew(out, heat);
     }
     if let (Some(all), Some(each)) = (store.capacity.retained_bytes_all_copies, store.capacity.retained_bytes_per_node)
     {
@@ -46,14 +50,113 @@ fn block(out: &mut String, name: &str, store: &StorePlan) {
     }
 }
 
+/// The proof that losing a zone is survived, or the zones with which it is not; alike zones share a line.
+fn zones(out: &mut String, losses: &[Loss]) {
+    let figures = |l: &Loss| (l.copies_left_min, l.slots_refusing, l.slots_gone, l.busiest_leader_permille);
+    let mut told: Vec<&Loss> = Vec::new();
+    for loss in losses {
+        if told.iter().any(|t| figures(t) == figures(loss)) {
+            continue;
+        }
+        told.push(loss);
+        let alike: Vec<&str> = losses.iter().filter(|l| figures(l) == figures(loss)).map(|l| l.lost.as_str()).collect();
+        let who = if alike.len() == losses.len() { "any one zone".to_owned() } else { alike.join(" or ") };
+        let outcome = match (loss.slots_gone, loss.slots_refusing) {
+            (0, 0) => format!(
+                "every slot keeps {} or more copies, {} must answer: writes go on, busiest leader at {}x",
+                loss.copies_left_min,
+                loss.copies_needed,
+                times(loss.busiest_leader_permille)
+            ),
+            (0, refusing) => {
+                format!("{refusing} slots keep fewer than the {} copies that must answer", loss.copies_needed)
+            }
+            (gone, _) => format!("{gone} slots have no copy left"),
+        };
+        let _ = writeln!(out, "  without {who}: {outcome}");
+    }
+}
+
+/// What the skew of the load does to the nodes, and what would help.
+fn skew(out: &mut String, heat: &Heat) {
+    let _ = writeln!(
+        out,
+        "  hottest node: {}x the mean of all (at worst {}x in 20 hashings); top 10 keys carry {} %, top 100 {} %",
+        times(heat.hottest_node_permille),
+        times(heat.hottest_node_worst_permille),
+        percent(heat.top_keys_ppm[1]),
+        percent(heat.top_keys_ppm[2])
+    );
+    if heat.floor_permille > 1_000 {
+        let _ = writeln!(
+            out,
+            "  the hottest key alone is {}x a node's mean: more nodes or shards cannot help; split the key, cache its reads, \
+             or fan out on read",
+            times(heat.floor_permille)
+        );
+    } else if heat.hottest_node_permille > 1_300 {
+        let _ = writeln!(
+            out,
+            "  the skew weighs more than the placement: more shards do not help, larger nodes or a cache do"
+        );
+    }
+}
+
+/// The answer to a what-if question: broken promises first, then the tightest.
+pub fn promises_table(promises: &[Promise]) -> String {
+    let mut out = String::new();
+    let component = promises.iter().map(|p| p.component.chars().count()).max().unwrap_or(0).max(9);
+    let promise = promises.iter().map(|p| p.promise.len()).max().unwrap_or(0);
+    for p in promises {
+        let verdict = if p.holds { "holds" } else { "BREAKS" };
+        let used = p.used_permille.map_or_else(String::new, |u| format!(" ({}.{} % used)", u / 10, u % 10));
+        let _ = writeln!(out, "{verdict:6}  {:component$}  {:promise$}  {}{used}", p.component, p.promise, p.because);
+    }
+    let tightest =
+        promises.iter().filter(|p| p.holds).filter_map(|p| Some((p.used_permille?, p))).max_by_key(|(u, _)| *u);
+    match (promises.iter().find(|p| !p.holds), tightest) {
+        (Some(first), _) => {
+            let _ = writeln!(out, "\nfirst to break: {}, {}: {}", first.component, first.promise, first.because);
+        }
+        (None, Some((used, p))) if used > 0 => {
+            let spare = 1_000_000 / used;
+            let _ = writeln!(
+                out,
+                "\nall promises hold; next to break is {}, {}, at {}x of this load",
+                p.component,
+                p.promise,
+                times(spare)
+            );
+        }
+        _ => out.push_str("\nall promises hold\n"),
+    }
+    out
+}
+
+/// Thousandths as a factor with two digits.
+fn times(permille: u64) -> String {
+    format!("{}.{:02}", permille / 1_000, permille % 1_000 / 10)
+}
+
+/// Millionths as a percentage with two digits.
+fn percent(ppm: u64) -> String {
+    format!("{}.{:02}", ppm / 10_000, ppm % 10_000 / 100)
+}
+
 fn capacity(out: &mut String, d: &DatasetCapacity) {
     let kept = match (d.retain_seconds, d.retained_bytes) {
         (Some(seconds), Some(kept)) => format!("kept {}: {}", span(seconds), bytes(kept)),
         _ => "kept for ever".to_owned(),
     };
-    let ppm = d.hottest_key_ppm;
     let _ = write!(out, "  {}: {} a day, {kept}, {} copies", d.name, bytes(d.bytes_per_day), d.copies);
-    let _ = writeln!(out, "; hottest key {}.{:02} %", ppm / 10_000, ppm % 10_000 / 100);
+    let _ = writeln!(out, "; hottest key {} %", percent(d.hottest_key_ppm));
+    let (mean, peak) = d.writes_per_second_per_node;
+    let _ = writeln!(
+        out,
+        "  {}: {mean} writes/s on a node, {peak} at peak ({}/s), all copies counted",
+        d.name,
+        bytes(d.peak_bytes_per_second_per_node)
+    );
     if let Some(largest) = d.largest_partition_bytes {
         let width = d.bucket_seconds.map_or_else(String::new, |w| format!(", bucket {}", span(w)));
         let _ = writeln!(out, "  {}: largest partition {}{width}", d.name, bytes(largest));
@@ -61,7 +164,7 @@ fn capacity(out: &mut String, d: &DatasetCapacity) {
 }
 
 /// Decimal units, one digit after the point.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut unit = 0;
     let mut scale = 1u64;
