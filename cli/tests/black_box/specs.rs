@@ -180,4 +180,21 @@ fn graph_and_shards_print_data() {
     assert!(archgen(folder.path(), &["shards", spec]).ok().out.contains("chat"));
     let plan = archgen(folder.path(), &["shards", spec, "--format", "json"]).ok().json();
     assert!(plan["stores"]["chat"].is_object(), "{plan}");
+    assert_eq!(plan["stores"]["chat"]["zone_losses"][0]["slots_refusing"], 0, "any zone may go");
+}
+
+#[test]
+fn a_what_if_question_names_what_breaks() {
+    let spec = project("examples/slack/topology.yaml");
+    let spec = spec.to_str().unwrap();
+    let folder = here();
+    let survived = archgen(folder.path(), &["shards", spec, "--lose", "node:chat-3"]).ok();
+    assert!(survived.out.contains("all promises hold"), "{}", survived.out);
+    let two_zones = ["shards", spec, "--lose", "zone:eu-a", "--lose", "zone:eu-b"];
+    let broken = archgen(folder.path(), &two_zones).fails(1);
+    assert!(broken.out.contains("refused, not lost"), "{}", broken.out);
+    let unknown = archgen(folder.path(), &["shards", spec, "--lose", "zone:mars"]).fails(64);
+    assert!(unknown.err.contains("eu-a"), "it names the zones there are: {}", unknown.err);
+    let wrong = archgen(folder.path(), &["shards", spec, "--load", "much"]).fails(64);
+    assert!(wrong.err.contains("3x"), "{}", wrong.err);
 }
