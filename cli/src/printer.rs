@@ -26,6 +26,14 @@ impl Printer {
         self.color_notes
     }
 
+    /// Columns of the terminal that shows notes; `None` where it is none.
+    pub fn columns(self) -> Option<usize> {
+        if !io::stderr().is_terminal() {
+            return None;
+        }
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0))
+    }
+
     /// Data: what a script reads. Printed as it is.
     pub fn data(self, text: &str) {
         let mut out = io::stdout().lock();

@@ -47,8 +47,10 @@ pub struct SpecTexts {
 /// # Errors
 /// The file cannot be read.
 pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
-    let shown = path.display().to_string();
-    let text = read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let piped = path.as_os_str() == "-";
+    let shown = if piped { "<stdin>".to_owned() } else { path.display().to_string() };
+    let text = if piped { whole(io::stdin().lock()) } else { read(path) };
+    let text = text.with_context(|| format!("cannot read `{shown}`"))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let name = match environment {
         Environment::Exactly(name) => name.map(str::to_owned),
@@ -105,7 +107,8 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(whole.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -114,11 +117,34 @@ fn read(path: &Path) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
+    whole(file)
+}
+
+fn whole(reader: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
+    reader.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
         // The cut may fall inside a character.
         io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not UTF-8 text"),
         _ => error,
     })?;
     Ok(text)
+}
+
+/// Replaces a file whole or not at all; its permissions stay.
+///
+/// # Errors
+/// The operating system refused.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // The file behind a link is meant, not the link.
+    let target = fs::canonicalize(path)?;
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = target.with_file_name(name);
+    let made = fs::write(&fresh, text)
+        .and_then(|()| fs::set_permissions(&fresh, fs::metadata(&target)?.permissions()))
+        .and_then(|()| fs::rename(&fresh, &target));
+    if made.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    made
 }

@@ -18,7 +18,11 @@ pub mod units;
 mod checks;
 mod loading;
 mod lower;
+mod mending;
+mod resolved;
 
 pub use checks::{Explanation, codes, explain};
 pub use loading::{Loaded, ReadError, load};
 pub use lower::{Origin, OriginSource, Origins};
+pub use mending::{Applied, FIXES_MAX, Mended, mend};
+pub use resolved::{Leaf, Resolved, Written, resolved};

@@ -12,6 +12,6 @@ pub use fleet::{
 pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{
-    CheckArguments, ExplainArguments, GenerateArguments, GraphArguments, Notation, ReportFormat, SchemaArguments,
-    ShardsArguments,
+    CheckArguments, CheckFormat, ConfigArguments, DataFormat, ExplainArguments, FixArguments, GenerateArguments,
+    GraphArguments, InitArguments, Notation, ReportFormat, SchemaArguments, ShardsArguments, Starter,
 };

@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CheckArguments, DownArguments, ExplainArguments, GenerateArguments, GraphArguments, HostArguments, LogsArguments,
-    PsArguments, RestartArguments, SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments,
-    WaitArguments,
+    CheckArguments, ConfigArguments, DownArguments, ExplainArguments, FixArguments, GenerateArguments, GraphArguments,
+    HostArguments, InitArguments, LogsArguments, PsArguments, RestartArguments, SchemaArguments, ShardsArguments,
+    SimArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -28,6 +28,9 @@ pub struct Program {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(CheckArguments),
+    Config(ConfigArguments),
+    Fix(FixArguments),
+    Init(InitArguments),
     Explain(ExplainArguments),
     Schema(SchemaArguments),
     Generate(GenerateArguments),

@@ -14,6 +14,37 @@ pub enum ReportFormat {
     Json,
 }
 
+/// Output of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    Human,
+    /// For programs; docs/check-json.md says what is in it.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Workflow commands, for GitHub Actions.
+    Github,
+}
+
+/// Notation of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DataFormat {
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// A spec to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Starter {
+    /// Sign in, channels, live messages; everything embedded.
+    Minimal,
+    /// The reference system with its environments.
+    Slack,
+}
+
 /// Notation of a diagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Notation {
@@ -27,18 +58,74 @@ pub enum Notation {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  archgen check examples/slack/topology.yaml\n  archgen check --env prod --format json \
-                  examples/slack/topology.yaml\n\nExit status: 0 no errors, 1 errors in a spec."
+                  examples/slack/topology.yaml\n  archgen check specs/*.yaml --format sarif > problems.sarif\n  archgen check - < \
+                  topology.yaml\n\nExit status: 0 no errors, 1 errors in a spec, 71 a file could not be read."
 )]
 pub struct CheckArguments {
-    /// Topology specs.
+    /// Topology specs; `-` is standard input.
     #[arg(required = true, value_name = "SPEC")]
     pub specs: Vec<PathBuf>,
     /// Check the spec with this environment's overlay.
     #[arg(long = "env", value_name = "NAME")]
     pub environment: Option<String>,
     /// Output format.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
-    pub format: ReportFormat,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
+    /// Check again whenever a file changes, goes or comes back.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Print the spec as it is meant: base and overlay merged, variables put in, defaults filled in. Secrets stay references.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen config examples/slack/topology.yaml --env dev --show-origin\n  archgen config \
+                  examples/slack/topology.yaml --format json"
+)]
+pub struct ConfigArguments {
+    /// The topology spec; `-` is standard input.
+    pub spec: PathBuf,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Say of each value where it is written, or why it is the default.
+    #[arg(long)]
+    pub show_origin: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = DataFormat::Yaml)]
+    pub format: DataFormat,
+}
+
+/// Apply the corrections that are certain. Everything else in the files stays byte for byte.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen fix topology.yaml --dry-run\n  archgen fix topology.yaml --env dev\n\nExit \
+                        status: 0 no errors are left, 1 errors are left."
+)]
+pub struct FixArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Mend this environment's overlay, too.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Show the changes and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Write a spec to begin with.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen init\n  archgen init chat --from slack\n\nExit status: 0 written, 73 a file is in \
+                        the way."
+)]
+pub struct InitArguments {
+    /// Folder to write to; it is created.
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Which spec.
+    #[arg(long, value_enum, default_value_t = Starter::Minimal)]
+    pub from: Starter,
 }
 
 /// Say what a diagnostic code means, or what a key of the spec is: its type, default, reason, what it reaches, its value here.

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
-use super::{check, down, explain, generate, graph, host, logs, ps, restart, schema, shards, sim, supervise, up, wait};
+use super::{
+    check, config, down, explain, fix, generate, graph, host, init, logs, ps, restart, schema, shards, sim, supervise,
+    up, wait,
+};
 use crate::{
     arguments::{Command, Program},
     exit::{self, Outcome},
@@ -35,6 +38,9 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command, printer: Printer) -> Outcome {
     match command {
         Command::Check(arguments) => check::run(&arguments, printer),
+        Command::Config(arguments) => config::run(&arguments, printer),
+        Command::Fix(arguments) => fix::run(&arguments, printer),
+        Command::Init(arguments) => init::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),

@@ -1,12 +1,15 @@
 //! One file per command, and the way from the command line to the right one.
 
 mod check;
+mod config;
 mod dispatch;
 mod down;
 mod explain;
+mod fix;
 mod generate;
 mod graph;
 mod host;
+mod init;
 mod logs;
 mod ps;
 mod restart;

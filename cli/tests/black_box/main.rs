@@ -9,4 +9,5 @@ mod editor;
 mod fleet;
 mod program;
 mod real_stores;
+mod resolved;
 mod specs;

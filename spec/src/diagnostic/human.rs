@@ -12,6 +12,12 @@ pub const PRINTED_MAX: usize = 50;
 const CONTEXT_LINES: usize = 1;
 /// Longest line shown whole, bytes. A longer one is cut around the mark.
 const LINE_BYTES_MAX: usize = 240;
+/// Columns where nobody says how many there are.
+const COLUMNS: usize = 140;
+/// Narrower than this, nothing could be read.
+const COLUMNS_MIN: usize = 40;
+/// What stands before a line of help: `   = help: `.
+const HELP_INDENT: usize = 12;
 
 /// Renders diagnostics and a closing count, ending in a line break; empty where there is none.
 pub fn human(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
@@ -20,13 +26,19 @@ pub fn human(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Stri
 
 /// The same for several specs with one closing count, in the given order.
 pub fn human_of_all(specs: &[(&[Diagnostic], &Sources)], color: bool) -> String {
+    human_within(specs, color, None)
+}
+
+/// The same within so many columns: long lines of a file are cut around the mark, help is broken between words. Without a width
+/// nothing is broken, so that other programs can read it line by line.
+pub fn human_within(specs: &[(&[Diagnostic], &Sources)], color: bool, columns: Option<usize>) -> String {
     let all: Vec<(&Diagnostic, &Sources)> =
         specs.iter().flat_map(|(diagnostics, sources)| diagnostics.iter().map(move |d| (d, *sources))).collect();
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(140);
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(columns.unwrap_or(COLUMNS).max(COLUMNS_MIN));
     let mut text = String::new();
     for (diagnostic, sources) in all.iter().take(PRINTED_MAX) {
-        text.push_str(&one(diagnostic, sources, &renderer));
+        text.push_str(&one(diagnostic, sources, &renderer, columns));
         text.push_str("\n\n");
     }
     if !all.is_empty() {
@@ -36,7 +48,8 @@ pub fn human_of_all(specs: &[(&[Diagnostic], &Sources)], color: bool) -> String 
     text
 }
 
-fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer, columns: Option<usize>) -> String {
+    let help = diagnostic.help.as_deref().map(|help| columns.map_or_else(|| help.to_owned(), |c| wrapped(help, c)));
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -56,7 +69,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Strin
     for file in files {
         group = snippet(group, file, diagnostic, sources);
     }
-    if let Some(help) = &diagnostic.help {
+    if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group])
@@ -124,4 +137,19 @@ fn summary(all: &[(&Diagnostic, &Sources)]) -> String {
         line.push_str(&format!(" ({} more not shown)", all.len() - PRINTED_MAX));
     }
     line
+}
+
+/// The text broken between words, so that it fits behind `= help: `.
+fn wrapped(text: &str, columns: usize) -> String {
+    let most = columns.max(COLUMNS_MIN) - HELP_INDENT;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |l| l.chars().count());
+        match lines.last_mut() {
+            Some(last) if line > 0 && line + 1 + word.chars().count() <= most => last.push_str(&format!(" {word}")),
+            Some(last) if line == 0 => last.push_str(word),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }

@@ -2,12 +2,16 @@
 
 mod code;
 mod fix;
+mod github;
 mod human;
 mod json;
+mod sarif;
 #[cfg(test)]
 mod tests;
 
 pub use code::{Code, Diagnostic, Severity};
 pub use fix::{Edit, Fix};
-pub use human::{PRINTED_MAX, human, human_of_all};
+pub use github::github_of_all;
+pub use human::{PRINTED_MAX, human, human_of_all, human_within};
 pub use json::{json, json_of_all};
+pub use sarif::sarif_of_all;

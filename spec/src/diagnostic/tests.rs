@@ -1,6 +1,6 @@
 //! Both renderings, byte for byte.
 
-use super::{Code, Diagnostic, Fix, PRINTED_MAX, human, json, json_of_all};
+use super::{Code, Diagnostic, Fix, PRINTED_MAX, human, human_within, json, json_of_all};
 use crate::source::{FileId, Sources, Span};
 
 fn span(file: FileId, sources: &Sources, text: &str) -> Span {
@@ -100,4 +100,15 @@ fn codes_are_read_as_they_are_printed() {
         assert_eq!(Code::parse(bad), None);
     }
     assert_eq!(Code(12).to_string(), "AG012");
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    let mut sources = Sources::default();
+    let file = sources.add("a.yaml", "archgen: v1\n".to_owned());
+    let help = "did you mean `port`? known keys: `kind`, `port`, `replicas`, `needs`, `publishes`, `consumes`";
+    let one = Diagnostic::error(Code(10), Span { file, start: 0, end: 7 }, "unknown key").with_help(help);
+    let text = human_within(&[(&[one], &sources)], false, Some(60));
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    assert!(text.contains("publishes") && text.contains("consumes"), "{text}");
 }

@@ -51,6 +51,11 @@ impl Origins {
         all.into_iter()
     }
 
+    /// Every value: first what is written, in written order, then the defaults.
+    pub fn in_written_order(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.values.iter().map(|(path, origin)| (path.as_str(), origin))
+    }
+
     pub(super) fn by_default(&mut self, path: String, value: String, reason: &'static str) {
         self.values.insert(path, Origin { value, source: OriginSource::Default(reason) });
     }
@@ -66,12 +71,12 @@ impl Origins {
         while let Some((path, node)) = waiting.pop() {
             match &node.value {
                 Value::Scalar { text, .. } => origins.written(path, text.clone(), node.span),
-                Value::Mapping(entries) => waiting.extend(entries.iter().map(|e| {
+                Value::Mapping(entries) => waiting.extend(entries.iter().rev().map(|e| {
                     let below = if path.is_empty() { e.key.text.clone() } else { format!("{path}.{}", e.key.text) };
                     (below, &e.value)
                 })),
                 Value::Sequence(items) => {
-                    waiting.extend(items.iter().enumerate().map(|(i, item)| (format!("{path}[{i}]"), item)));
+                    waiting.extend(items.iter().enumerate().rev().map(|(i, item)| (format!("{path}[{i}]"), item)));
                 }
                 Value::Null | Value::Invalid => {}
             }

@@ -1,0 +1,120 @@
+//! `archgen fix`: applies the edits that diagnostics carry, one fix at a time, and keeps only what makes a spec better.
+
+use std::collections::BTreeMap;
+
+use crate::Loaded;
+use crate::diagnostic::{Code, Fix};
+use crate::source::Sources;
+
+/// Fixes that one run applies at most.
+pub const FIXES_MAX: usize = 500;
+
+/// One fix that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// What it mends.
+    pub code: Code,
+    /// `path:line:column`, as it was before.
+    pub place: String,
+    /// What it does.
+    pub title: String,
+}
+
+/// What mending came to.
+#[derive(Debug, Clone)]
+pub struct Mended {
+    /// The text of every file, by path, changed or not.
+    pub texts: BTreeMap<String, String>,
+    /// What was applied, in order.
+    pub applied: Vec<Applied>,
+    /// What is left.
+    pub loaded: Loaded,
+}
+
+/// Mends the files of a spec: `load` loads them anew from their texts, by path. A fix is kept only where its problem is gone
+/// afterwards, no problem came in its place, and every file still parses as far as before; so the result is never worse, and mending
+/// it again changes nothing.
+pub fn mend(mut texts: BTreeMap<String, String>, load: &dyn Fn(&BTreeMap<String, String>) -> Loaded) -> Mended {
+    let mut loaded = load(&texts);
+    let mut applied = Vec::new();
+    let mut refused: Vec<(Code, Fix)> = Vec::new();
+    while applied.len() < FIXES_MAX && refused.len() < FIXES_MAX {
+        let next = loaded.diagnostics.iter().find_map(|d| {
+            let fix = d.fix.clone()?;
+            (!refused.contains(&(d.code, fix.clone()))).then(|| (d.code, loaded.sources.place(d.primary), fix))
+        });
+        let Some((code, place, fix)) = next else { break };
+        let better = apply(&texts, &fix, &loaded.sources).map(|texts| (load(&texts), texts));
+        match better.filter(|(after, _)| is_better(&loaded, after, code)) {
+            Some((after, changed)) => {
+                applied.push(Applied { code, place, title: fix.title });
+                (loaded, texts) = (after, changed);
+                // Places have moved, so that what was refused is judged anew.
+                refused.clear();
+            }
+            None => refused.push((code, fix)),
+        }
+    }
+    Mended { texts, applied, loaded }
+}
+
+/// The texts with all edits of a fix. `None` where they fit the texts no longer or overlap.
+fn apply(texts: &BTreeMap<String, String>, fix: &Fix, sources: &Sources) -> Option<BTreeMap<String, String>> {
+    let mut edits: Vec<_> = fix.edits.iter().collect();
+    edits.sort_by_key(|e| (e.span.file, e.span.start, e.span.end));
+    let apart = |pair: &[&crate::diagnostic::Edit]| {
+        pair[0].span.file != pair[1].span.file || pair[0].span.end <= pair[1].span.start
+    };
+    if !edits.windows(2).all(apart) {
+        return None;
+    }
+    let mut changed = texts.clone();
+    // From the back, so that earlier places stay where they are.
+    for edit in edits.into_iter().rev() {
+        let text = changed.get_mut(sources.path(edit.span.file))?;
+        text.get(edit.span.start..edit.span.end)?;
+        text.replace_range(edit.span.start..edit.span.end, &edit.replacement);
+    }
+    Some(changed)
+}
+
+/// Codes of files that could not be read whole: 001 to 009.
+fn unread(loaded: &Loaded) -> usize {
+    loaded.diagnostics.iter().filter(|d| d.code.0 < 10).count()
+}
+
+fn is_better(before: &Loaded, after: &Loaded, code: Code) -> bool {
+    let of = |loaded: &Loaded| loaded.diagnostics.iter().filter(|d| d.code == code).count();
+    of(after) < of(before) && after.diagnostics.len() <= before.diagnostics.len() && unread(after) <= unread(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ReadError, load};
+
+    fn mended(text: &str) -> Mended {
+        let texts = BTreeMap::from([("a.yaml".to_owned(), text.to_owned())]);
+        mend(texts, &|texts| load("a.yaml", texts["a.yaml"].clone(), None, &|_| Err(ReadError::Missing), &|_| None))
+    }
+
+    #[test]
+    fn only_the_faulty_words_change_and_a_second_time_nothing() {
+        let text = "# kept\r\narchgen: v1\r\nname:   demo   # é\r\nregistry: { kind: consul,   servrs: 3 }\r\n";
+        let first = mended(text);
+        assert_eq!(first.texts["a.yaml"], text.replace("servrs", "servers"));
+        assert_eq!(first.applied.len(), 1);
+        assert_eq!(first.applied[0].place, "a.yaml:4:29");
+        let again = mended(&first.texts["a.yaml"]);
+        assert!(again.applied.is_empty() && again.texts == first.texts);
+    }
+
+    #[test]
+    fn a_fix_that_would_bring_another_problem_is_left_out() {
+        // `servrs` means `servers`, which is there already.
+        let text = "archgen: v1\nname: demo\nregistry: { kind: consul, servers: 3, servrs: 3 }\n";
+        let once = mended(text);
+        assert!(once.loaded.diagnostics.len() <= mended(text).loaded.diagnostics.len());
+        assert_eq!(once.texts["a.yaml"], text, "{:?}", once.applied);
+    }
+}
