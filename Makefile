@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit engines interop journey simulate sim-determinism sabotage bench bench-realtime fuzz
+.PHONY: test install build lint unit engines test-real interop journey simulate sim-determinism sabotage bench bench-realtime fuzz
 
 test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
@@ -28,11 +28,20 @@ unit:
 interop:
 	cargo test -p archgen-socketio --test interop
 
-# The conformance suites against real engines that start in seconds.
+# The conformance suites against real engines that start in seconds, and those servers killed and stopped under load.
 engines:
 	tests/backends/install
 	tests/backends/start
-	cargo test -p archgen-tests --features real --test engines; status=$$?; tests/backends/stop; exit $$status
+	cargo test -p archgen-tests --features real --test engines -- --skip clusters:: --skip elasticsearch:: ; \
+	  status=$$?; tests/backends/stop; exit $$status
+
+# The same against engines that take longer, and against clusters of three nodes; it takes minutes.
+REAL := elasticsearch opensearch cassandra-cluster kafka-cluster
+test-real:
+	tests/backends/install cassandra kafka $(REAL)
+	tests/backends/start $(REAL)
+	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: ; \
+	  status=$$?; tests/backends/stop $(REAL); exit $$status
 
 # A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients.
 journey: build

@@ -8,8 +8,12 @@ use archgen_generator::{Options, Target, generate};
 use archgen_spec::topology::{Authority, SecretSource, StoreKind, Topology};
 
 /// The kinds whose schema the generator writes: its target, and the file below `<target>/<store>/`.
-const SCHEMAS: [(StoreKind, Target, &str); 2] =
-    [(StoreKind::Postgres, Target::Postgres, "schema.sql"), (StoreKind::Cassandra, Target::Cassandra, "schema.cql")];
+const SCHEMAS: [(StoreKind, Target, &str); 4] = [
+    (StoreKind::Postgres, Target::Postgres, "schema.sql"),
+    (StoreKind::Cassandra, Target::Cassandra, "schema.cql"),
+    (StoreKind::Kafka, Target::Kafka, "topics.json"),
+    (StoreKind::Elasticsearch, Target::Elasticsearch, "template.json"),
+];
 
 /// The means of the real stores of this topology.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use archgen_spec::topology::{Instance, Topology};
 use thiserror::Error;
 
-use crate::context::{cassandra, compose, consul, graph as graph_context, nginx, postgres};
+use crate::context::{cassandra, compose, consul, elasticsearch, graph as graph_context, kafka, nginx, postgres};
 use crate::plan::plan;
 use crate::private_address;
 use crate::render::Engine;
@@ -67,6 +67,10 @@ pub enum Target {
     Postgres,
     /// Cassandra CQL.
     Cassandra,
+    /// Kafka topics.
+    Kafka,
+    /// Elasticsearch index template.
+    Elasticsearch,
     /// docker-compose file.
     Compose,
     /// Mermaid and DOT of the logical view.
@@ -77,11 +81,13 @@ pub enum Target {
 
 impl Target {
     /// Every target with its name on the command line.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("nginx", Self::Nginx),
         ("consul", Self::Consul),
         ("postgres", Self::Postgres),
         ("cassandra", Self::Cassandra),
+        ("kafka", Self::Kafka),
+        ("elasticsearch", Self::Elasticsearch),
         ("compose", Self::Compose),
         ("graph", Self::Graph),
         ("plan", Self::Plan),
@@ -134,6 +140,8 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             Target::Consul => consul::files(topology, address, &mut files)?,
             Target::Postgres => postgres::files(topology, &engine, &mut files)?,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
+            Target::Kafka => kafka::files(topology, &mut files)?,
+            Target::Elasticsearch => elasticsearch::files(topology, &mut files)?,
             Target::Compose => compose::files(topology, address, &mut files)?,
             Target::Graph => {
                 files.insert("graph/logical.mmd".to_owned(), graph(topology, GraphFormat::Mermaid)?);

@@ -54,6 +54,20 @@ fn the_bucket_is_derived_from_the_hottest_channel() {
 }
 
 #[test]
+fn topics_and_indexes_carry_what_is_declared() {
+    let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
+    let topics: serde_json::Value = serde_json::from_str(&files["kafka/events/topics.json"]).expect("JSON");
+    assert_eq!(topics[0]["name"], "chat.message");
+    assert_eq!((&topics[0]["partitions"], &topics[0]["replicas"]), (&96.into(), &3.into()));
+    assert_eq!(topics[0]["config"]["min.insync.replicas"], "2");
+    assert_eq!(topics[0]["config"]["retention.ms"], "604800000");
+    let template: serde_json::Value = serde_json::from_str(&files["elasticsearch/index/template.json"]).expect("JSON");
+    assert_eq!(template["index_patterns"][0], "chat.*");
+    assert_eq!(template["template"]["settings"]["number_of_replicas"], 1);
+    assert_eq!(template["template"]["mappings"]["dynamic"], "strict");
+}
+
+#[test]
 fn secrets_stay_references() {
     let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
     let compose: serde_json::Value = serde_yaml::from_str(&files["compose/docker-compose.yml"]).expect("YAML");

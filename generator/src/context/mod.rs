@@ -3,7 +3,9 @@
 pub(crate) mod cassandra;
 pub(crate) mod compose;
 pub(crate) mod consul;
+pub(crate) mod elasticsearch;
 pub(crate) mod graph;
+pub(crate) mod kafka;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
 

@@ -28,6 +28,10 @@ fn maker(engine: Engine) -> Option<Open> {
     let built: &[(Engine, Open)] = &[
         #[cfg(feature = "cassandra")]
         (Engine::Cassandra, crate::cassandra::open),
+        #[cfg(feature = "elasticsearch")]
+        (Engine::Elasticsearch, crate::elasticsearch::open),
+        #[cfg(feature = "kafka")]
+        (Engine::Kafka, crate::kafka::open),
     ];
     built.iter().find(|(of, _)| *of == engine).map(|(_, open)| *open)
 }

@@ -8,9 +8,13 @@ mod backend;
 #[cfg(feature = "cassandra")]
 mod cassandra;
 pub mod consul;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod factory;
 mod fault;
 mod guard;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod target;
 
 pub use backend::{Backend, PortSet, Server};

@@ -11,7 +11,7 @@ use crate::{Envelope, StoreError};
 /// A record with its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Offset in its partition, dense from 0.
+    /// Offset in its partition, dense from 0 in a new topic; where records went over their time, from the oldest that is kept.
     pub offset: u64,
     /// The event.
     pub event: Envelope,
@@ -20,7 +20,12 @@ pub struct Record {
 /// Records in one publish or fetch.
 pub const BATCH_RECORDS_MAX: usize = 500;
 
-/// The port. The partition of an event is `slot_of(event.key, partitions)`.
+/// The partition of a key.
+pub fn partition_of(key: &str, partitions: u16) -> u16 {
+    archgen_spec::sharding::slot_of(key.as_bytes(), partitions)
+}
+
+/// The port. The partition of an event is [`partition_of`] its key.
 #[async_trait]
 pub trait Events: Send + Sync + 'static {
     /// Number of partitions of a topic.
@@ -32,7 +37,8 @@ pub trait Events: Send + Sync + 'static {
     /// Appends events in order. At most [`BATCH_RECORDS_MAX`].
     ///
     /// # Errors
-    /// See [`StoreError`]; a retry may append twice.
+    /// See [`StoreError`]; a retry may append twice, and of a call that ended without an answer any part may be there, so that
+    /// whoever publishes again begins with the first event that it does not know to be there.
     async fn publish(&self, topic: &str, events: Vec<Envelope>) -> Result<(), StoreError>;
 
     /// Records from this offset on, waiting up to `wait_ms` for the first. Fewer than asked for where they are large.

@@ -86,7 +86,7 @@ async fn both_engines_keep_every_port_s_promises_through_the_wire() {
             conformance::documents(&*client).await?;
             conformance::messages(&*client, &channel, shard).await?;
             conformance::events(client.clone(), "message", |task| drop(tokio::spawn(task))).await?;
-            conformance::index(&*client).await?;
+            conformance::index(&*client, async || ()).await?;
             conformance::cache(&*client, async |ms| tokio::time::sleep(Duration::from_millis(ms)).await).await
         };
         outcome.await.unwrap_or_else(|violation| panic!("{engine:?}: {violation}"));

@@ -1,5 +1,14 @@
 //! The conformance suites, and what goes beyond them, against real engines. `tests/backends/start` starts what they need; a server
-//! that is not there fails its tests.
+//! that is not there fails its tests. Those in `clusters` need three nodes of an engine each, and belong to `make test-real`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests that kill servers count real seconds and start tasks of their own"
+)]
+#![expect(clippy::unwrap_used, reason = "a test fails where it is wrong")]
 
 mod cassandra;
+mod clusters;
+mod elasticsearch;
+mod kafka;
+mod load;
 mod server;

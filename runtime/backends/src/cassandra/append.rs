@@ -104,34 +104,36 @@ pub(super) async fn append(
     }
     let slot = channels.slot(&append.channel);
     let mut turn = slot.lock().await;
-    if turn.as_ref().is_none_or(|channel| epoch_of(channel.term) != append.epoch) {
-        match take_up(link, &append.channel, append.shard, append.epoch).await? {
-            Taken::Up(channel) => *turn = Some(*channel),
-            Taken::Fenced(epoch) => return Ok(Appended::Fenced { epoch }),
-        }
-    }
-    let Some(channel) = turn.as_mut() else {
-        return Err(StoreError::Refused("the channel is not taken up".to_owned()));
+    // Whoever leaves early, by an error or because nobody waits any longer, leaves no channel: the next append begins a new term,
+    // under which nothing of this one can surface.
+    let mut channel = match turn.take() {
+        Some(channel) if epoch_of(channel.term) == append.epoch => channel,
+        _ => match take_up(link, &append.channel, append.shard, append.epoch).await {
+            Ok(Taken::Up(channel)) => *channel,
+            Ok(Taken::Fenced(epoch)) => return Ok(Appended::Fenced { epoch }),
+            // Nothing of the append was sent.
+            Err(error) => return Err(StoreError::Refused(error.to_string())),
+        },
     };
     if channel.head != append.head as i64 {
-        return Ok(Appended::HeadMoved { head: channel.head as u64 });
+        let head = channel.head as u64;
+        *turn = Some(channel);
+        return Ok(Appended::HeadMoved { head });
     }
-    let decision = decide(link, channel, &append).await?;
+    let decision = decide(link, &channel, &append).await?;
     if !decision.fresh.is_empty() {
         channels.to_publish(append.shard, [append.channel.clone()], false);
-        if let Err(error) = write(link, channel, &append, &decision).await {
-            // The next append begins a new term, under which nothing of this one can surface.
-            *turn = None;
-            return Err(error);
-        }
+        write(link, &mut channel, &append, &decision).await?;
         if certain.is_none_or(|until| Instant::now() >= until)
             && let Some(lost) = overtaken(link, leases, &append, channel.term, decision.fresh[0].seq).await?
         {
-            *turn = None;
             return lost;
         }
     }
-    outcomes(link, channel, &append, decision).await
+    let term = channel.term;
+    *turn = Some(channel);
+    drop(turn);
+    outcomes(link, term, &append, decision).await
 }
 
 /// Decides which entries are new, and where they go.
@@ -270,13 +272,13 @@ async fn overtaken(
     })
 }
 
-async fn outcomes(link: &Link, channel: &Channel, append: &Append, decision: Decision) -> Result<Appended, StoreError> {
+async fn outcomes(link: &Link, term: i64, append: &Append, decision: Decision) -> Result<Appended, StoreError> {
     let mut fresh: BTreeMap<i64, Fresh> = decision.fresh.into_iter().map(|fresh| (fresh.seq, fresh)).collect();
     let mut entries = BTreeMap::new();
     let mut outcomes = Vec::with_capacity(decision.places.len());
     for (seq, duplicate) in decision.places {
         if let Some(Fresh { counts, entry, .. }) = fresh.remove(&seq) {
-            entries.insert(seq, log::log_entry(seq, channel.term, counts, entry));
+            entries.insert(seq, log::log_entry(seq, term, counts, entry));
         }
         let entry = match entries.get(&seq) {
             Some(entry) => entry.clone(),

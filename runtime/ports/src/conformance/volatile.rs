@@ -49,7 +49,9 @@ fn document(id: &str, version: u64, text: &str, channel: &str, rank: u64) -> Doc
     }
 }
 
-async fn ids(port: &dyn Index, query: Query) -> Result<Vec<String>, Violation> {
+/// Ids of the hits, once what was put is searchable.
+async fn ids<S: AsyncFn()>(port: &dyn Index, settle: &S, query: Query) -> Result<Vec<String>, Violation> {
+    settle().await;
     Ok(port.search("messages", query).await?.into_iter().map(|hit| hit.id).collect())
 }
 
@@ -57,11 +59,12 @@ fn words(text: &[&str]) -> Query {
     Query { words: text.iter().map(|w| (*w).to_owned()).collect(), limit: 10, ..Query::default() }
 }
 
-/// All words and filters must match, the newest come first, and versions make replays harmless.
+/// All words and filters must match, the newest come first, and versions make replays harmless. `settle` makes what was put
+/// searchable, or waits until it is.
 ///
 /// # Errors
 /// The first broken promise.
-pub async fn index(port: &dyn Index) -> Result<(), Violation> {
+pub async fn index<S: AsyncFn()>(port: &dyn Index, settle: S) -> Result<(), Violation> {
     port.put(
         "messages",
         vec![
@@ -72,49 +75,62 @@ pub async fn index(port: &dyn Index) -> Result<(), Violation> {
     )
     .await?;
     let text = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    expect("newest first", ids(port, words(&["quick"])).await?, text(&["3", "2", "1"]))?;
-    expect("every word, whatever its case", ids(port, words(&["QUICK", "fox"])).await?, text(&["1"]))?;
-    expect("a prefix where asked", ids(port, Query { prefix: true, ..words(&["fox"]) }).await?, text(&["3", "1"]))?;
+    expect("newest first", ids(port, &settle, words(&["quick"])).await?, text(&["3", "2", "1"]))?;
+    expect("every word, whatever its case", ids(port, &settle, words(&["QUICK", "fox"])).await?, text(&["1"]))?;
+    expect(
+        "a prefix where asked",
+        ids(port, &settle, Query { prefix: true, ..words(&["fox"]) }).await?,
+        text(&["3", "1"]),
+    )?;
     expect(
         "without a word",
-        ids(port, Query { without: text(&["brown"]), ..words(&["quick"]) }).await?,
+        ids(port, &settle, Query { without: text(&["brown"]), ..words(&["quick"]) }).await?,
         text(&["3", "1"]),
     )?;
     let channel = |list: &[&str]| BTreeMap::from([("channel".to_owned(), text(list))]);
-    expect("filtered", ids(port, Query { filters: channel(&["c2"]), ..words(&["quick"]) }).await?, text(&["2"]))?;
+    expect(
+        "filtered",
+        ids(port, &settle, Query { filters: channel(&["c2"]), ..words(&["quick"]) }).await?,
+        text(&["2"]),
+    )?;
     expect(
         "an empty filter matches nothing",
-        ids(port, Query { filters: channel(&[]), ..words(&["quick"]) }).await?,
+        ids(port, &settle, Query { filters: channel(&[]), ..words(&["quick"]) }).await?,
         text(&[]),
     )?;
-    expect("by filter alone", ids(port, Query { filters: channel(&["c1"]), ..words(&[]) }).await?, text(&["3", "1"]))?;
+    expect(
+        "by filter alone",
+        ids(port, &settle, Query { filters: channel(&["c1"]), ..words(&[]) }).await?,
+        text(&["3", "1"]),
+    )?;
     let page = Query { limit: 1, after: Some((3, "3".to_owned())), ..words(&["quick"]) };
-    expect("in pages", ids(port, page).await?, text(&["2"]))?;
+    expect("in pages", ids(port, &settle, page).await?, text(&["2"]))?;
     port.put("messages", vec![document("1", 5, "slow snail", "c1", 1)]).await?;
-    expect("a newer version replaces", ids(port, words(&["fox"])).await?, text(&[]))?;
+    expect("a newer version replaces", ids(port, &settle, words(&["fox"])).await?, text(&[]))?;
     port.put("messages", vec![document("1", 4, "quick fox", "c1", 1)]).await?;
-    expect("an older one does not", ids(port, words(&["snail"])).await?, text(&["1"]))?;
+    expect("an older one does not", ids(port, &settle, words(&["snail"])).await?, text(&["1"]))?;
     port.delete("messages", "1", 6).await?;
     port.put("messages", vec![document("1", 5, "slow snail", "c1", 1)]).await?;
-    expect("a deleted document stays away from older puts", ids(port, words(&["snail"])).await?, text(&[]))?;
+    expect("a deleted document stays away from older puts", ids(port, &settle, words(&["snail"])).await?, text(&[]))?;
     expect(
         "the prefix is the last word as written",
-        ids(port, Query { prefix: true, ..words(&["quick-foxt"]) }).await?,
+        ids(port, &settle, Query { prefix: true, ..words(&["quick-foxt"]) }).await?,
         text(&["3"]),
     )?;
-    large_index(port).await
+    large_index(port, &settle).await
 }
 
 /// Documents of the larger index.
 const MANY: u64 = 400;
 
 /// Among many documents with a common word, rare filters find theirs, and pages are without gap or repetition.
-async fn large_index(port: &dyn Index) -> Result<(), Violation> {
+async fn large_index<S: AsyncFn()>(port: &dyn Index, settle: &S) -> Result<(), Violation> {
     let channel = |n: u64| if n % 97 == 5 { "rare" } else { "common" };
     let text = |n: u64| format!("all {} w{}", if n.is_multiple_of(3) { "third" } else { "other" }, n);
     // Two documents share each rank: the id decides.
     let all = (0..MANY).map(|n| document(&format!("{n:04}"), 1, &text(n), channel(n), n / 2)).collect();
     port.put("large", all).await?;
+    settle().await;
     let mut ordered: Vec<u64> = (0..MANY).collect();
     ordered.sort_by_key(|n| (u64::MAX - n / 2, *n));
     let expected = |holds: &dyn Fn(u64) -> bool| {
