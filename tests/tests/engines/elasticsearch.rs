@@ -34,7 +34,8 @@ fn index(backend: &Arc<dyn Backend>) -> Arc<dyn Index> {
 
 async fn refresh(env: &Env, endpoint: &str) {
     let client = Client::new(env, Limits::default());
-    let call = client.call(http::Method::POST, &endpoint.parse().unwrap(), "/_refresh", http::HeaderMap::new(), "");
+    let at = endpoint.parse().expect("an address");
+    let call = client.call(http::Method::POST, &at, "/_refresh", http::HeaderMap::new(), "");
     assert!(call.await.expect("an answer").status.is_success());
 }
 

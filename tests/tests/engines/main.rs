@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     reason = "tests that kill servers count real seconds and start tasks of their own"
 )]
+#![expect(clippy::print_stdout, reason = "recovery times are printed")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it is wrong")]
 
 mod cassandra;

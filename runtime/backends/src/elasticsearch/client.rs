@@ -28,7 +28,8 @@ const REASON_CHARS_MAX: usize = 300;
 /// The nodes of one cluster.
 pub(super) struct Client {
     pub(super) target: Target,
-    nodes: Vec<Transport>,
+    /// Or why there are none.
+    nodes: Result<Vec<Transport>, String>,
     current: AtomicUsize,
 }
 
@@ -76,16 +77,10 @@ fn unanswered(error: &elasticsearch::Error) -> Failure {
 }
 
 impl Client {
-    /// A client of these nodes.
-    ///
-    /// # Errors
-    /// An address or a certificate that the driver refuses.
-    pub(super) fn new(target: Target) -> Result<Self, (Target, String)> {
-        let nodes = target.endpoints.iter().map(|address| transport(&target, &address.to_string()));
-        match nodes.collect::<Result<Vec<_>, String>>() {
-            Ok(nodes) => Ok(Self { nodes, current: AtomicUsize::new(0), target }),
-            Err(why) => Err((target, why)),
-        }
+    /// A client of these nodes. What the driver refuses of it, a certificate perhaps, is said at each call.
+    pub(super) fn new(target: Target) -> Self {
+        let nodes = target.endpoints.iter().map(|address| transport(&target, &address.to_string())).collect();
+        Self { nodes, current: AtomicUsize::new(0), target }
     }
 
     /// One call, to the node that answered last; where none can be connected to there, to the others in turn.
@@ -101,11 +96,12 @@ impl Client {
         };
         let kind = if path.contains("_bulk") { "application/x-ndjson" } else { "application/json" };
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let nodes = self.nodes.as_ref().map_err(|why| Failure::Refused(why.clone()))?;
         let first = self.current.load(Ordering::Relaxed);
         let mut failure = Failure::Unreachable("no node is named".to_owned());
-        for turn in 0..self.nodes.len() {
-            let at = (first + turn) % self.nodes.len();
-            let sent = self.nodes[at].send(method, path, headers.clone(), None::<&()>, body.clone(), None).await;
+        for turn in 0..nodes.len() {
+            let at = (first + turn) % nodes.len();
+            let sent = nodes[at].send(method, path, headers.clone(), None::<&()>, body.clone(), None).await;
             match sent {
                 Ok(response) => {
                     self.current.store(at, Ordering::Relaxed);

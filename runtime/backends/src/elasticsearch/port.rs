@@ -20,15 +20,14 @@ use super::{
     query::{grave, hits, search, source},
     template,
 };
-use crate::{Backend, Failure, Fault, FaultKind, Guard, Metrics, PortSet, Server, Target};
+use crate::{Backend, Failure, Fault, Guard, Metrics, PortSet, Server, Target};
 
 /// Full text on one cluster. Cloning shares the connections.
 #[derive(Clone)]
 struct Elasticsearch(Arc<Inner>);
 
 struct Inner {
-    /// Or why there is none.
-    client: Result<Client, (Target, String)>,
+    client: Client,
     guard: Guard,
     /// Indexes that were seen to be there.
     there: Mutex<BTreeSet<String>>,
@@ -47,14 +46,6 @@ fn refused(answer: &Answer) -> Failure {
 }
 
 impl Inner {
-    fn client(&self) -> Result<&Client, Failure> {
-        self.client.as_ref().map_err(|(_, why)| Failure::Refused(why.clone()))
-    }
-
-    fn checked(&self) -> Result<&Client, Fault> {
-        self.client.as_ref().map_err(|(target, why)| FaultKind::Other(why.clone()).at(target))
-    }
-
     /// The name under which an index is read and written: an alias of the one that holds the documents, so that a new one can take
     /// its place.
     fn alias(client: &Client, index: &str) -> Result<String, Failure> {
@@ -71,7 +62,7 @@ impl Inner {
             return Ok(());
         }
         let body = json!({"aliases": {alias: {"is_write_index": true}}}).to_string();
-        let client = self.client()?;
+        let client = &self.client;
         if client.send(Method::HEAD, &format!("/_alias/{alias}"), None).await?.status != 200 {
             let made = client.send(Method::PUT, &format!("/{alias}.1"), Some(body)).await?;
             if made.status != 200 && !made.reason().contains("already exists") {
@@ -84,7 +75,7 @@ impl Inner {
 
     /// Writes documents, each under its version; an older version is passed over.
     async fn bulk(&self, index: &str, documents: &[(&str, u64, Value)]) -> Result<(), Failure> {
-        let client = self.client()?;
+        let client = &self.client;
         let alias = Self::alias(client, index)?;
         self.ready(&alias).await?;
         let mut body = String::new();
@@ -116,10 +107,7 @@ impl Inner {
 #[async_trait]
 impl Backend for Elasticsearch {
     fn target(&self) -> &Target {
-        match &self.0.client {
-            Ok(client) => &client.target,
-            Err((target, _)) => target,
-        }
+        &self.0.client.target
     }
 
     fn ports(&self) -> PortSet {
@@ -127,14 +115,14 @@ impl Backend for Elasticsearch {
     }
 
     async fn check(&self) -> Result<Server, Fault> {
-        let client = self.0.checked()?;
+        let client = &self.0.client;
         let server = template::server(client).await?;
         template::verify(client).await?;
         Ok(server)
     }
 
     async fn prepare(&self) -> Result<Server, Fault> {
-        let client = self.0.checked()?;
+        let client = &self.0.client;
         let server = template::server(client).await?;
         template::create(client).await?;
         Ok(server)
@@ -161,7 +149,7 @@ impl Index for Elasticsearch {
         let Some(body) = search(&query) else { return Ok(Vec::new()) };
         let body = body.to_string();
         let ask = || async {
-            let client = self.0.client()?;
+            let client = &self.0.client;
             let path = format!("/{}/_search", Inner::alias(client, index)?);
             let answer = client.send(Method::POST, &path, Some(body.clone())).await?;
             match answer.status {

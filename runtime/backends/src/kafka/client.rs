@@ -44,6 +44,12 @@ impl ClientContext for Told {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is no trouble.
+        if matches!(error, KafkaError::PartitionEOF(_))
+            || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            return;
+        }
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // What one connection says tells more than that all are down.
         let all_down = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
