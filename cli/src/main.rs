@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod logging;
+mod lsp;
 mod means;
 mod printer;
 mod sibling;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// More than the spec crate accepts, so that it can say so; bytes.
-const FILE_BYTES_MAX: u64 = (8 << 20) + 1;
+const FILE_BYTES_MAX: u64 = archgen_spec::source::FILE_BYTES_MAX as u64 + 1;
 
 /// Which environment's overlay to apply.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +61,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded
     };
     let overlays = RefCell::new(BTreeMap::new());
     let overlay = |relative: &str| {
-        let text = read(&folder.join(relative)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ReadError::Missing,
-            io::ErrorKind::InvalidData => ReadError::NotText,
-            _ => ReadError::Other(error.to_string()),
-        })?;
+        let text = read_text(&folder.join(relative))?;
         overlays.borrow_mut().insert(relative.to_owned(), text.clone());
         Ok(text)
     };
@@ -105,6 +101,18 @@ pub fn topology(path: &Path, environment: Environment<'_>, printer: Printer) -> 
 pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     let whole = fs::canonicalize(path).with_context(|| format!("cannot find `{}`", path.display()))?;
     Ok(whole.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// The text of a file, as a spec's overlays are read.
+///
+/// # Errors
+/// There is none, or it is no text.
+pub fn read_text(path: &Path) -> Result<String, ReadError> {
+    read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing,
+        io::ErrorKind::InvalidData => ReadError::NotText,
+        _ => ReadError::Other(error.to_string()),
+    })
 }
 
 /// A variable of the environment.

@@ -9,6 +9,7 @@
 pub mod ast;
 pub mod capacity;
 pub mod diagnostic;
+pub mod editor;
 pub mod reference;
 pub mod sharding;
 pub mod source;

@@ -36,15 +36,15 @@ fn deep_files_are_refused() {
     check("block lists", format!("archgen: v1\nvars:\n  {}x", "- ".repeat(depth)), &["AG004"]);
     let mixed = "[{a: ".repeat(depth / 2);
     check("both", format!("archgen: v1\nvars: {mixed}"), &["AG004"]);
-    // Indentation alone makes this one quadratic in size, so it is as deep as eight megabytes allow.
+    // Indentation alone makes this one quadratic in size, so it is as deep as a file of that size allows.
     let steps: String = (0..3_500).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
     check("block mappings", steps, &["AG004"]);
 }
 
 #[test]
 fn large_files_are_refused() {
-    check("zeros", "0".repeat(8 * 1024 * 1024 + 1), &["AG003"]);
-    check("comments", "# nothing\n".repeat(900_000), &["AG003"]);
+    check("zeros", "0".repeat(16 * 1024 * 1024 + 1), &["AG003"]);
+    check("comments", "# nothing\n".repeat(1_700_000), &["AG003"]);
     check("a long key", format!("archgen: v1\nname: x\n{}: 1\n", "k".repeat(100_000)), &["AG001"]);
 }
 

@@ -13,5 +13,5 @@ pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{
     CheckArguments, CheckFormat, ConfigArguments, DataFormat, ExplainArguments, FixArguments, GenerateArguments,
-    GraphArguments, InitArguments, Notation, ReportFormat, SchemaArguments, ShardsArguments, Starter,
+    GraphArguments, InitArguments, LspArguments, Notation, ReportFormat, SchemaArguments, ShardsArguments, Starter,
 };

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::{
     CheckArguments, ConfigArguments, DownArguments, ExplainArguments, FixArguments, GenerateArguments, GraphArguments,
-    HostArguments, InitArguments, LogsArguments, PsArguments, RestartArguments, SchemaArguments, ShardsArguments,
-    SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    HostArguments, InitArguments, LogsArguments, LspArguments, PsArguments, RestartArguments, SchemaArguments,
+    ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -36,6 +36,7 @@ pub enum Command {
     Generate(GenerateArguments),
     Graph(GraphArguments),
     Shards(ShardsArguments),
+    Lsp(LspArguments),
     Up(UpArguments),
     Ps(PsArguments),
     Logs(LogsArguments),

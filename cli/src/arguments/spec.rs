@@ -244,3 +244,15 @@ fn days(text: &str) -> Result<u64, String> {
     let number = text.strip_suffix('d').unwrap_or(text).parse().ok();
     number.filter(|d: &u64| (1..=36_500).contains(d)).ok_or_else(|| "write days such as 90d".to_owned())
 }
+
+/// Serve an editor over standard input and output (Language Server Protocol).
+///
+/// Diagnostics while typing, completion, hover, definitions, references, rename across overlays, fixes, outline, derived numbers.
+/// docs/editors.md says how to wire it into VS Code, Neovim and Helix.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 after `shutdown` and `exit`, 71 where the editor went away.")]
+pub struct LspArguments {
+    /// The only transport there is; accepted because editors pass it.
+    #[arg(long)]
+    pub stdio: bool,
+}

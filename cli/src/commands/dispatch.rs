@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    check, config, down, explain, fix, generate, graph, host, init, logs, ps, restart, schema, shards, sim, supervise,
-    up, wait,
+    check, config, down, explain, fix, generate, graph, host, init, logs, lsp, ps, restart, schema, shards, sim,
+    supervise, up, wait,
 };
 use crate::{
     arguments::{Command, Program},
@@ -46,6 +46,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Generate(arguments) => generate::run(&arguments, printer),
         Command::Graph(arguments) => graph::run(&arguments, printer),
         Command::Shards(arguments) => shards::run(&arguments, printer),
+        Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Up(arguments) => up::run(&arguments, printer),
         Command::Ps(arguments) => ps::run(&arguments, printer),
         Command::Logs(arguments) => logs::run(&arguments, printer),

@@ -11,6 +11,7 @@ mod graph;
 mod host;
 mod init;
 mod logs;
+mod lsp;
 mod ps;
 mod restart;
 mod schema;

@@ -7,6 +7,7 @@
 
 mod editor;
 mod fleet;
+mod language_server;
 mod program;
 mod real_stores;
 mod resolved;

@@ -8,9 +8,9 @@ use crate::source::{FILE_BYTES_MAX, FileId, Span};
 pub const EXPLANATION: Explanation = Explanation {
     code: Code(3),
     title: "the file is too large",
-    why: "A spec is written by people. The budget of 8 MiB and two million values keeps a hostile file from taking memory and time.",
+    why: "A spec is written by people. The budget of 16 MiB and two million values keeps a hostile file from taking memory and time.",
     fix: "Split the system, or check whether the file is what you meant to pass.",
-    before: r#"# whole: a file of more than 8 MiB
+    before: r#"# whole: a file of more than 16 MiB
 "#,
     after: r#"archgen: v1
 name: demo

@@ -160,7 +160,7 @@ pub(super) fn is_key(text: &str) -> bool {
 }
 
 /// A line without the comment at its end.
-pub(super) fn without_comment(line: &str) -> &str {
+pub(crate) fn without_comment(line: &str) -> &str {
     let mut quote = None;
     let mut before = ' ';
     for (at, c) in line.char_indices() {

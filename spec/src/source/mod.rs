@@ -11,7 +11,7 @@ mod recover;
 mod tests;
 mod tree;
 
-pub(crate) use mend::Forgotten;
+pub(crate) use mend::{Forgotten, without_comment};
 
 pub use file::{FileId, Position, Sources, Span, Spanned};
 pub use parse::{DEPTH_MAX, FILE_BYTES_MAX, parse};

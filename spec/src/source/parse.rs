@@ -7,11 +7,11 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
 
 use super::recover::recover;
 use super::{Entry, FileId, Key, Node, Span, Tag, Value};
-use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, too_deep, too_large, wrong_type};
+use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, syntax, too_deep, too_large, wrong_type};
 use crate::diagnostic::Diagnostic;
 
-/// Largest file that is read, bytes.
-pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest file that is read, bytes: room for a hundred thousand services.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deepest nesting of mappings and lists.
 pub const DEPTH_MAX: usize = 64;
 /// Most values in one file: bounds memory where values are tiny.
@@ -139,6 +139,9 @@ impl Builder<'_> {
                 let null = !quoted && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if null { Value::Null } else { Value::Scalar { text: text.into_owned(), quoted } };
                 let at = self.trimmed(at);
+                if matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
+                    self.indented(at)?;
+                }
                 self.place(Node { value, span: at, tag })?;
             }
             Event::SequenceStart(style, _, tag) => {
@@ -189,7 +192,38 @@ impl Builder<'_> {
             (true, ..) => frame.start,
             (false, ..) => frame.start.to(end),
         };
+        if !frame.block {
+            self.indented(span)?;
+        }
         self.place(Node { value, span, tag: frame.tag })
+    }
+
+    /// Lines that continue a value stand deeper than its owner, or a person could not tell where the value ends. A closing bracket may
+    /// stand below its owner's first letter.
+    fn indented(&mut self, value: Span) -> Result<(), Refused> {
+        let Some(owner) = self.stack.last().filter(|f| f.block).map(|f| f.start.start - self.piece.offset) else {
+            return Ok(());
+        };
+        let text = self.piece.text;
+        let start = value.start - self.piece.offset;
+        let written = text.get(start..value.end - self.piece.offset).unwrap_or("");
+        if !written.contains('\n') {
+            return Ok(());
+        }
+        let column = owner - text[..owner].rfind('\n').map_or(0, |at| at + 1);
+        let mut at = value.start;
+        for line in written.split_inclusive('\n') {
+            let rest = line.trim_start();
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            let judged = at > value.start && !rest.is_empty() && !rest.starts_with([']', '}', '#']);
+            if judged && spaces <= column {
+                let start = at + line.len() - rest.len();
+                let place = Span { start, end: start + rest.trim_end().len(), ..value };
+                return self.fault(syntax::at(place, &ErrorKind::InvalidIndentation));
+            }
+            at += line.len();
+        }
+        Ok(())
     }
 
     /// Puts a finished node where it belongs: key, value, item or root.

@@ -18,7 +18,7 @@ use crate::checks::{duplicate_key, multiple_documents, syntax, too_deep};
 use crate::diagnostic::{Diagnostic, Fix};
 
 /// Most text that is parsed again, bytes: every level of a broken file is parsed once more.
-const AGAIN_BYTES_MAX: usize = 24 * 1024 * 1024;
+const AGAIN_BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// Reads what can be read. `None` where nothing can.
 pub(super) fn recover(file: FileId, text: &str, fault: (Span, ErrorKind), out: &mut Vec<Diagnostic>) -> Option<Node> {
