@@ -80,3 +80,4 @@ bench-realtime:
 FUZZ_SECONDS ?= 60
 fuzz:
 	for target in socketio_packets socketio_frames socketio_polling; do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
+	fuzz/spec/run $(FUZZ_SECONDS)
