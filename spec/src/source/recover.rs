@@ -195,11 +195,14 @@ impl Recovery<'_> {
     /// Tries what people forget: the closing bracket, the closing quote, the quotes around a variable.
     fn mended(&mut self, start: usize, whole: &str, depth: usize) -> Result<Option<Node>, Ended> {
         for Mend { text, at, what, added } in mend::all(whole) {
+            let before = self.out.len();
             if let Ok(Some(mut node)) = self.parse(start, &text, depth)?
                 && !matches!(node.value, Value::Scalar { .. } | Value::Null)
             {
                 mend::undo(&mut node);
-                clip(&mut node, start + whole.trim_end().len());
+                let end = start + whole.trim_end().len();
+                clip(&mut node, end);
+                self.out[before..].iter_mut().for_each(|fault| clip_fault(fault, end));
                 let found = &whole[at.clone()];
                 let one_line = !whole[..added.0].contains('\n');
                 let place = Span { file: self.file, start: start + added.0, end: start + added.0 };
@@ -208,6 +211,8 @@ impl Recovery<'_> {
                 self.report(if one_line { fault } else { fault.with_fix(None) })?;
                 return Ok(Some(node));
             }
+            // What was found in a text that is not taken is not said.
+            self.out.truncate(before);
         }
         Ok(None)
     }
@@ -422,6 +427,19 @@ fn glued_value(text: &str, span: Span) -> bool {
 
 fn invalid(span: Span) -> Node {
     Node { value: Value::Invalid, span, tag: None }
+}
+
+/// The same for what was found in the text with something added.
+fn clip_fault(fault: &mut Diagnostic, end: usize) {
+    let places = fault.related.iter_mut().map(|(span, _)| span);
+    for span in places.chain([&mut fault.primary]) {
+        span.start = span.start.min(end);
+        span.end = span.end.min(end);
+    }
+    // A change of what is not there mends nothing.
+    if fault.fix.iter().flat_map(|f| &f.edits).any(|e| e.span.end > end) {
+        fault.fix = None;
+    }
 }
 
 /// Takes back what was added at the end: no place lies behind it. Depth is bounded by the parser's budget.

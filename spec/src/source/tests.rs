@@ -74,6 +74,18 @@ fn open_brackets_and_quotes() {
     check("a: don't\nb: it's [\nc: x: y\n", "3:5 a second `: ` where a value is due", "{a: don't, b: it's [, c: ?}");
 }
 
+/// What is found in a text that was mended lies in the text as it was written.
+#[test]
+fn places_of_a_mended_text_lie_in_the_file() {
+    let mut out = Vec::new();
+    let text = "c: 2\na: {{b: 1";
+    let root = parse(FileId(0), text, &mut out);
+    assert!(out.len() > 1 && root.is_some(), "{out:?}");
+    for fault in &out {
+        assert!(text.get(fault.primary.start..fault.primary.end).is_some(), "{fault:?}");
+    }
+}
+
 #[test]
 fn indentation() {
     check("a: 1\n\tb: 2\n\tc: 3\n", "2:1 a tab in the indentation", "{a: 1, b: 2, c: 3}");
