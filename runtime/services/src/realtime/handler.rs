@@ -116,6 +116,9 @@ impl Sockets {
         let Some(channel) = channel(body).filter(|c| self.0.hub().follows(socket.id(), c)) else {
             return calls::refused("not_subscribed", "follow the channel first");
         };
+        if !self.0.hub().may_type(socket.id(), &channel, Instant::now()) {
+            return calls::done(json!({}));
+        }
         let event = json!({"ch": channel, "user": user});
         self.0.hub().send_volatile(&channel, "typing", &event, Some(socket.id()));
         let state = self.0.clone();

@@ -22,6 +22,8 @@ use crate::messaging;
 pub(super) const SUBSCRIPTIONS_MAX: usize = 2_000;
 /// A device whose person has done nothing for this long is idle.
 const IDLE_AFTER: Duration = Duration::from_secs(300);
+/// Time between tellings that somebody types in a channel.
+const TYPING_EVERY: Duration = Duration::from_secs(1);
 /// How long an ended session is remembered: no access token of it lives longer.
 const ENDED_KEPT: Duration = Duration::from_secs(900);
 /// Ended sessions that are remembered.
@@ -44,6 +46,8 @@ pub(super) struct Session {
     pub(super) watched: BTreeSet<UserId>,
     channels: BTreeSet<ChannelId>,
     active: Instant,
+    /// Where its person was last said to type, and when.
+    typed: Option<(ChannelId, Instant)>,
 }
 
 impl Session {
@@ -58,7 +62,20 @@ impl Session {
     ) -> Self {
         let (watched, channels) = (BTreeSet::new(), BTreeSet::new());
         let active = Instant::now();
-        Self { socket, user, session, scope, expires_s, warned: false, device, away: false, watched, channels, active }
+        Self {
+            socket,
+            user,
+            session,
+            scope,
+            expires_s,
+            warned: false,
+            device,
+            away: false,
+            watched,
+            channels,
+            active,
+            typed: None,
+        }
     }
 
     /// Whether somebody is at this device.
@@ -143,6 +160,19 @@ impl Hub {
             }
             session.active = now;
         }
+    }
+
+    /// Whether others are to be told that somebody types: not again within a moment in the same channel.
+    pub(super) fn may_type(&mut self, id: &str, channel: &ChannelId, now: Instant) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        let again = session
+            .typed
+            .as_ref()
+            .is_some_and(|(in_channel, at)| in_channel == channel && now.duration_since(*at) < TYPING_EVERY);
+        if !again {
+            session.typed = Some((channel.clone(), now));
+        }
+        !again
     }
 
     /// A user's presence is to be told.

@@ -36,6 +36,9 @@ use crate::{
     realtime::{Config, run},
 };
 
+/// Wait for anything that comes: long, for many tests may share a small machine.
+const WAIT_MS_MAX: u64 = 120_000;
+
 /// What the stubs keep.
 #[derive(Default)]
 struct Stubs {
@@ -107,7 +110,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (env, stubs, issuer) = (test_env("realtime-0"), Arc::new(Stubs::default()), Issuer::new(1));
+        let (env, stubs, issuer) = (test_env("realtime-1"), Arc::new(Stubs::default()), Issuer::new(1));
         let (messaging, user, at) = (free_address(), free_address(), free_address());
         start(&env, &messaging, stubs.messaging()).await;
         start(&env, &user, stubs.user(&issuer)).await;
@@ -136,7 +139,8 @@ impl World {
     async fn connect(&self, claims: &Claims) -> Result<(Client, Events), ClientError> {
         let stream = self.env.net().connect(&self.at).await.unwrap();
         let auth = json!({"token": self.issuer.token(claims), "device": format!("{}-phone", claims.sub)});
-        Client::connect(&self.env, stream, Options::new("localhost", auth)).await
+        let options = Options { connect_ms_max: WAIT_MS_MAX, ..Options::new("localhost", auth) };
+        Client::connect(&self.env, stream, options).await
     }
 
     async fn internal(&self, path: &str, body: Value) -> Value {
@@ -152,7 +156,7 @@ impl World {
 }
 
 async fn ask(client: &Client, name: &str, body: Value) -> Value {
-    client.emit_with_ack(name, vec![body], 10_000).await.unwrap().remove(0)
+    client.emit_with_ack(name, vec![body], WAIT_MS_MAX).await.unwrap().remove(0)
 }
 
 /// The seqs of what a `sub` brought.
@@ -196,7 +200,7 @@ async fn an_ended_session_is_put_out_within_a_second_and_its_token_opens_nothing
 
 #[tokio::test]
 async fn a_herd_that_comes_back_costs_a_read_per_channel() {
-    const SOCKETS: usize = 300;
+    const SOCKETS: usize = 120;
     const CHANNELS: usize = 10;
     let world = World::new().await;
     for channel in 0..CHANNELS {
@@ -330,6 +334,25 @@ async fn a_node_that_stops_tells_its_sockets_when_to_come_back_and_they_resume_e
     let (client, _events) = next.connect(&token).await.unwrap();
     let answer = ask(&client, "sub", json!({"ch": "c", "epoch": 1, "seq": seq})).await;
     assert_eq!((missed(&answer), &answer["recovered"]), (vec![4], &json!(true)));
+}
+
+#[tokio::test]
+async fn typing_is_told_to_the_others_once_a_moment() {
+    let world = World::new().await;
+    let (ada, _ada_events) = world.connect(&world.claims("ada", "s-1")).await.unwrap();
+    let (bob, mut events) = world.connect(&world.claims("bob", "s-2")).await.unwrap();
+    assert_eq!(ask(&ada, "typing", json!({"ch": "c"})).await["error"]["code"], "not_subscribed");
+    for client in [&ada, &bob] {
+        assert_eq!(ask(client, "sub", json!({"ch": "c"})).await["ok"], true);
+    }
+    for _ in 0..3 {
+        assert_eq!(ask(&ada, "typing", json!({"ch": "c"})).await["ok"], true);
+    }
+    let entry = world.stubs.append("c", "x");
+    world.push(vec![entry.clone()]).await;
+    let typing = json!({"ch": "c", "user": "ada"});
+    assert_eq!(events.next().await, Some(Event::Message { name: "typing".to_owned(), arguments: vec![typing] }));
+    assert_eq!(events.next().await, Some(Event::Message { name: "msg:new".to_owned(), arguments: vec![entry] }));
 }
 
 #[tokio::test]
