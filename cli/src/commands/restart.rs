@@ -19,18 +19,16 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub fn run(arguments: &RestartArguments, printer: Printer) -> Outcome {
     let of = |hosts: Vec<HostStatus>| hosts.into_iter().find(|h| h.host == arguments.host);
     let before = question(&arguments.state, &Request::Restart { host: arguments.host.clone() })?;
-    // A task keeps the supervisor's process id, so that only its state tells.
-    let old = of(before.hosts).map(|h| h.pid).unwrap_or_default();
-    let mut left = false;
+    // A task keeps the supervisor's process id and can be back before anybody looks: only the count of its starts tells.
+    let starts = of(before.hosts).map_or(0, |h| h.starts);
     let mut waited = Duration::ZERO;
     while waited < WITHIN {
         sleep(LOOK);
         waited += LOOK;
         let now = of(question(&arguments.state, &Request::Status)?.hosts);
         let Some(now) = now else { break };
-        left |= now.state != HostState::Ready || now.pid != old;
         match now.state {
-            HostState::Ready if left => {
+            HostState::Ready if now.starts > starts => {
                 let pid = now.pid.map_or_else(String::new, |p| format!(" (pid {p})"));
                 printer.note(&format!("{} is ready again{pid}", now.host));
                 return Ok(exit::OK);

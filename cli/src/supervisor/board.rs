@@ -59,6 +59,8 @@ pub struct HostStatus {
     pub pid: Option<u32>,
     /// Its state.
     pub state: HostState,
+    /// Times that it has become ready.
+    pub starts: u64,
     /// Why it is in that state, or what it waits for; may be empty.
     pub note: String,
 }
@@ -80,6 +82,7 @@ impl Board {
     /// Says what became of a host.
     pub fn set(&self, host: &str, state: HostState, pid: Option<u32>, note: impl Into<String>) {
         if let Some(status) = self.hosts.borrow_mut().get_mut(host) {
+            status.starts += u64::from(state == HostState::Ready && status.state != HostState::Ready);
             (status.state, status.pid, status.note) = (state, pid, note.into());
         }
         self.version.send_modify(|v| *v += 1);

@@ -88,6 +88,7 @@ impl Floor {
             host: unit.name.clone(),
             kind: unit.kind.clone(),
             address: unit.address.to_string(),
+            starts: 0,
             pid: None,
             state: HostState::Waiting,
             note: String::new(),

@@ -95,6 +95,7 @@ mod tests {
             host: "user-1".to_owned(),
             kind: "user".to_owned(),
             address: "127.0.0.1:1".to_owned(),
+            starts: 0,
             pid: None,
             state: HostState::Waiting,
             note: String::new(),
