@@ -16,7 +16,7 @@ pub enum Bug {
     NoUnique,
     /// A consumer gives an event up after its first failure.
     GiveUp,
-    /// A realtime host goes on sending to who was removed, and history stays readable.
+    /// Messaging acknowledges a removal and leaves the member in.
     KeepRemoved,
     /// The object store gives back a changed byte.
     ChangedByte,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::{ChannelId, UserId, accounts::Expect, messages::LogEntry};
 use serde_json::{Value, json};
 
@@ -52,6 +53,7 @@ pub(super) async fn change(
         match (rows.standing(channel, user).await?, wish) {
             (Some((member, version)), _) if member.untold.is_some() => settle_member(state, member, version).await?,
             (Some(_), Wish::In) | (None, Wish::Out) => return Ok(()),
+            (Some(_), Wish::Out) if is_planted(Bug::KeepRemoved) => return Ok(()),
             (None, Wish::As(_)) => return Err(MessagingError::NotFound("member")),
             (Some((member, _)), Wish::As(role)) if member.role == role => return Ok(()),
             // Applied or not, the next look at the row says how to go on.

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::sabotage::{Bug, is_planted};
 use archgen_ports::{ChannelId, UserId};
 use archgen_socketio::{Encoded, Socket};
 use serde_json::{Map, Value};
@@ -303,7 +302,6 @@ impl Hub {
             session.socket.emit_encoded(&encoded);
         }
         if kind == "membership.removed"
-            && !is_planted(Bug::KeepRemoved)
             && let Some(user) = event["data"]["user"].as_str().map(UserId::from)
         {
             for id in self.users.get(&user).cloned().unwrap_or_default() {

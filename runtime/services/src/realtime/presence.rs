@@ -50,8 +50,8 @@ pub(super) fn report_of(hub: &Hub, user: &UserId, now: Instant) -> Value {
     json!({"user": user, "status": status, "devices": devices})
 }
 
-/// Reports users to the user service, many at a time: those whose state changed within a second, everyone from time to time. Best
-/// effort: what is not reported is not held to be there for long.
+/// Reports users to the user service, many at a time: those whose state changed within a second, everyone from time to time.
+/// What could not be reported is reported again; what nobody reports is not held to be there for long.
 pub(super) async fn report(state: Arc<State>) {
     let mut everyone_at = Instant::now() + REPORT_EVERY;
     loop {
@@ -65,10 +65,11 @@ pub(super) async fn report(state: Arc<State>) {
             }
         }
         loop {
-            let reports: Vec<Value> = {
+            let (users, reports): (Vec<UserId>, Vec<Value>) = {
                 let mut hub = state.hub();
                 let users = hub.take_changed(REPORTED_MAX);
-                users.iter().map(|user| report_of(&hub, user, now)).collect()
+                let reports = users.iter().map(|user| report_of(&hub, user, now)).collect();
+                (users, reports)
             };
             if reports.is_empty() || is_planted(Bug::SilentPresence) {
                 break;
@@ -76,6 +77,10 @@ pub(super) async fn report(state: Arc<State>) {
             let body = json!({"node": state.env.host(), "ttl_ms": REPORT_TTL_MS, "reports": reports});
             if let Err(error) = state.config.user.call(Method::POST, "/internal/presence", &body).await {
                 tracing::debug!(%error, "presence not reported");
+                // With the next changes, in a second: others must not wait for the report of everyone.
+                let mut hub = state.hub();
+                users.iter().for_each(|user| hub.presence_changed(user));
+                break;
             }
         }
     }
