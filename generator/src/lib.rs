@@ -16,6 +16,6 @@ pub use addresses::private_address;
 pub use artifacts::{Artifacts, GenerateError, GraphFormat, Options, Target, generate, graph};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
 pub use plan::{
-    Balance, Capacity, DatasetCapacity, Heat, Loss, Lost, Node, Plan, Promise, Question, StorePlan, bucket_seconds,
-    hottest_share, lose, plan, plan_slots, promises_table, replan, shards_table, what_if,
+    Balance, Capacity, DatasetCapacity, Heat, Loss, Lost, Move, Moves, Node, Plan, Promise, Question, StorePlan,
+    bucket_seconds, hottest_share, lose, moves, plan, plan_slots, promises_table, replan, shards_table, what_if,
 };

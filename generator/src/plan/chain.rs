@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 use super::place::Placement;
 
-/// Slots remembered for a step from one node to another; what is used up is searched for again.
-const CANDIDATES_MAX: usize = 256;
+/// Price of a step that no slot can make.
+const CLOSED: i8 = i8::MAX;
 
 /// A copy of `slot` goes on from one node to another.
 #[derive(Debug, Clone, Copy)]
@@ -21,17 +21,15 @@ pub(super) struct Hop {
     pub to: usize,
 }
 
-/// Which slots can go on from one node to another at the least price.
-#[derive(Clone, Default)]
-struct Step {
-    price: i64,
-    slots: Vec<usize>,
-}
-
 /// The cheapest way from every node to one with room, for the placement as it was when this was made.
 pub(super) struct Ways {
     nodes: usize,
-    steps: Vec<Step>,
+    /// Least price at which some slot can go on from one node to another.
+    prices: Vec<i8>,
+    /// Slots on each node when this was made.
+    held: Vec<Vec<usize>>,
+    /// How many of them have been looked at for a step; what is used up is searched for again.
+    looked_at: Vec<u32>,
     /// Moves and hops to a node with room.
     far: Vec<Option<(i64, usize)>>,
     next: Vec<Option<usize>>,
@@ -42,34 +40,35 @@ impl Ways {
         let nodes = placement.zones.of_node.len();
         let mut ways = Self {
             nodes,
-            steps: vec![Step::default(); nodes * nodes],
+            prices: vec![CLOSED; nodes * nodes],
+            held: vec![Vec::new(); nodes],
+            looked_at: vec![0; nodes * nodes],
             far: vec![None; nodes],
             next: vec![None; nodes],
         };
+        let wanted: Vec<usize> = placement.wanted().collect();
         for (slot, holders) in placement.slots.iter().enumerate() {
             for from in holders {
-                for to in placement.wanted() {
-                    ways.offer(placement, Hop { slot, from: *from, to });
-                }
+                ways.held[*from].push(slot);
+                ways.offer(placement, slot, *from, &wanted);
             }
         }
         ways.search(placement);
         ways
     }
 
-    fn offer(&mut self, placement: &Placement, hop: Hop) {
-        let price = placement.price(hop.slot, hop.to) - placement.price(hop.slot, hop.from);
-        let step = &mut self.steps[hop.from * self.nodes + hop.to];
-        let cheaper = step.slots.is_empty() || price < step.price;
-        if !cheaper && (price > step.price || step.slots.len() >= CANDIDATES_MAX) {
-            return;
-        }
-        if placement.allowed(hop.slot, hop.to, Some(hop.from)) {
-            if cheaper {
-                step.price = price;
-                step.slots.clear();
+    /// What `slot` makes of the steps from one of its nodes. Nearly every step has its price already.
+    fn offer(&mut self, placement: &Placement, slot: usize, from: usize, wanted: &[usize]) {
+        let (there, back) = (placement.price(slot, from) as i8, &placement.before[slot]);
+        let row = &mut self.prices[from * self.nodes..][..self.nodes];
+        for to in wanted {
+            // No step is cheaper than this one can be.
+            if row[*to] > -there {
+                let price = i8::from(!back.contains(to)) - there;
+                if price < row[*to] && placement.allowed(slot, *to, Some(from)) {
+                    row[*to] = price;
+                }
             }
-            step.slots.push(hop.slot);
         }
     }
 
@@ -85,9 +84,9 @@ impl Ways {
             queued[to] = false;
             let Some((moves, hops)) = self.far[to] else { continue };
             for (from, waiting) in queued.iter_mut().enumerate() {
-                let step = &self.steps[from * self.nodes + to];
-                let reached = (moves + step.price, hops + 1);
-                if !step.slots.is_empty() && self.far[from].is_none_or(|known| reached < known) {
+                let price = self.prices[from * self.nodes + to];
+                let reached = (moves + i64::from(price), hops + 1);
+                if price != CLOSED && self.far[from].is_none_or(|known| reached < known) {
                     self.far[from] = Some(reached);
                     self.next[from] = Some(to);
                     if !std::mem::replace(waiting, true) {
@@ -115,15 +114,20 @@ impl Ways {
         let mut from = first;
         while placement.lacks(from) == 0 {
             let to = self.next[from]?;
-            let step = &mut self.steps[from * self.nodes + to];
+            let step = from * self.nodes + to;
             let found = loop {
-                let candidate = step.slots.pop()?;
-                let hop = Hop { slot: candidate, from, to };
+                let candidate = *self.held[from].get(self.looked_at[step] as usize)?;
+                self.looked_at[step] += 1;
                 // The slot's own copies may only change places within their zones: its way into another is taken already.
                 let same_zone = placement.zones.of_node[from] == placement.zones.of_node[to];
                 let free = hops.iter().all(|h| h.slot != candidate) && (candidate != slot || same_zone);
-                if free && placement.slots[candidate].contains(&from) && placement.allowed(candidate, to, Some(from)) {
-                    break hop;
+                let price = placement.price(candidate, to) - placement.price(candidate, from);
+                if free
+                    && price == i64::from(self.prices[step])
+                    && placement.slots[candidate].contains(&from)
+                    && placement.allowed(candidate, to, Some(from))
+                {
+                    break Hop { slot: candidate, from, to };
                 }
             };
             hops.push(found);

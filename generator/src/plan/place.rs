@@ -51,7 +51,7 @@ pub(super) struct Placement {
     pub(super) zones: Zones,
     copies: usize,
     /// Nodes that held each slot before, whether they still do or not: a copy there costs no move.
-    before: Vec<Vec<usize>>,
+    pub(super) before: Vec<Vec<usize>>,
     pub(super) slots: Vec<Vec<usize>>,
     counts: Vec<usize>,
     targets: Vec<usize>,

@@ -41,6 +41,22 @@ impl SlotMap {
     }
 }
 
+/// The primaries of a [`SlotMap`] side by side, for those that look up a key at each call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owners(Vec<u32>);
+
+impl Owners {
+    /// The primary of each slot; node 0 for a slot without one.
+    pub fn of(map: &SlotMap) -> Self {
+        Self(map.placement.iter().map(|holders| holders.first().copied().unwrap_or(0)).collect())
+    }
+
+    /// The primary node of a key, as [`SlotMap::owner`] says.
+    pub fn owner(&self, key: &[u8]) -> u32 {
+        self.0.get(usize::from(slot_of(key, self.0.len() as u16))).copied().unwrap_or(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +70,14 @@ mod tests {
             counts[slot_of(format!("key-{i}").as_bytes(), 64) as usize] += 1;
         }
         assert!(counts.iter().all(|c| (800..1_200).contains(c)), "{counts:?}");
+    }
+
+    #[test]
+    fn owners_are_the_primaries_of_the_map() {
+        let map = SlotMap { placement: (0..97u32).map(|slot| vec![slot * 31 % 7, slot % 7]).collect() };
+        let owners = Owners::of(&map);
+        for key in 0..1_000u32 {
+            assert_eq!(owners.owner(&key.to_be_bytes()), map.owner(&key.to_be_bytes()));
+        }
     }
 }
