@@ -23,6 +23,8 @@ pub(super) struct Names<'a> {
     searches: Cell<usize>,
     secrets: Vec<&'a str>,
     zones: Vec<&'a str>,
+    /// Where services, stores, secrets and zones are declared: the sections.
+    sections: [Option<Span>; 4],
     singletons: Vec<&'static str>,
 }
 
@@ -57,6 +59,12 @@ impl<'a> Names<'a> {
             searches: Cell::new(0),
             secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
             zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.as_str()).collect(),
+            sections: [
+                spec.services.as_ref().map(|s| s.span),
+                spec.stores.as_ref().map(|s| s.span),
+                spec.secrets.as_ref().map(|s| s.span),
+                spec.zones.as_ref().map(|z| z.span),
+            ],
             singletons: singletons.into_iter().flatten().collect(),
         }
     }
@@ -76,13 +84,16 @@ impl<'a> Names<'a> {
         self.singletons.contains(&name).then_some(("a section of its own", None))
     }
 
-    /// The same with the place of the component that is probably meant.
-    fn hinted(&self, fault: Diagnostic, name: &str, declared: &[&str]) -> Diagnostic {
+    /// The same with the place of the component that is probably meant, else of the sections in which one could be declared.
+    fn hinted(&self, fault: Diagnostic, name: &str, what: &str, declared: &[&str]) -> Diagnostic {
         let near = nearest(name, declared.iter().copied());
-        match near.and_then(|near| self.what(near)).and_then(|(_, place)| place) {
-            Some(place) => fault.with_related(place, "this is declared"),
-            None => fault,
+        if let Some(place) = near.and_then(|near| self.what(near)).and_then(|(_, place)| place) {
+            return fault.with_related(place, "this is declared");
         }
+        let [services, stores, ..] = self.sections;
+        let services = services.filter(|_| what != "store").map(|at| (at, "services are declared here"));
+        let stores = stores.filter(|_| what != "service").map(|at| (at, "stores are declared here"));
+        services.into_iter().chain(stores).fold(fault, |fault, (at, what)| fault.with_related(at, what))
     }
 
     fn components(&self) -> impl Iterator<Item = &'a str> {
@@ -95,7 +106,7 @@ impl<'a> Names<'a> {
             return dangling::at(span, name, what, &[]).with_help("the first of these errors list what is declared");
         }
         let declared: Vec<&str> = declared.collect();
-        self.hinted(dangling::at(span, name, what, &declared), name, &declared)
+        self.hinted(dangling::at(span, name, what, &declared), name, what, &declared)
     }
 
     fn searches_over(&self) -> bool {
@@ -227,10 +238,13 @@ impl<'a> Names<'a> {
                 let place = name.part(store.len() + 1, text.len());
                 let mut fault = dangling::in_store(place, dataset, what, store, &declared);
                 let near = nearest(dataset, declared.iter().copied());
-                if let Some(near) = datasets.iter().find(|d| Some(d.name.value.as_str()) == near) {
-                    fault = fault.with_related(near.name.span, "this is declared");
+                let owner = &self.stores[id.0];
+                match (datasets.iter().find(|d| Some(d.name.value.as_str()) == near), section_of(&owner.value)) {
+                    (Some(near), _) => fault = fault.with_related(near.name.span, "this is declared"),
+                    (None, Some(at)) => fault = fault.with_related(at, format!("its {section} are declared here")),
+                    (None, None) => {}
                 }
-                out.push(fault.with_related(self.stores[id.0].name.span, "the store is declared here"));
+                out.push(fault.with_related(owner.name.span, "the store is declared here"));
             }
             return None;
         };
@@ -248,7 +262,8 @@ impl<'a> Names<'a> {
             return Some(name.to_owned());
         }
         let place = text.part("secret:".len(), text.value.len());
-        out.push(dangling::at(place, name, "secret", &self.secrets));
+        let fault = dangling::at(place, name, "secret", &self.secrets);
+        out.push(declared_in(fault, self.sections[2], "secrets are declared here"));
         None
     }
 
@@ -264,8 +279,23 @@ impl<'a> Names<'a> {
     /// A declared zone.
     pub(super) fn zone(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
         if !self.zones.contains(&name.value.as_str()) {
-            out.push(dangling::at(name.span, &name.value, "zone", &self.zones));
+            let fault = dangling::at(name.span, &name.value, "zone", &self.zones);
+            out.push(declared_in(fault, self.sections[3], "zones are declared here"));
         }
         name.value.clone()
     }
+}
+
+/// A report with the section in which a name could be declared, where there is one.
+fn declared_in(fault: Diagnostic, section: Option<Span>, what: &str) -> Diagnostic {
+    match section {
+        Some(at) => fault.with_related(at, what),
+        None => fault,
+    }
+}
+
+/// Where a store names its tables, collections, topics, indexes or buckets.
+fn section_of(store: &Store) -> Option<Span> {
+    let sections = [&store.tables, &store.collections, &store.topics, &store.indexes, &store.buckets];
+    sections.into_iter().flatten().next().map(|section| section.span)
 }

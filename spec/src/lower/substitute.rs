@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checks::{unknown_variable, unset_environment};
+use crate::checks::{nearest, unknown_variable, unset_environment};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Node, Span, Value};
 
@@ -21,6 +21,9 @@ enum Port {
 struct Substitution<'a> {
     /// A faulty variable is known but has no value: its uses are not reported again.
     vars: BTreeMap<String, Option<String>>,
+    /// Where each of them is declared, and the section.
+    places: Vec<(String, Span)>,
+    section: Option<Span>,
     /// Whether `${vars.…}` may be used: not inside `vars:` itself.
     in_vars: bool,
     variable: &'a dyn Fn(&str) -> Option<String>,
@@ -29,11 +32,14 @@ struct Substitution<'a> {
 
 /// Substitutes in every scalar of the tree. A faulty value becomes invalid after its report.
 pub(crate) fn substitute(root: &mut Node, variable: &dyn Fn(&str) -> Option<String>, out: &mut Vec<Diagnostic>) {
-    let mut work = Substitution { vars: BTreeMap::new(), in_vars: true, variable, out };
+    let mut work =
+        Substitution { vars: BTreeMap::new(), places: Vec::new(), section: None, in_vars: true, variable, out };
     let Value::Mapping(entries) = &mut root.value else { return };
     for entry in entries.iter_mut().filter(|e| e.key.text == "vars") {
         work.node(&mut entry.value, Port::None);
+        work.section = Some(entry.key.span);
         for var in entry.value.entries() {
+            work.places.push((var.key.text.clone(), var.key.span));
             work.vars.insert(var.key.text.clone(), var.value.text().map(str::to_owned));
         }
     }
@@ -108,7 +114,14 @@ impl Substitution<'_> {
                 Some(value) => return value.clone(),
                 None => {
                     let declared: Vec<&str> = self.vars.keys().map(String::as_str).collect();
-                    unknown_variable::at(span, name, &declared)
+                    let near = nearest(name, declared.iter().copied());
+                    let near = self.places.iter().find(|(declared, _)| Some(declared.as_str()) == near);
+                    let fault = unknown_variable::at(span, name, &declared);
+                    match (near, self.section) {
+                        (Some((_, at)), _) => fault.with_related(*at, "this is declared"),
+                        (None, Some(at)) => fault.with_related(at, "variables are declared here"),
+                        (None, None) => fault,
+                    }
                 }
             },
             _ => unknown_variable::form(span, &format!("{name}}}")),
