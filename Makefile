@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit engines test-real interop journey simulate sim-determinism sabotage bench bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey simulate sim-determinism sabotage bench bench-plan bench-spec bench-realtime fuzz
 
 test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
@@ -23,6 +23,14 @@ lint:
 unit:
 	cargo test --workspace --exclude archgen-tests
 	cargo test -p archgen-tests --test tidy --test diagnostics
+
+# Artifacts of the examples and of SYSTEMS random ones, each accepted by the program that reads it, at zero findings. The first
+# time its programs are installed, which takes minutes.
+SYSTEMS ?= 50
+verify:
+	tests/verify/install
+	out=$$(mktemp -d) && cargo run -p archgen-generator --example corpus -- $$out $(SYSTEMS) && tests/verify/run $$out; \
+	  status=$$?; rm -rf $$out; exit $$status
 
 # The stock Socket.IO clients against the server, through proxies that cut; a part of `unit`.
 interop:

@@ -165,7 +165,6 @@ fn nginx(topology: &Topology, gateway: &Gateway, ordinal: u32) -> Value {
         "image": format!("nginx:{}.{}", gateway.version.0, gateway.version.1),
         "command": ["nginx", "-p", "/gateway", "-c", "nginx.conf", "-g", "daemon off;"],
         "volumes": ["../nginx:/gateway:ro", "/gateway/run"],
-        "tmpfs": ["/gateway/run/auth-cache:mode=0700"],
         // The first instance stands for the address that a load balancer would have.
         "ports": if ordinal == 0 { published } else { Vec::new() },
         "healthcheck": check(&["CMD", "curl", "-fsS", &status]),

@@ -15,6 +15,7 @@ use crate::render::Engine;
 struct Context<'a> {
     system: &'a str,
     host: &'a str,
+    version: String,
     port: u16,
     status_port: u16,
     origin: String,
@@ -23,6 +24,10 @@ struct Context<'a> {
     http2_in_listen: bool,
     http2_directive: bool,
     resolver: bool,
+    /// Datacenter whose registry names the members, where this version of nginx follows DNS.
+    dynamic: Option<&'a str>,
+    hashes_credential: bool,
+    retry_after_seconds: u64,
     zones: Vec<LimitZone>,
     connections_max: Option<u32>,
     upstreams: Vec<Upstream>,
@@ -49,6 +54,7 @@ struct Limit {
 #[derive(Serialize)]
 struct Upstream {
     name: String,
+    service: String,
     method: &'static str,
     servers: Vec<String>,
 }
@@ -86,7 +92,17 @@ struct EdgeNode {
     server: String,
 }
 
-/// `nginx/nginx.conf`, `nginx/realtime.conf` and a README.
+/// Files of every gateway.
+const FILES: [&str; 6] = [
+    "nginx/nginx.conf",
+    "nginx/upstreams.conf",
+    "nginx/security-headers.conf",
+    "nginx/status.conf",
+    "nginx/README.md",
+    "nginx/run/README.md",
+];
+
+/// `nginx/nginx.conf` and what it includes.
 pub(crate) fn files(
     topology: &Topology,
     address: &dyn Fn(&Instance) -> String,
@@ -96,11 +112,15 @@ pub(crate) fn files(
     let Some(gateway) = &topology.gateway else { return Ok(()) };
     let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
     let context = context(topology, gateway, &limits, address);
-    for path in ["nginx/nginx.conf", "nginx/README.md", "nginx/run/README.md"] {
-        files.insert(path.to_owned(), engine.render(path, &context)?);
-    }
+    let mut paths = FILES.to_vec();
     if context.edge.is_some() {
-        files.insert("nginx/realtime.conf".to_owned(), engine.render("nginx/realtime.conf", &context)?);
+        paths.push("nginx/realtime.conf");
+    }
+    if context.hashes_credential {
+        paths.extend(["nginx/modules/njs.conf", "nginx/credential.js"]);
+    }
+    for path in paths {
+        files.insert(path.to_owned(), engine.render(path, &context)?);
     }
     Ok(())
 }
@@ -122,6 +142,7 @@ fn context<'a>(
     Context {
         system: &topology.name,
         host: &gateway.host,
+        version: format!("{}.{}", gateway.version.0, gateway.version.1),
         port: gateway.port,
         status_port: status_port(gateway.port),
         origin: format!("{scheme}://{}{port}", gateway.host),
@@ -130,6 +151,14 @@ fn context<'a>(
         http2_in_listen: http2 && !directive,
         http2_directive: http2 && directive,
         resolver: topology.registry.is_some(),
+        // nginx 1.27.3 brought names that are followed to the free edition.
+        dynamic: topology
+            .registry
+            .as_ref()
+            .filter(|r| gateway.discovery && !r.embedded && gateway.version >= (1, 28))
+            .map(|r| r.datacenter.as_str()),
+        hashes_credential: gateway.auth.is_some() || gateway.limit_per_token.is_some(),
+        retry_after_seconds: retry_after_seconds(gateway),
         zones: limit_zones(gateway),
         connections_max: gateway.connections_per_ip_max,
         upstreams: upstreams(topology, gateway, address),
@@ -164,11 +193,19 @@ fn rate(limit: RateLimit) -> String {
     }
 }
 
+/// How long the slowest of the limits takes to let one more request pass.
+fn retry_after_seconds(gateway: &Gateway) -> u64 {
+    let routes = gateway.routes.iter().filter_map(|r| r.limit);
+    let slowest = routes.chain(gateway.limit_per_ip).chain(gateway.limit_per_token).map(|l| l.per_second);
+    let slowest = slowest.fold(1.0_f64, f64::min);
+    (1.0 / slowest).ceil().clamp(1.0, 3_600.0) as u64
+}
+
 fn limit_zones(gateway: &Gateway) -> Vec<LimitZone> {
     let zone = |name: String, key, limit: RateLimit| LimitZone { name, key, rate: rate(limit) };
     let mut zones = Vec::new();
     zones.extend(gateway.limit_per_ip.map(|l| zone("per_ip".to_owned(), "$binary_remote_addr", l)));
-    zones.extend(gateway.limit_per_token.map(|l| zone("per_token".to_owned(), "$http_authorization", l)));
+    zones.extend(gateway.limit_per_token.map(|l| zone("per_token".to_owned(), "$credential", l)));
     for (i, route) in gateway.routes.iter().enumerate() {
         zones.extend(route.limit.map(|l| zone(format!("route_{i}"), "$binary_remote_addr", l)));
     }
@@ -208,7 +245,8 @@ fn upstreams(topology: &Topology, gateway: &Gateway, address: &dyn Fn(&Instance)
         };
         let members = topology.component_instances(Component::Service(service));
         let servers = members.iter().map(|i| format!("{}:{}", address(i), i.port)).collect();
-        named.insert(name.clone(), Upstream { name, method, servers });
+        let service = topology.service(service).name.clone();
+        named.insert(name.clone(), Upstream { name, service, method, servers });
     }
     named.into_values().collect()
 }
