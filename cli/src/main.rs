@@ -11,6 +11,7 @@ mod sibling;
 mod spec_files;
 mod state;
 mod supervisor;
+mod text_file;
 
 use std::process::ExitCode;
 

@@ -4,8 +4,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs,
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -15,10 +14,8 @@ use archgen_spec::{Loaded, ReadError, topology::Topology};
 use crate::{
     exit::{self, Failure},
     printer::Printer,
+    text_file,
 };
-
-/// More than the spec crate accepts, so that it can say so; bytes.
-const FILE_BYTES_MAX: u64 = archgen_spec::source::FILE_BYTES_MAX as u64 + 1;
 
 /// Which environment's overlay to apply.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +46,7 @@ pub struct SpecTexts {
 pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
     let piped = path.as_os_str() == "-";
     let shown = if piped { "<stdin>".to_owned() } else { path.display().to_string() };
-    let text = if piped { whole(io::stdin().lock()) } else { read(path) };
+    let text = if piped { text_file::whole(io::stdin().lock()) } else { text_file::read(path) };
     let text = text.with_context(|| format!("cannot read `{shown}`"))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let name = match environment {
@@ -61,7 +58,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded
     };
     let overlays = RefCell::new(BTreeMap::new());
     let overlay = |relative: &str| {
-        let text = read_text(&folder.join(relative))?;
+        let text = text_file::overlay(&folder.join(relative))?;
         overlays.borrow_mut().insert(relative.to_owned(), text.clone());
         Ok(text)
     };
@@ -103,39 +100,9 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(whole.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-/// The text of a file, as a spec's overlays are read.
-///
-/// # Errors
-/// There is none, or it is no text.
-pub fn read_text(path: &Path) -> Result<String, ReadError> {
-    read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ReadError::Missing,
-        io::ErrorKind::InvalidData => ReadError::NotText,
-        _ => ReadError::Other(error.to_string()),
-    })
-}
-
 /// A variable of the environment.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    whole(file)
-}
-
-fn whole(reader: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    reader.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
-        // The cut may fall inside a character.
-        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not UTF-8 text"),
-        _ => error,
-    })?;
-    Ok(text)
 }
 
 /// Replaces a file whole or not at all; its permissions stay.

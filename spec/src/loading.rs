@@ -18,9 +18,6 @@ pub enum ReadError {
     /// The path leads out of the spec's folder.
     #[error("the path leads out of the spec's folder")]
     Outside,
-    /// It is no UTF-8 text.
-    #[error("it is not UTF-8 text")]
-    NotText,
     /// Another reason.
     #[error("{0}")]
     Other(String),

@@ -74,6 +74,8 @@ fn odd_bytes_are_errors_not_crashes() {
     check("a list", "- a\n- b\n".to_owned(), &["AG011"]);
     check("a tab", "archgen: v1\n\tname: x\n".to_owned(), &["AG001"]);
     check("a control character", "archgen: \u{1}\nname: x\n".to_owned(), &["AG001"]);
+    check("NUL bytes", "archgen: v1\nname: a\0b\nzones: [\"x\0\"] # \0\n\0\0".to_owned(), &["AG001"]);
+    check("nothing but NUL bytes", "\0".repeat(100_000), &["AG001"]);
     check("a directive", "%YAML 9.9\n---\narchgen: v1\nname: x\n".to_owned(), &["AG001"]);
     check("an odd key", "archgen: v1\nname: x\n? [a, b]\n: 1\n".to_owned(), &["AG011"]);
     check("a null key", "archgen: v1\nname: x\n~: 1\n".to_owned(), &["AG010"]);

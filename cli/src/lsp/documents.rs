@@ -10,7 +10,7 @@ use archgen_spec::{ReadError, editor::Project};
 use lsp_types::TextDocumentContentChangeEvent;
 
 use super::places;
-use crate::spec_files;
+use crate::text_file;
 
 /// How far above an overlay its spec is looked for.
 const FOLDERS_UP_MAX: usize = 3;
@@ -75,7 +75,7 @@ impl Documents {
     fn text(&self, path: &str) -> Result<String, ReadError> {
         match self.open.get(path) {
             Some(text) => Ok(text.clone()),
-            None => spec_files::read_text(Path::new(path)),
+            None => text_file::overlay(Path::new(path)),
         }
     }
 

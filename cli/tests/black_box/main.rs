@@ -8,6 +8,7 @@
 mod editor;
 mod fleet;
 mod language_server;
+mod no_text;
 mod program;
 mod real_stores;
 mod resolved;

@@ -83,7 +83,7 @@ fn a_hostile_file_is_refused_at_once() {
     }
     let given = archgen(folder.path(), &["check", "."]);
     assert_eq!(given.status, 71);
-    assert!(given.notes.contains("it is no file"), "{}", given.notes);
+    assert!(given.notes.contains("it is a folder"), "{}", given.notes);
     let given = archgen(folder.path(), &["check", "none.yaml"]);
     assert!(given.status == 71 && given.notes.contains("`none.yaml`"), "{}", given.notes);
 }

@@ -83,6 +83,13 @@ pub fn forgotten(span: Span, what: Forgotten, found: &str, added: (Span, &str)) 
     Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {message}")).with_help(help).with_fix(fix)
 }
 
+/// A character that no YAML text may hold.
+pub fn control(span: Span, byte: u8) -> Diagnostic {
+    let name = if byte == 0 { "a NUL byte".to_owned() } else { format!("the control character U+{byte:04X}") };
+    Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {name}"))
+        .with_help("remove it; a file with many of them is no text, or UTF-16: save it as UTF-8")
+}
+
 /// A line that is no entry.
 pub fn no_colon(span: Span, text: &str) -> Diagnostic {
     let shown: String = text.chars().take(40).collect();

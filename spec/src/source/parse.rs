@@ -1,6 +1,7 @@
 //! From text to the YAML tree, within budgets and without recursion. Refuses what a spec must not contain: several
 //! documents, anchors, aliases, merge keys, duplicate keys, foreign tags, and files too large or too deep.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
@@ -26,6 +27,7 @@ pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node
         out.push(too_large::bytes(file, text.len()));
         return None;
     }
+    let text = &*without_controls(file, text, out);
     let before = out.len();
     let piece = Piece { file, text, offset: 0, depth: 0 };
     match document(&piece, &mut Spent::default(), out) {
@@ -37,6 +39,25 @@ pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node
             recover(file, text, (at, kind), out)
         }
     }
+}
+
+/// Reports the first control characters that YAML forbids, and puts something harmless in their place: a blank where nothing else
+/// stands in the line, else a letter, so that the rest of the file is read. No offset changes.
+fn without_controls<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Cow<'t, str> {
+    const SHOWN_MAX: usize = 10;
+    let forbidden = |byte: u8| byte == 0x7f || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    if !text.bytes().any(forbidden) {
+        return Cow::Borrowed(text);
+    }
+    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| forbidden(*byte)).take(SHOWN_MAX) {
+        out.push(syntax::control(Span { file, start: at, end: at + 1 }, byte));
+    }
+    let mended = text.split_inclusive('\n').map(|line| {
+        let alone = line.bytes().all(|byte| forbidden(byte) || byte.is_ascii_whitespace());
+        let instead = if alone { " " } else { "_" };
+        line.replace(|c| u8::try_from(c).is_ok_and(forbidden), instead)
+    });
+    Cow::Owned(mended.collect())
 }
 
 /// A part of a file that is parsed on its own.

@@ -1,7 +1,6 @@
 //! Reads the spec with its overlay.
 
 use std::{
-    fs,
     io::{self, IsTerminal},
     path::Path,
     sync::Arc,
@@ -13,6 +12,7 @@ use archgen_spec::{ReadError, topology::Topology};
 use crate::{
     program::{Failure, complain},
     settings::lay_over,
+    text_file,
 };
 
 /// The overlay of a simulation.
@@ -38,14 +38,10 @@ pub struct Spec {
 /// It cannot be read or has errors.
 pub fn load(path: &Path, environment: Option<&str>, set: &[String]) -> Result<Spec, Failure> {
     let shown = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| Failure::Input(format!("cannot read `{shown}`: {error}")))?;
+    let text = text_file::read(path).map_err(|error| Failure::Input(format!("cannot read `{shown}`: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let read = |relative: &str| {
-        let text = fs::read_to_string(folder.join(relative)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ReadError::Missing,
-            io::ErrorKind::InvalidData => ReadError::NotText,
-            _ => ReadError::Other(error.to_string()),
-        })?;
+        let text = text_file::overlay(&folder.join(relative))?;
         lay_over(&text, set).map_err(|error| ReadError::Other(error.to_string()))
     };
     let variable = |name: &str| std::env::var(name).ok();

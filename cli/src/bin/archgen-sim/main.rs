@@ -8,6 +8,8 @@ mod program;
 mod seeds;
 mod settings;
 mod shim;
+#[path = "../../text_file.rs"]
+mod text_file;
 
 use std::process::ExitCode;
 
