@@ -89,7 +89,7 @@ fn the_plan_places_every_slot_of_every_store() {
     let json = serde_json::to_value(&plan).expect("JSON");
     assert_eq!(json["stores"]["chat"]["slots"].as_array().expect("slots").len(), 16_384);
     assert_eq!(json["stores"]["chat"]["nodes"][0]["zone"], "eu-a");
-    let table = shards_table(&plan);
+    let table = shards_table(&plan, 20_781);
     assert!(table.contains("chat (cassandra): 16384 slots, 3 copies, 12 nodes"), "{table}");
     assert!(table.contains("bucket 1h"), "{table}");
 }

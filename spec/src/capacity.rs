@@ -24,6 +24,8 @@ pub struct Capacity {
     pub retained_bytes_all_copies: Option<u64>,
     /// The same on the average node.
     pub retained_bytes_per_node: Option<u64>,
+    /// Days until the disks are full, begun empty, at the mean rate; `None` where they never are.
+    pub disk_full_in_days: Option<u64>,
     /// Datasets that hold messages.
     pub datasets: Vec<DatasetCapacity>,
 }
@@ -99,13 +101,22 @@ pub fn capacity(store: &Store, load: &Load) -> Capacity {
         .collect();
     let all = datasets.iter().map(|d| d.retained_bytes.map(|b| b.saturating_mul(u64::from(d.copies))));
     let retained = if datasets.is_empty() { None } else { all.sum::<Option<u64>>() };
+    let disk = store.disk_bytes.map(|b| b.saturating_mul(u64::from(store.nodes)));
     Capacity {
         copies: store.copies,
-        disk_bytes: store.disk_bytes.map(|b| b.saturating_mul(u64::from(store.nodes))),
+        disk_full_in_days: disk.and_then(|disk| full_in_days(disk, retained, &datasets)),
+        disk_bytes: disk,
         retained_bytes_all_copies: retained,
         retained_bytes_per_node: retained.map(|b| b / u64::from(store.nodes.max(1))),
         datasets,
     }
+}
+
+/// Never where all that is kept fits.
+fn full_in_days(disk: u64, retained: Option<u64>, datasets: &[DatasetCapacity]) -> Option<u64> {
+    let daily = datasets.iter().map(|d| d.bytes_per_day.saturating_mul(u64::from(d.copies)));
+    let daily = daily.fold(0u64, u64::saturating_add);
+    (daily > 0 && retained.is_none_or(|r| r > disk)).then(|| disk / daily.max(1))
 }
 
 /// Figures of a dataset of messages, that is of one keyed as `load.messages` says.

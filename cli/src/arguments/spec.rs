@@ -132,11 +132,13 @@ pub struct InitArguments {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  archgen explain AG022\n  archgen explain list\n  archgen explain stores.*.tables.*.bucket\n  \
-                  archgen explain stores.chat.tables.messages.bucket examples/slack/topology.yaml --env dev"
+                  archgen explain stores.chat.tables.messages.bucket examples/slack/topology.yaml --env dev\n  archgen explain plan \
+                  examples/slack/topology.yaml\n  archgen explain plan.stores.chat.messages.bytes_per_day examples/slack/topology.yaml"
 )]
 pub struct ExplainArguments {
-    /// A code such as AG022, `list` for all of them, or the path of a key: `gateway.routes.*.timeout`.
-    #[arg(value_name = "CODE|PATH")]
+    /// A code such as AG022, `list` for all of them, the path of a key: `gateway.routes.*.timeout`, or a figure of a spec's plan,
+    /// `plan` for all of them.
+    #[arg(value_name = "CODE|PATH|FIGURE")]
     pub subject: String,
     /// A spec whose value and origin are shown, too.
     #[arg(value_name = "SPEC")]

@@ -1,8 +1,10 @@
-//! `archgen explain`: what a diagnostic code means, or what a key of the spec is, and its value in a spec.
+//! `archgen explain`: what a diagnostic code means, what a key of the spec is and its value there, or where a figure of the plan
+//! comes from.
 
 use std::path::Path;
 
-use archgen_spec::{codes, diagnostic::Code, explain, reference::language};
+use archgen_generator::{Figure, figures, figures_list};
+use archgen_spec::{codes, diagnostic::Code, explain, reference::language, topology::Topology};
 
 use crate::{
     arguments::ExplainArguments,
@@ -11,7 +13,7 @@ use crate::{
     spec_files::{self, Environment},
 };
 
-const USAGE: &str = "Usage: archgen explain CODE|PATH [SPEC]";
+const USAGE: &str = "Usage: archgen explain CODE|PATH|FIGURE [SPEC]";
 
 /// Prints one explanation, or the list of codes.
 pub fn run(arguments: &ExplainArguments, printer: Printer) -> Outcome {
@@ -32,6 +34,9 @@ pub fn run(arguments: &ExplainArguments, printer: Printer) -> Outcome {
         printer.note(&archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, printer.color_notes()));
         printer.warning("the spec has errors: values and origins below are those that could be read");
     }
+    if subject == "plan" || subject.starts_with("plan.") {
+        return figure(subject, loaded.and_then(|l| l.topology), printer);
+    }
     match language().explain(subject, loaded.as_ref()) {
         Ok(text) => {
             printer.data(&text);
@@ -39,6 +44,28 @@ pub fn run(arguments: &ExplainArguments, printer: Printer) -> Outcome {
         }
         Err(reason) => Err(Failure::new(exit::USAGE, format!("{reason}\n\n{USAGE}"))),
     }
+}
+
+/// One figure of the plan with its formula, or the list of those below a path.
+fn figure(subject: &str, topology: Option<Topology>, printer: Printer) -> Outcome {
+    let Some(topology) = topology else {
+        let message =
+            format!("a figure of the plan needs a spec without errors\n\nUsage: archgen explain {subject} SPEC");
+        return Err(Failure::new(exit::USAGE, message));
+    };
+    let all = figures(&topology, &archgen_generator::plan(&topology));
+    if let Some(figure) = all.iter().find(|f| f.path == subject) {
+        printer.data(&figure.text());
+        return Ok(exit::OK);
+    }
+    let below = |path: &str| path.strip_prefix(subject).is_some_and(|rest| rest.starts_with('.'));
+    let some: Vec<Figure> = all.iter().filter(|f| below(&f.path)).cloned().collect();
+    if some.is_empty() {
+        let list = figures_list(&all);
+        return Err(Failure::new(exit::USAGE, format!("the plan has no figure `{subject}`; it has\n\n{list}")));
+    }
+    printer.data(&figures_list(&some));
+    Ok(exit::OK)
 }
 
 fn code(subject: &str, printer: Printer) -> Outcome {

@@ -1,6 +1,9 @@
 //! `archgen shards`: placement, balance and forecasts of every store; with a what-if question, the promises that still hold.
 
+use std::path::Path;
+
 use anyhow::Context;
+use archgen_env::{os, task::Shutdown};
 use archgen_generator::{Plan, Question, promises_table, shards_table, what_if};
 use archgen_spec::topology::Topology;
 
@@ -20,12 +23,18 @@ pub fn run(arguments: &ShardsArguments, printer: Printer) -> Outcome {
         return answer(arguments, &topology, &plan, printer);
     }
     match arguments.format {
-        ReportFormat::Human => printer.data(&shards_table(&plan)),
+        ReportFormat::Human => printer.data(&shards_table(&plan, today())),
         ReportFormat::Json => {
             printer.data(&(serde_json::to_string_pretty(&plan).context("the plan has no text")? + "\n"));
         }
     }
     Ok(exit::OK)
+}
+
+/// Days since 1970, by the clock of this machine.
+fn today() -> u64 {
+    const DAY_MS: u64 = 86_400_000;
+    os::env("shards", Path::new("."), Shutdown::default()).wall_ms() / DAY_MS
 }
 
 /// The promises in the case asked about; status 1 when one breaks.

@@ -2,12 +2,15 @@
 //! the placement table.
 
 mod chain;
+mod cost;
+mod figures;
 mod heat;
 mod kept;
 mod loss;
 mod moves;
 mod place;
 mod quota;
+mod reads;
 mod store;
 mod table;
 mod what_if;
@@ -16,11 +19,14 @@ mod what_if;
 mod tests;
 
 pub use archgen_spec::capacity::{Capacity, DatasetCapacity, bucket_seconds, hottest_share};
+pub use cost::{ComponentCost, Cost};
+pub use figures::{Figure, figures, figures_list};
 pub use heat::Heat;
 pub use loss::{Loss, copies_needed, lose};
 pub use moves::{Move, Moves, moves};
 pub use place::{Node, plan_slots, replan};
-pub use store::{Balance, Plan, StorePlan, plan};
+pub use reads::Reads;
+pub use store::{Balance, Plan, StorePlan, nodes_of, plan};
 pub use table::{promises_table, shards_table};
 pub use what_if::{Lost, Promise, Question, what_if};
 

@@ -2,18 +2,21 @@
 
 use archgen_spec::capacity;
 use archgen_spec::sharding::SlotMap;
-use archgen_spec::topology::{Component, StoreId, Topology};
+use archgen_spec::topology::{StoreId, Topology};
 use indexmap::IndexMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Capacity, Heat, Loss, Node, copies_needed, heat, loss, plan_some_slots};
+use super::{Capacity, Cost, Heat, Loss, Node, Reads, copies_needed, cost, heat, loss, plan_some_slots, reads};
 
 /// The plan of a system.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// Plan of each store, in declared order.
     pub stores: IndexMap<String, StorePlan>,
+    /// What the system costs, where prices are declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// The plan of one store.
@@ -33,6 +36,8 @@ pub struct StorePlan {
     pub zone_losses: Vec<Loss>,
     /// What the declared skew makes of it, where the store holds messages.
     pub heat: Option<Heat>,
+    /// What its copies take off the leaders, where there are several.
+    pub reads: Option<Reads>,
     /// What the declared load makes of it.
     pub capacity: Capacity,
 }
@@ -78,9 +83,9 @@ impl Balance {
 }
 
 impl Serialize for StorePlan {
-    /// `{"kind","nodes","slots":[[node index, …], …],"copies_needed","balance","zone_losses","heat","capacity"}`.
+    /// `{"kind","nodes","slots":[[node index, …], …],"copies_needed","balance","zone_losses","heat","reads","capacity"}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(8))?;
+        let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("nodes", &self.nodes)?;
         map.serialize_entry("slots", &self.slots.placement)?;
@@ -88,6 +93,7 @@ impl Serialize for StorePlan {
         map.serialize_entry("balance", &self.balance)?;
         map.serialize_entry("zone_losses", &self.zone_losses)?;
         map.serialize_entry("heat", &self.heat)?;
+        map.serialize_entry("reads", &self.reads)?;
         map.serialize_entry("capacity", &self.capacity)?;
         map.end()
     }
@@ -96,8 +102,7 @@ impl Serialize for StorePlan {
 /// Plans every store of a topology.
 pub fn plan(topology: &Topology) -> Plan {
     let stores = topology.stores.iter().enumerate().map(|(id, store)| {
-        let instances = topology.component_instances(Component::Store(StoreId(id)));
-        let nodes: Vec<Node> = instances.into_iter().map(|i| Node { name: i.name, zone: i.zone, weight: 1 }).collect();
+        let nodes = nodes_of(topology, StoreId(id));
         let slots = plan_some_slots(&nodes, store.copies, store.slots);
         let capacity = capacity::capacity(store, &topology.load);
         let hot = !capacity.datasets.is_empty();
@@ -110,10 +115,25 @@ pub fn plan(topology: &Topology) -> Plan {
             nodes,
             slots,
             heat,
+            reads: reads::reads(store),
             capacity,
         };
         plan.zone_losses = loss::each_zone(&plan);
         (store.name.clone(), plan)
     });
-    Plan { stores: stores.collect() }
+    Plan { stores: stores.collect(), cost: cost::cost(topology) }
+}
+
+/// The nodes of a store, also of one whose servers are not ours, with their weights; zones are taken in turn.
+pub fn nodes_of(topology: &Topology, id: StoreId) -> Vec<Node> {
+    let store = topology.store(id);
+    let zones = topology.zones.iter().cycle();
+    let weighted = store.weights.iter().zip(zones).zip(1..);
+    weighted
+        .map(|((weight, zone), number)| Node {
+            name: format!("{}-{number}", store.name),
+            zone: zone.clone(),
+            weight: *weight,
+        })
+        .collect()
 }

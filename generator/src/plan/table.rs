@@ -2,18 +2,60 @@
 
 use std::fmt::Write;
 
-use super::{DatasetCapacity, Heat, Loss, Plan, Promise, StorePlan};
+use super::{Cost, DatasetCapacity, Heat, Loss, Plan, Promise, StorePlan};
 
-/// One block per store: nodes with copies and primaries, then balance, zone proof and capacity.
-pub fn shards_table(plan: &Plan) -> String {
+/// One block per store: nodes with copies and primaries, then balance, zone proof, capacity and growth; then costs. Days are
+/// counted from `today`, days since 1970.
+pub fn shards_table(plan: &Plan, today: u64) -> String {
     let mut out = String::new();
     for (name, store) in &plan.stores {
         if !out.is_empty() {
             out.push('\n');
         }
         block(&mut out, name, store);
+        growth(&mut out, store, today);
+    }
+    if let Some(cost) = &plan.cost {
+        costs(&mut out, cost);
     }
     out
+}
+
+/// When the disks are full.
+fn growth(out: &mut String, store: &StorePlan, today: u64) {
+    let Some(days) = store.capacity.disk_full_in_days else { return };
+    let (year, month, day) = date(today.saturating_add(days));
+    let _ = writeln!(out, "  at this load you outgrow node disks on {year}-{month:02}-{day:02}, {days} days from now");
+}
+
+fn costs(out: &mut String, cost: &Cost) {
+    let name = cost.components.keys().map(|n| n.chars().count()).max().unwrap_or(0).max(9);
+    let _ = writeln!(out, "\n{:name$}  {:>9}  {:>12}", "COMPONENT", "INSTANCES", "A MONTH");
+    for (component, c) in &cost.components {
+        let month = amount(c.month, &cost.currency);
+        let _ = writeln!(out, "{component:name$}  {:>9}  {month:>12}", c.instances);
+    }
+    let _ = writeln!(out, "{:name$}  {:>9}  {:>12}", "all", "", amount(cost.month, &cost.currency));
+}
+
+/// Year, month and day of the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn date(days_since_1970: u64) -> (u64, u64, u64) {
+    let z = days_since_1970.saturating_add(719_468);
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+/// Money with two digits and thousands apart.
+pub(super) fn amount(value: f64, currency: &str) -> String {
+    let cents = (value * 100.0).round() as u64;
+    let whole = (cents / 100).to_string();
+    let groups: Vec<&str> = whole.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    format!("{}.{:02} {currency}", groups.join(","), cents % 100)
 }
 
 fn block(out: &mut String, name: &str, store: &StorePlan) {
@@ -43,6 +85,17 @@ fn block(out: &mut String, name: &str, store: &StorePlan) {
     }
     if let Some(heat) = &store.heat {
         skew(out, heat);
+    }
+    if let Some(reads) = &store.reads {
+        let fresh = if reads.stale { "may be stale" } else { "see every acknowledged write" };
+        let _ = writeln!(
+            out,
+            "  reads on all {} copies leave {}.{} % to each leader and {fresh}: {}",
+            reads.copies,
+            reads.leader_permille / 10,
+            reads.leader_permille % 10,
+            reads.because
+        );
     }
     if let (Some(all), Some(each)) = (store.capacity.retained_bytes_all_copies, store.capacity.retained_bytes_per_node)
     {
@@ -179,11 +232,25 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     match seconds {
         s if s % 86_400 == 0 => format!("{}d", s / 86_400),
         s if s % 3_600 == 0 => format!("{}h", s / 3_600),
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates_and_money_is_grouped() {
+        assert_eq!(date(0), (1970, 1, 1));
+        assert_eq!(date(19_782), (2024, 2, 29));
+        assert_eq!(date(20_781), (2026, 11, 24));
+        assert_eq!(amount(1_234_567.891, "EUR"), "1,234,567.89 EUR");
+        assert_eq!(amount(0.5, "EUR"), "0.50 EUR");
     }
 }

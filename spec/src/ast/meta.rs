@@ -6,7 +6,9 @@ use crate::source::{Node, Spanned};
 use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
-use super::{Decode, Decoder, Gateway, Load, Name, Named, Policy, Realtime, Registry, Service, Shape, Sim, Store};
+use super::{
+    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Realtime, Registry, Service, Shape, Sim, Store,
+};
 
 section! {
     /// The whole spec.
@@ -23,6 +25,8 @@ section! {
         secrets: Vec<Named<Spanned<Secret>>>,
         /// Expected load.
         load: Load,
+        /// What things cost.
+        prices: Prices,
         /// Defaults.
         defaults: Defaults,
         /// API gateway.

@@ -34,6 +34,8 @@ section! {
         port: Port,
         /// Nodes.
         nodes: u32,
+        /// Share of the slots of a node relative to the others, by the node's name.
+        weights: Vec<Named<u64>>,
         /// Memory per node.
         memory: Bytes,
         /// Disk per node.
@@ -228,6 +230,7 @@ pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
         "tls",
         "port",
         "nodes",
+        "weights",
         "memory",
         "disk",
     ];

@@ -15,6 +15,7 @@ pub(crate) mod bad_choice;
 pub(crate) mod bad_endpoint;
 pub(crate) mod bad_name;
 pub(crate) mod bad_unit;
+pub(crate) mod bad_weight;
 pub(crate) mod cannot_be_managed;
 pub(crate) mod contradictory_load;
 pub(crate) mod copies_above_nodes;

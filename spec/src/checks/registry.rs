@@ -55,6 +55,7 @@ static ALL: &[&Explanation] = &[
     &no_limits::EXPLANATION,
     &open_route_unlimited::EXPLANATION,
     &stale_credentials::EXPLANATION,
+    &bad_weight::EXPLANATION,
     &policy_broken::EXPLANATION,
     &shadowed_route::EXPLANATION,
     &nginx_too_old::EXPLANATION,

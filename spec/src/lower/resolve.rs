@@ -59,6 +59,7 @@ pub(crate) fn resolve(spec: &Spec, origins: &mut Origins, out: &mut Vec<Diagnost
         zones: local.unwrap_or(zones),
         secrets: secrets(spec),
         load: sections::load(&mut work),
+        prices: sections::prices(&mut work),
         gateway: routes::gateway(&mut work),
         realtime: components::realtime(&mut work),
         registry: components::registry(&mut work),

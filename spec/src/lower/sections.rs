@@ -1,9 +1,9 @@
-//! Load, simulation and policies.
+//! Load, prices, simulation and policies.
 
 use std::time::Duration;
 
 use crate::ast::{self, FaultName, Level};
-use crate::topology::{Fault, FaultKind, Load, Policy, Simulation};
+use crate::topology::{Fault, FaultKind, Load, Policy, Prices, Simulation};
 
 use super::resolve::Resolution;
 
@@ -25,6 +25,20 @@ pub(super) fn load(work: &mut Resolution<'_>) -> Load {
     model.skew = messages.skew.map_or(model.skew, |s| s.value.0);
     model.keys = messages.keys.map_or(model.keys, |k| k.value.0);
     load
+}
+
+/// The prices, where there are any.
+pub(super) fn prices(work: &mut Resolution<'_>) -> Option<Prices> {
+    let written = &work.spec.prices.as_ref()?.value;
+    let components = written.components.iter().flat_map(|c| &c.value);
+    let components = components.map(|c| (work.names.component(&c.name, work.out), c.value.0)).collect();
+    let currency = written.currency.as_ref().map(|c| c.value.clone());
+    Some(Prices {
+        currency: work.or(currency, || "prices.currency".to_owned(), "EUR".to_owned(), "EUR", "the euro"),
+        instance: written.instance.map_or(0.0, |m| m.value.0),
+        components,
+        disk: written.disk.map_or(0.0, |m| m.value.0),
+    })
 }
 
 /// The simulation, with the defaults where nothing is said.

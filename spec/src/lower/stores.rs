@@ -1,7 +1,7 @@
 //! Stores and their datasets.
 
 use crate::ast::{self, BucketWidth, ColumnsOf, Dataset as Written, Field, KeyColumns, Named};
-use crate::checks::{datasets_of, missing_key, out_of_range};
+use crate::checks::{bad_weight, datasets_of, missing_key, out_of_range};
 use crate::sharding::SLOTS;
 use crate::source::Spanned;
 use crate::topology::{Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Store, StoreKind};
@@ -60,6 +60,7 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
         tls: authority(written, work),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), default_port, shown, reason),
         nodes,
+        weights: weights(named, nodes, work),
         copies,
         slots: slots(written, work),
         consistency: (
@@ -132,6 +133,27 @@ fn nodes(named: &Named<ast::Store>, kind: StoreKind, work: &mut Resolution<'_>) 
     };
     work.origins.by_default(format!("stores.{}.nodes", named.name.value), nodes.to_string(), reason);
     nodes
+}
+
+/// A weight for each node; nodes that are not named weigh 1.
+fn weights(named: &Named<ast::Store>, nodes: u32, work: &mut Resolution<'_>) -> Vec<u32> {
+    let mut all = vec![1; nodes as usize];
+    let written = named.value.weights.iter().flat_map(|w| &w.value);
+    for weight in written {
+        let ordinal = weight.name.value.strip_prefix(named.name.value.as_str()).and_then(|r| r.strip_prefix('-'));
+        let ordinal = ordinal.and_then(|o| o.parse::<usize>().ok()).filter(|o| (1..=all.len()).contains(o));
+        match ordinal {
+            Some(ordinal) => all[ordinal - 1] = narrow(weight.value),
+            None => work.out.push(bad_weight::no_node(weight.name.span, &weight.name.value, &named.name.value, nodes)),
+        }
+    }
+    if all.iter().all(|w| *w == 0)
+        && let Some(span) = named.value.weights.as_ref().map(|w| w.span)
+    {
+        work.out.push(bad_weight::all_zero(span, &named.name.value));
+        all.fill(1);
+    }
+    all
 }
 
 /// Copies of each datum in the real engine, the first included.

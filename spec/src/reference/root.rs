@@ -31,6 +31,18 @@ pub(super) static ENTRIES: &[Entry] = &[
         .derived("a small system: each key has its own default")
         .why("Capacity, hot keys and bucket widths follow from it; without it there is nothing true to say about them.")
         .reaches(&[Plan]),
+    key("prices", "What the system's parts cost a month.", "{ currency: EUR, instance: 40, components: { chat: 310 }, disk: 0.08 }")
+        .absent("the plan gives no costs")
+        .reaches(&[Plan]),
+    key("prices.currency", "The currency, as printed behind an amount.", "EUR").value("EUR", "the euro").reaches(&[Plan]),
+    key("prices.instance", "An instance of anything that has no price of its own, a month.", "40").absent("it costs nothing").reaches(&[Plan]),
+    key("prices.components", "An instance of one component, a month.", "{ chat: 310, cache: 95.5 }")
+        .absent("each costs what `instance` says")
+        .reaches(&[Plan]),
+    key("prices.components.*", "An instance of this component, a month.", "310").reaches(&[Plan]),
+    key("prices.disk", "A gigabyte (10^9 bytes) of the disk that stores declare, a month.", "0.08")
+        .absent("disk costs nothing")
+        .reaches(&[Plan]),
     key("defaults", "Values that many parts share.", "{ service: { replicas: 3 } }").absent("nothing is shared"),
     key("defaults.service", "What every service has unless it says otherwise.", "{ replicas: 3, stop_within: 30s }")
         .absent("each key has its own default")

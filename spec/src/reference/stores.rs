@@ -39,6 +39,11 @@ pub(super) static ENTRIES: &[Entry] = &[
         .derived("one; the brokers of Kafka; shards × replicas of MongoDB")
         .unit("nodes")
         .reaches(&[Checks, Consul, Compose, Diagrams, Plan, Up]),
+    key("stores.*.weights", "How much of the data each node takes relative to the others, by the node's name.", "{ chat-1: 2, chat-4: 0 }")
+        .absent("every node takes the same")
+        .why("For machines of unequal size. A node of weight 0 is emptied: that is how one is drained before it goes.")
+        .reaches(&[Checks, Plan, Up]),
+    key("stores.*.weights.*", "The weight of one node.", "2").reaches(&[Checks, Plan, Up]),
     key("stores.*.memory", "Memory of each node.", "8GiB").absent("the engine decides").reaches(&[Compose, Up]),
     key("stores.*.disk", "Disk of each node.", "2TB").absent("not known, so that no share of it can be judged").reaches(&[Plan]),
     key("stores.*.slots", "Redis: hash slots.", "16384").value("16384", "what Redis Cluster has").unit("slots").reaches(&[Checks, Plan]),

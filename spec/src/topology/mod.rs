@@ -6,6 +6,7 @@
 mod component;
 mod instance;
 mod load;
+mod prices;
 mod simulation;
 mod store;
 mod system;
@@ -13,6 +14,7 @@ mod system;
 pub use component::*;
 pub use instance::*;
 pub use load::*;
+pub use prices::*;
 pub use simulation::*;
 pub use store::*;
 pub use system::*;

@@ -103,6 +103,8 @@ pub struct Store {
     pub port: u16,
     /// Nodes (brokers, shards × replicas, …): the machines that hold data.
     pub nodes: u32,
+    /// Share of the slots of each node relative to the others, ordinal order; 0 empties a node.
+    pub weights: Vec<u32>,
     /// Copies of each datum, the first included.
     pub copies: u32,
     /// Hash slots (16,384) placed over the nodes.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Gateway, Load, Policy, Realtime, Registry, Service, Simulation, Store};
+use super::{Gateway, Load, Policy, Prices, Realtime, Registry, Service, Simulation, Store};
 
 /// Index of a service in [`Topology::services`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -53,6 +53,8 @@ pub struct Topology {
     pub secrets: IndexMap<String, SecretSource>,
     /// Expected load: the base of capacity and simulation figures.
     pub load: Load,
+    /// What parts cost, where that is declared.
+    pub prices: Option<Prices>,
     /// The API gateway, where one is declared.
     pub gateway: Option<Gateway>,
     /// The Socket.IO layer, where one is declared.

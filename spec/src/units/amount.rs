@@ -100,6 +100,22 @@ impl Unit for Probability {
     }
 }
 
+/// An amount of money, in whatever currency the prices are given in.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Money(pub f64);
+
+impl Unit for Money {
+    const WHAT: &'static str = "a price";
+    const FORMS: &'static str = "`120`, `0.08` (0 to 1000000000)";
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        let value = decimal(text)?;
+        if value > 1e9 { Err(UnitError::Range("a price is at most 1000000000")) } else { Ok(Self(value)) }
+    }
+    fn print(&self) -> String {
+        format!("{}", self.0)
+    }
+}
+
 /// Exponent of a Zipf distribution: how much hotter the hot keys are. 0 is uniform.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Zipf(pub f64);

@@ -11,7 +11,7 @@ mod tests;
 mod time;
 mod unit;
 
-pub use amount::{Bytes, Count, Percent, Probability, Zipf};
+pub use amount::{Bytes, Count, Money, Percent, Probability, Zipf};
 pub use phrase::{HealthCheck, RestartBackoff, Version};
 pub use rate::{Limit, Per, Rate};
 pub use time::{Period, PeriodRange, Tolerance};
