@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use archgen_spec::{Loaded, ReadError, topology::Topology};
+use archgen_spec::{Loaded, ReadError, topology::Topology, units::Date};
 
 use crate::{
     exit::{self, Failure},
@@ -62,11 +62,18 @@ pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded
         overlays.borrow_mut().insert(relative.to_owned(), text.clone());
         Ok(text)
     };
-    let loaded = archgen_spec::load(&shown, text.clone(), name.as_deref(), &overlay, &variable);
+    let loaded = archgen_spec::load_on(today(), &shown, text.clone(), name.as_deref(), &overlay, &variable);
     Ok((loaded, SpecTexts { path: shown, environment: name, text, overlays: overlays.into_inner() }))
 }
 
-/// The topology of kept texts.
+/// The day by the machine's clock, in UTC.
+#[expect(clippy::disallowed_methods, reason = "waivers end on a day of the calendar, and no host is involved")]
+pub fn today() -> Date {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Date::of_unix_days(u32::try_from(since.as_secs() / 86_400).unwrap_or(u32::MAX))
+}
+
+/// The topology of kept texts. No day is asked for: a fleet that runs does not stop because a waiver ended.
 ///
 /// # Errors
 /// They have errors now: a variable of the environment changed.

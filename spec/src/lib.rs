@@ -3,13 +3,14 @@
 //! Pure by design: no file system, no socket, no clock, no async. Callers read files and pass their text.
 //!
 //! Read the modules in the order of the data: `source` → `units` → `ast` → `lower` → `topology` → `checks`; `loading`
-//! joins them, `diagnostic` renders what they found, `reference` says what every key of the language is, and `capacity` and
-//! `sharding` are the arithmetic and the placement lookup that checks, planner, router and simulator share.
+//! joins them, `diagnostic` renders what they found, `reference` says what every key of the language is, and `expression` is what policies and tests are written in, and `capacity`
+//! and `sharding` are the arithmetic and the placement lookup that checks, planner, router and simulator share.
 
 pub mod ast;
 pub mod capacity;
 pub mod diagnostic;
 pub mod editor;
+pub mod expression;
 pub mod reference;
 pub mod sharding;
 pub mod source;
@@ -23,7 +24,7 @@ mod mending;
 mod resolved;
 
 pub use checks::{Explanation, codes, explain};
-pub use loading::{Loaded, ReadError, load};
+pub use loading::{Loaded, ReadError, load, load_on};
 pub use lower::{Origin, OriginSource, Origins};
 pub use mending::{Applied, FIXES_MAX, Mended, mend};
 pub use resolved::{Leaf, Resolved, Written, resolved};

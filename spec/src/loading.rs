@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{self, Origins};
 use crate::source::{FileId, Node, Sources, Span, parse};
 use crate::topology::Topology;
+use crate::units::Date;
 
 /// Why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -39,13 +40,38 @@ pub struct Loaded {
 }
 
 /// Loads a spec: `text` of the file `path`, with the overlay of `environment` where one is asked for. `read` gets the
-/// overlay's path relative to the spec's folder, `variable` the name of an environment variable.
+/// overlay's path relative to the spec's folder, `variable` the name of an environment variable. Waivers hold: a running
+/// system must not fail to start again because a date has passed.
 pub fn load(
     path: &str,
     text: String,
     environment: Option<&str>,
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     variable: &dyn Fn(&str) -> Option<String>,
+) -> Loaded {
+    load_at(path, text, environment, (read, variable), None)
+}
+
+/// The same on a day: waivers that ended before it are reported.
+pub fn load_on(
+    today: Date,
+    path: &str,
+    text: String,
+    environment: Option<&str>,
+    read: &dyn Fn(&str) -> Result<String, ReadError>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Loaded {
+    load_at(path, text, environment, (read, variable), Some(today))
+}
+
+type Callbacks<'a> = (&'a dyn Fn(&str) -> Result<String, ReadError>, &'a dyn Fn(&str) -> Option<String>);
+
+fn load_at(
+    path: &str,
+    text: String,
+    environment: Option<&str>,
+    (read, variable): Callbacks<'_>,
+    today: Option<Date>,
 ) -> Loaded {
     let mut loaded = Loaded {
         topology: None,
@@ -56,7 +82,7 @@ pub fn load(
     };
     let tree = tree(path, text, environment, read, &mut loaded);
     if let Some(tree) = tree {
-        loaded.topology = meaning(tree, variable, &mut loaded);
+        loaded.topology = meaning(tree, variable, today, &mut loaded);
     }
     if !loaded.diagnostics.is_empty() {
         syntax::hide_consequences(&mut loaded.diagnostics);
@@ -149,11 +175,16 @@ fn file(path: &str, text: String, loaded: &mut Loaded) -> Option<Node> {
     Some(root)
 }
 
-fn meaning(mut tree: Node, variable: &dyn Fn(&str) -> Option<String>, loaded: &mut Loaded) -> Option<Topology> {
+fn meaning(
+    mut tree: Node,
+    variable: &dyn Fn(&str) -> Option<String>,
+    today: Option<Date>,
+    loaded: &mut Loaded,
+) -> Option<Topology> {
     lower::substitute(&mut tree, variable, &mut loaded.diagnostics);
     // What a variable brought in may be a secret, too.
     secret_literal::scan(&mut tree, &mut loaded.sources, &mut loaded.diagnostics);
     loaded.origins = Origins::of_tree(&tree);
     let spec = Spec::decode(&tree, &mut Decoder::new(&mut loaded.diagnostics))?;
-    Some(lower::resolve(&spec, &mut loaded.origins, &mut loaded.diagnostics))
+    Some(lower::resolve(&spec, today, &mut loaded.origins, &mut loaded.diagnostics))
 }

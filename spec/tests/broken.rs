@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use archgen_spec::diagnostic::{Severity, human};
-use archgen_spec::{Loaded, ReadError, codes, load};
+use archgen_spec::units::Date;
+use archgen_spec::{Loaded, ReadError, codes, load_on};
 
 /// File, line, severity, code.
 type Mark = (String, usize, &'static str, String);
@@ -54,7 +55,7 @@ fn loaded(sample: &Path) -> (Loaded, Vec<Mark>) {
         marks(relative, &text, &mut planted.borrow_mut());
         Ok(text)
     };
-    let loaded = load(name, text, environment.as_deref(), &read, &|_| None);
+    let loaded = load_on(Date::of_unix_days(20_781), name, text, environment.as_deref(), &read, &|_| None);
     (loaded, planted.into_inner())
 }
 

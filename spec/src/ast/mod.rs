@@ -27,7 +27,7 @@ pub use endpoint::{Endpoint, Endpoints};
 pub use gateway::{Gateway, GatewayDiscovery, Route, RouteAuth};
 pub use load::Load;
 pub use meta::Spec;
-pub use policies::{Level, Policy};
+pub use policies::{Level, Policy, Waiver};
 pub use prices::Prices;
 pub use realtime::Realtime;
 pub use registry::{Acl, Registry};

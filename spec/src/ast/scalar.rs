@@ -3,7 +3,7 @@
 use crate::checks::{bad_name, bad_unit, out_of_range, yaml_boolean};
 use crate::source::{Node, Spanned, Value};
 use crate::units::{
-    Bytes, Count, HealthCheck, Limit, Money, Percent, Period, PeriodRange, Probability, Rate, RestartBackoff,
+    Bytes, Count, Date, HealthCheck, Limit, Money, Percent, Period, PeriodRange, Probability, Rate, RestartBackoff,
     Tolerance, Unit, UnitError, Version, Zipf, guess,
 };
 
@@ -192,6 +192,7 @@ macro_rules! unit_decode {
 unit_decode!(
     Bytes,
     Count,
+    Date,
     HealthCheck,
     Limit,
     Money,

@@ -4,6 +4,7 @@ use crate::ast::{self, Dataset, Named, Service, Spec, Store};
 use crate::capacity::Use;
 use crate::source::{FileId, Span, Spanned};
 use crate::topology::{Component, Consistency, DatasetShape, Gateway, Need, StoreKind, Topology};
+use crate::units::Date;
 
 /// The written spec and the topology made of it. Services and stores have the same order in both.
 pub struct Context<'a> {
@@ -17,6 +18,8 @@ pub struct Context<'a> {
     pub stores: &'a [Named<Store>],
     /// Resolved needs of each service, each with its place.
     pub needs: &'a [Vec<Spanned<Need>>],
+    /// The day on which the spec is checked, where the caller says it.
+    pub today: Option<Date>,
 }
 
 /// How many copies something keeps.

@@ -1,7 +1,7 @@
 //! Every diagnostic code, one file each: what it means, how it is found, what it says, its tests.
 //!
 //! Codes are grouped: 001 reading, 010 form, 020 overlays and substitution, 030 references, 040 placement, 050 safety,
-//! 060 policies, 090 real engines.
+//! 060 policies and tests, 070 gateway, 080 stores, 090 real engines.
 
 mod context;
 mod explanation;
@@ -29,6 +29,9 @@ pub(crate) mod duplicate_key;
 pub(crate) mod embedded_with_endpoint;
 pub(crate) mod empty_zone;
 pub(crate) mod even_servers;
+pub(crate) mod expression_syntax;
+pub(crate) mod expression_type;
+pub(crate) mod expression_value;
 pub(crate) mod fan_in;
 pub(crate) mod fault_never_happens;
 pub(crate) mod fault_on_itself;
@@ -61,6 +64,7 @@ pub(crate) mod port_twice;
 pub(crate) mod quorum_of_all;
 pub(crate) mod redundant_index;
 pub(crate) mod route_without_service;
+pub(crate) mod rules;
 pub(crate) mod said_twice;
 pub(crate) mod secret_literal;
 pub(crate) mod settle_too_short;
@@ -76,6 +80,7 @@ pub(crate) mod too_large;
 pub(crate) mod unbounded_retention;
 pub(crate) mod unknown_column;
 pub(crate) mod unknown_environment;
+pub(crate) mod unknown_fact;
 pub(crate) mod unknown_key;
 pub(crate) mod unknown_variable;
 pub(crate) mod unpinned_version;
@@ -83,6 +88,8 @@ pub(crate) mod unreachable;
 pub(crate) mod unreadable_overlay;
 pub(crate) mod unset_environment;
 pub(crate) mod unused_store;
+pub(crate) mod waiver_idle;
+pub(crate) mod waiver_over;
 pub(crate) mod weak_acks;
 pub(crate) mod wrong_kind;
 pub(crate) mod wrong_type;

@@ -1,8 +1,10 @@
 //! AG100: the declared load does not fit.
 
 use super::{Context, Explanation};
+use crate::ast::Policy;
 use crate::capacity;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::expression::Subject;
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -23,8 +25,11 @@ const HEADROOM: f64 = 0.8;
 
 /// Every declared limit against the declared load: an error above all of it, a warning above the headroom.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
-    let ruled = context.spec.policies.iter().flat_map(|p| &p.value);
-    let ruled = ruled.filter_map(|p| p.value.check.as_ref()).any(|c| c.value.contains("capacity."));
+    let asks = |p: &Policy| {
+        let each = p.every.as_ref().is_some_and(|e| e.value == Subject::Capacity);
+        each || p.check.as_ref().is_some_and(|c| c.value.contains(Subject::Capacity.plural()))
+    };
+    let ruled = context.spec.policies.iter().flat_map(|p| &p.value).any(|p| asks(&p.value));
     for figure in capacity::uses(context.topology) {
         let percent = (figure.used * 100.0).round();
         let name = context.topology.component_name(figure.of);

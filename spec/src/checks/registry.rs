@@ -57,6 +57,12 @@ static ALL: &[&Explanation] = &[
     &stale_credentials::EXPLANATION,
     &bad_weight::EXPLANATION,
     &policy_broken::EXPLANATION,
+    &expression_syntax::EXPLANATION,
+    &unknown_fact::EXPLANATION,
+    &expression_type::EXPLANATION,
+    &expression_value::EXPLANATION,
+    &waiver_over::EXPLANATION,
+    &waiver_idle::EXPLANATION,
     &shadowed_route::EXPLANATION,
     &nginx_too_old::EXPLANATION,
     &limit_above_limit::EXPLANATION,
@@ -112,7 +118,7 @@ const ALWAYS: &[Check] = &[
     shard_key_not_in_key::check,
     auth_off::check,
     unpinned_version::check,
-    policy_broken::check,
+    rules::read,
     store_cannot_run::check,
     embedded_with_endpoint::check,
     cannot_be_managed::check,
@@ -121,6 +127,7 @@ const ALWAYS: &[Check] = &[
 /// Checks that judge what is absent, or figures made of many values: where a name or a value could not be read, they
 /// would report its consequences a second time.
 const WHOLE: &[Check] = &[
+    rules::ask,
     unreachable::check,
     fan_in::check,
     said_twice::check,

@@ -5,6 +5,7 @@ use crate::checks::{self, Context};
 use crate::diagnostic::Diagnostic;
 use crate::source::Spanned;
 use crate::topology::{Need, SecretSource, Topology};
+use crate::units::Date;
 
 use super::names::Names;
 use super::origins::Origins;
@@ -40,7 +41,7 @@ impl Resolution<'_> {
 
 /// Resolves and checks. A faulty spec still gives a topology, with defaults in place of what is faulty, so that every
 /// check can run; callers show it to no one unless there was no error.
-pub(crate) fn resolve(spec: &Spec, origins: &mut Origins, out: &mut Vec<Diagnostic>) -> Topology {
+pub(crate) fn resolve(spec: &Spec, today: Option<Date>, origins: &mut Origins, out: &mut Vec<Diagnostic>) -> Topology {
     let services: &[Named<Service>] = spec.services.as_ref().map_or(&[], |s| s.value.as_slice());
     let written_stores: &[Named<Store>] = spec.stores.as_ref().map_or(&[], |s| s.value.as_slice());
     let names = Names::new(spec, services, written_stores);
@@ -68,7 +69,7 @@ pub(crate) fn resolve(spec: &Spec, origins: &mut Origins, out: &mut Vec<Diagnost
         simulation: sections::simulation(&mut work),
         policies: sections::policies(&mut work),
     };
-    let context = Context { spec, topology: &topology, services, stores: written_stores, needs: &needs };
+    let context = Context { spec, topology: &topology, services, stores: written_stores, needs: &needs, today };
     checks::check(&context, work.out);
     topology
 }

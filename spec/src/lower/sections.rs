@@ -106,6 +106,7 @@ pub(super) fn policies(work: &mut Resolution<'_>) -> Vec<Policy> {
     let all = work.spec.policies.iter().flat_map(|p| &p.value);
     all.map(|p| Policy {
         id: p.value.id.as_ref().map_or_else(String::new, |i| i.value.0.clone()),
+        every: p.value.every.map(|e| e.value.name()),
         check: p.value.check.as_ref().map_or_else(String::new, |c| c.value.clone()),
         error: p.value.level.is_none_or(|l| l.value == Level::Error),
     })

@@ -32,8 +32,8 @@ fn mappings_merge_deeply_and_remember_their_file() {
 
 #[test]
 fn lists_replace_unless_their_items_have_ids() {
-    let base = "zones: [a, b]\npolicies:\n  - { id: one, check: every store.replicas >= 2 }\n  - { id: two, check: every store.replicas >= 3 }\n";
-    let overlay = "zones: [c]\npolicies:\n  - { id: two, level: warn }\n  - !unset { id: one }\n  - !add { id: three, check: every store.nodes >= 1 }\n";
+    let base = "zones: [a, b]\npolicies:\n  - { id: one, check: stores.size() < 2 }\n  - { id: two, check: stores.size() < 3 }\n";
+    let overlay = "zones: [c]\npolicies:\n  - { id: two, level: warn }\n  - !unset { id: one }\n  - !add { id: three, every: store, check: store.nodes >= 1 }\n";
     let topology = check(base, overlay).topology;
     let topology = topology.as_ref();
     assert_eq!(topology.map(|t| t.zones.clone()), Some(vec!["c".to_owned()]));

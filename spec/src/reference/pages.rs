@@ -2,6 +2,7 @@
 
 use super::language::{Key, Language, language};
 use crate::checks::codes;
+use crate::expression::{FACTS, STEPS_MAX, Subject};
 
 const NOTE: &str =
     "<!-- Made from spec/src/reference by `cargo test -p archgen-spec --test reference`; change it there. -->\n";
@@ -26,9 +27,11 @@ pub fn pages() -> Vec<(String, String)> {
         pages.push((format!("{name}.md"), format!("# `{name}`\n\n{NOTE}\n{}{sections}", contents(&inside))));
     }
     index.push_str("- [the root](root.md): version, name, variables, zones, secrets, environments.\n");
+    index.push_str("- [facts](facts.md): what the expressions of policies and tests may name.\n");
     index.push_str("- [diagnostics](diagnostics.md): every code, why it is checked, how to mend it.\n");
     pages.push(("root.md".to_owned(), root));
     pages.push(("README.md".to_owned(), index));
+    pages.push(("facts.md".to_owned(), facts()));
     pages.push(("diagnostics.md".to_owned(), diagnostics()));
     pages.sort();
     pages
@@ -60,6 +63,46 @@ fn diagnostics() -> String {
     }
     text
 }
+
+/// How expressions are written, and every fact.
+fn facts() -> String {
+    let mut text =
+        format!("# Facts\n\n{NOTE}\n{EXPRESSIONS}\nAn expression may take {STEPS_MAX} steps over the whole system.\n");
+    for of in Subject::ALL {
+        let (name, plural) = (of.name(), of.plural());
+        text.push_str(&match of.many() {
+            true => format!("\n## `{name}`\n\nWith `every: {name}`, one of them; `{plural}` is the list of all.\n\n"),
+            false => format!("\n## `{name}`\n\nThere is one.\n\n"),
+        });
+        text.push_str("| fact | type | |\n|---|---|---|\n");
+        for fact in FACTS.iter().filter(|f| f.of == of) {
+            text.push_str(&format!("| `{name}.{}` | {} | {} |\n", fact.name, fact.kind.name(), fact.what));
+        }
+    }
+    text
+}
+
+/// What an expression may be.
+const EXPRESSIONS: &str = r#"Expressions are CEL, the Common Expression Language, as far as this page says; each means here what it means there. They are asked
+of the resolved system, environment and defaults included.
+
+```yaml
+policies:
+  - { id: spread, every: store, check: store.survives_zone_loss }
+  - { id: headroom, every: capacity, check: capacity.used <= 0.7, level: warn }
+  - id: few-logs
+    check: stores.filter(s, s.kind == "kafka").size() <= 1
+```
+
+- values: `2`, `0.7`, `"text"`, `true`, `[1, 2]`
+- operators, the loosest first: `? :`, `||`, `&&`, `< <= > >= == != in`, `+ -`, `* / %`, `! -`
+- lists: `.all(x, …)`, `.exists(x, …)`, `.exists_one(x, …)`, `.filter(x, …)`, `.map(x, …)`, `.size()`
+- text: `.startsWith(…)`, `.endsWith(…)`, `.contains(…)`, `.size()`
+- numbers: `int(…)`, `double(…)`; whole numbers and others are compared freely, but reckoned with only among themselves
+
+In YAML an expression needs quotes where it begins with `!`, `[` or a quote, where it holds `: ` or ` #`, and inside `{ … }` where it
+holds a comma or a bracket.
+"#;
 
 fn fenced(code: &str) -> String {
     format!("```yaml\n{}\n```\n", code.trim_end())

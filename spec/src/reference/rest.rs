@@ -43,9 +43,19 @@ pub(super) static ENTRIES: &[Entry] = &[
         .derived("those that the simulator checks")
         .reaches(&[Sim]),
     key("policies[].id", "The policy's name; overlays change it by this.", "zone-spread").required().reaches(&[Checks]),
-    key("policies[].check", "The rule.", "every store.replicas >= 2")
+    key("policies[].every", "What the rule is asked of, one by one.", "store")
+        .absent("the rule is asked once, of the whole system")
+        .why("Each of them has its kind as its name in the expression, and a broken rule points at those that break it.")
+        .reaches(&[Checks]),
+    key("policies[].check", "The rule: a CEL expression that must be true.", "store.replicas >= 2")
         .required()
-        .why("`every SUBJECT OPERATOR NUMBER`: the subject is `store.replicas`, `store.nodes`, `service.replicas` or `capacity.used`.")
+        .why("What it may name is on the page of facts. Inside `{ … }` an expression with a comma or a bracket stands in quotes.")
         .reaches(&[Checks]),
     key("policies[].level", "What it is to break it: an error, or a warning.", "warn").value("error", "a rule is a rule").reaches(&[Checks]),
+    key("policies[].waive", "Leave to break the rule for a while.", "{ until: 2027-01-31, why: the third zone opens in January }")
+        .absent("the rule must be kept")
+        .why("After the last day the rule counts again, and the waiver is named with what is broken.")
+        .reaches(&[Checks]),
+    key("policies[].waive.until", "The last day.", "2027-01-31").required().reaches(&[Checks]),
+    key("policies[].waive.why", "The reason, for whoever reads the spec.", "the third zone opens in January").required().reaches(&[Checks]),
 ];

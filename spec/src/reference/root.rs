@@ -71,7 +71,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("sim", "How the simulator attacks the system, and which promises it checks.", "{ duration: 60s }")
         .absent("a short simulation without faults")
         .reaches(&[Sim]),
-    key("policies", "Rules of your own that the system must keep.", "[{ id: spread, check: every store.replicas >= 2 }]")
+    key("policies", "Rules of your own that the system must keep.", "[{ id: spread, every: store, check: store.replicas >= 2 }]")
         .absent("no rules beyond archgen's own")
         .reaches(&[Checks]),
     key("environments", "Overlays by environment: what differs in development, in production, in a simulation.", "{ dev: env/dev.yaml }")

@@ -190,6 +190,8 @@ pub struct Service {
 pub struct Policy {
     /// Its id, printed when it is broken.
     pub id: String,
+    /// What the rule is asked of one by one, by its name in expressions; the whole system where nothing is said.
+    pub every: Option<&'static str>,
     /// The rule as written.
     pub check: String,
     /// Whether breaking it is an error (else a warning).

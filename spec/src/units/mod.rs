@@ -4,6 +4,7 @@
 //! them.
 
 mod amount;
+mod date;
 mod phrase;
 mod rate;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod time;
 mod unit;
 
 pub use amount::{Bytes, Count, Money, Percent, Probability, Zipf};
+pub use date::Date;
 pub use phrase::{HealthCheck, RestartBackoff, Version};
 pub use rate::{Limit, Per, Rate};
 pub use time::{Period, PeriodRange, Tolerance};

@@ -25,6 +25,23 @@ fn sizes() {
 }
 
 #[test]
+fn dates() {
+    check::<Date>("2027-01-31", Ok("2027-01-31"));
+    check::<Date>("2028-02-29", Ok("2028-02-29"));
+    for bad in ["2027-1-31", "31.01.2027", "2027-01-31T00:00", "", "2027/01/31", "tomorrow"] {
+        check::<Date>(bad, Err(UnitError::Form));
+    }
+    for bad in ["2027-02-29", "2027-13-01", "2027-00-10", "1900-02-29"] {
+        check::<Date>(bad, Err(UnitError::Range("the calendar has no such day")));
+    }
+    for (days, date) in
+        [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_781, "2026-11-24"), (47_540, "2100-02-28")]
+    {
+        assert_eq!(Date::of_unix_days(days).print(), date);
+    }
+}
+
+#[test]
 fn durations() {
     check::<Period>("250ms", Ok("250ms"));
     check::<Period>("1m30s", Ok("90s"));

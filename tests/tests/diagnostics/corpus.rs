@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use archgen_spec::diagnostic::{human, json};
-use archgen_spec::{Loaded, ReadError, codes, load};
+use archgen_spec::units::Date;
+use archgen_spec::{Loaded, ReadError, codes, load, load_on};
 
 /// Fewest specs of the corpus.
 const SPECS_MIN: usize = 150;
@@ -38,7 +39,7 @@ fn loaded(path: &Path) -> Loaded {
     let environment = text.lines().next().and_then(|l| l.strip_prefix("# environment: ")).map(str::to_owned);
     let folder = path.parent().unwrap();
     let read = |relative: &str| fs::read_to_string(folder.join(relative)).map_err(|_| ReadError::Missing);
-    load(name, text, environment.as_deref(), &read, &|_| None)
+    load_on(Date::of_unix_days(20_781), name, text, environment.as_deref(), &read, &|_| None)
 }
 
 fn golden(loaded: &Loaded) -> String {
