@@ -23,6 +23,7 @@ mod run;
 mod sabotage;
 mod seeds;
 mod shrink;
+mod trial;
 mod verdict;
 pub mod world;
 
@@ -39,4 +40,5 @@ pub use run::{Recorded, run};
 pub use sabotage::{bugs, plant};
 pub use seeds::{Repeat, SeedError, run_plans, run_recorded};
 pub use shrink::{Shrunk, Symptom, shrink};
+pub use trial::{Tried, trial_plan, try_scenario};
 pub use verdict::{Run, Summary, Verdict};

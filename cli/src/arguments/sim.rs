@@ -32,7 +32,7 @@ fn engines() -> Vec<&'static str> {
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7 --engine both\n  archgen sim replay .archgen/sim/seed-7.json\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
+    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7 --engine both\n  archgen sim examples/slack/topology.yaml --tests --seeds 10\n  archgen sim replay .archgen/sim/seed-7.json\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
 )]
 pub struct SimArguments {
     /// What to do instead of running seeds.
@@ -68,6 +68,9 @@ pub struct SimArguments {
     /// Runs at a time; the machine's cores by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub workers: Option<u64>,
+    /// Play the scenarios of the spec's `tests:` instead of its `sim:` section, each under every seed.
+    #[arg(long, conflicts_with_all = ["twice", "until_red", "html", "budget"])]
+    pub tests: bool,
     /// Run every seed a second time and compare the digests.
     #[arg(long)]
     pub twice: bool,

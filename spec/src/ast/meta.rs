@@ -7,7 +7,7 @@ use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
 use super::{
-    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Realtime, Registry, Service, Shape, Sim, Store,
+    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Realtime, Registry, Service, Shape, Sim, Store, Test,
 };
 
 section! {
@@ -43,6 +43,8 @@ section! {
         sim: Sim,
         /// Policies.
         policies: Vec<Spanned<Policy>>,
+        /// Tests.
+        tests: Vec<Spanned<Test>>,
         /// Overlays.
         environments: Vec<Named<Spanned<String>>>,
     }

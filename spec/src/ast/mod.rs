@@ -20,6 +20,7 @@ mod services;
 mod shape;
 mod sim;
 mod stores;
+mod trials;
 
 pub use choice::Choice;
 pub use decoder::{Decode, Decoder, Field, Keys, Named};
@@ -36,3 +37,4 @@ pub use services::{Environment, Program, Service};
 pub use shape::{Decider, Scalar, ScalarKind, Section, Shape, Variants};
 pub use sim::{Fault, FaultName, Sim};
 pub use stores::{BucketWidth, Dataset, DatasetKey, Store};
+pub use trials::{Expectation, Loss, Test};

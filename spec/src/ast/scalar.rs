@@ -3,8 +3,8 @@
 use crate::checks::{bad_name, bad_unit, out_of_range, yaml_boolean};
 use crate::source::{Node, Spanned, Value};
 use crate::units::{
-    Bytes, Count, Date, HealthCheck, Limit, Money, Percent, Period, PeriodRange, Probability, Rate, RestartBackoff,
-    Tolerance, Unit, UnitError, Version, Zipf, guess,
+    Bytes, Count, Date, Factor, HealthCheck, Limit, Money, Percent, Period, PeriodRange, Probability, Rate,
+    RestartBackoff, Tolerance, Unit, UnitError, Version, Zipf, guess,
 };
 
 use super::{Decode, Decoder, Named, Scalar, ScalarKind, Shape};
@@ -193,6 +193,7 @@ unit_decode!(
     Bytes,
     Count,
     Date,
+    Factor,
     HealthCheck,
     Limit,
     Money,

@@ -75,6 +75,8 @@ pub(crate) mod stale_reads;
 pub(crate) mod store_cannot_run;
 pub(crate) mod suggestion;
 pub(crate) mod syntax;
+pub(crate) mod test_fails;
+pub(crate) mod test_halves;
 pub(crate) mod too_deep;
 pub(crate) mod too_large;
 pub(crate) mod unbounded_retention;

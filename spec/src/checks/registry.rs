@@ -63,6 +63,8 @@ static ALL: &[&Explanation] = &[
     &expression_value::EXPLANATION,
     &waiver_over::EXPLANATION,
     &waiver_idle::EXPLANATION,
+    &test_fails::EXPLANATION,
+    &test_halves::EXPLANATION,
     &shadowed_route::EXPLANATION,
     &nginx_too_old::EXPLANATION,
     &limit_above_limit::EXPLANATION,
@@ -119,6 +121,8 @@ const ALWAYS: &[Check] = &[
     auth_off::check,
     unpinned_version::check,
     rules::read,
+    rules::read_tests,
+    test_halves::check,
     store_cannot_run::check,
     embedded_with_endpoint::check,
     cannot_be_managed::check,
@@ -128,6 +132,7 @@ const ALWAYS: &[Check] = &[
 /// would report its consequences a second time.
 const WHOLE: &[Check] = &[
     rules::ask,
+    rules::ask_tests,
     unreachable::check,
     fan_in::check,
     said_twice::check,

@@ -1,4 +1,5 @@
-//! What policies come to: each is read, and, where everything else could be read, asked of the system. The codes of policies look at this.
+//! What policies and tests come to: each is read, and, where everything else could be read, asked of the system. Their codes say
+//! the result.
 
 use crate::ast::{self, Level, Waiver};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
@@ -7,8 +8,8 @@ use crate::lower::declared_copies;
 use crate::source::{FileId, Span, Spanned};
 
 use super::{
-    Context, datasets_of, expression_syntax, expression_type, expression_value, policy_broken, unknown_fact,
-    waiver_idle, waiver_over,
+    Context, datasets_of, expression_syntax, expression_type, expression_value, policy_broken, test_fails,
+    unknown_fact, waiver_idle, waiver_over,
 };
 
 /// Things that a message names; the rest are counted.
@@ -47,12 +48,14 @@ pub struct Broken {
 }
 
 /// The facts of a topology as it was written.
-pub fn world<'a>(context: &Context<'a>) -> World<'a> {
+fn world<'a>(context: &Context<'a>) -> World<'a> {
+    World::new(context.topology, copies(context))
+}
+
+/// Copies of each datum that each store declares for its real engine.
+fn copies(context: &Context<'_>) -> Vec<u32> {
     let stores = context.stores.iter().zip(&context.topology.stores);
-    World::new(
-        context.topology,
-        stores.map(|(named, model)| declared_copies(&named.value, model.kind, &model.datasets)).collect(),
-    )
+    stores.map(|(named, model)| declared_copies(&named.value, model.kind, &model.datasets)).collect()
 }
 
 /// Reads every policy.
@@ -84,6 +87,54 @@ pub fn ask(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             (Outcome::Holds, None) => {}
         }
     }
+}
+
+/// Reads the assertions of tests.
+pub fn read_tests(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let world = world(context);
+    for test in assertions(context) {
+        if let Outcome::Faulty(faults) = outcome(context, &world, test.text, test.every, false) {
+            out.extend(faults.iter().map(|fault| faulty(test.text, fault)));
+        }
+    }
+}
+
+/// Asks the assertions of tests, each under its load.
+pub fn ask_tests(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    for test in assertions(context) {
+        let loaded = context.topology.under_load(test.load);
+        let world = World::new(&loaded, copies(context));
+        match outcome(context, &world, test.text, test.every, true) {
+            Outcome::Broken(broken) => out.push(test_fails::at(test.id, test.text.span, test.load, &broken)),
+            Outcome::Faulty(faults) => {
+                out.extend(faults.iter().filter(|f| f.kind == FaultKind::Value).map(|fault| faulty(test.text, fault)));
+            }
+            Outcome::Holds => {}
+        }
+    }
+}
+
+/// The assertion of one test.
+struct Assertion<'a> {
+    id: &'a str,
+    text: &'a Spanned<String>,
+    every: Option<Subject>,
+    load: f64,
+}
+
+fn assertions<'a>(context: &Context<'a>) -> Vec<Assertion<'a>> {
+    let tests = context.spec.tests.as_ref().map_or(&[][..], |t| t.value.as_slice());
+    let known = tests.iter().map(|t| &t.value).filter(|t| t.every.is_some() || !t.said.contains(&"every"));
+    known
+        .filter_map(|test| {
+            Some(Assertion {
+                id: test.id.as_ref().map_or("", |id| id.value.0.as_str()),
+                text: test.check.as_ref()?,
+                every: test.every.map(|e| e.value),
+                load: test.load.map_or(1.0, |l| l.value.0),
+            })
+        })
+        .collect()
 }
 
 /// A fault of an expression at its place in the spec.

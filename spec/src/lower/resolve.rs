@@ -68,6 +68,7 @@ pub(crate) fn resolve(spec: &Spec, today: Option<Date>, origins: &mut Origins, o
         stores: written_stores.iter().map(|s| stores::store(s, &mut work)).collect(),
         simulation: sections::simulation(&mut work),
         policies: sections::policies(&mut work),
+        tests: sections::tests(&mut work),
     };
     let context = Context { spec, topology: &topology, services, stores: written_stores, needs: &needs, today };
     checks::check(&context, work.out);

@@ -1,9 +1,10 @@
-//! Load, prices, simulation and policies.
+//! Load, prices, simulation, policies and tests.
 
 use std::time::Duration;
 
 use crate::ast::{self, FaultName, Level};
-use crate::topology::{Fault, FaultKind, Load, Policy, Prices, Simulation};
+use crate::source::Spanned;
+use crate::topology::{Expectation, Fault, FaultKind, Load, Loss, Policy, Prices, Simulation, Test, Trial};
 
 use super::resolve::Resolution;
 
@@ -111,4 +112,39 @@ pub(super) fn policies(work: &mut Resolution<'_>) -> Vec<Policy> {
         error: p.value.level.is_none_or(|l| l.value == Level::Error),
     })
     .collect()
+}
+
+/// The tests. What says half of what it asks has a code of its own and is left out.
+pub(super) fn tests(work: &mut Resolution<'_>) -> Vec<Test> {
+    let spec = work.spec;
+    let all = spec.tests.iter().flat_map(|t| &t.value);
+    all.filter_map(|test| {
+        let id = test.value.id.as_ref().map_or_else(String::new, |i| i.value.0.clone());
+        trial(&test.value, work).map(|trial| Test { id, trial })
+    })
+    .collect()
+}
+
+fn trial(written: &ast::Test, work: &mut Resolution<'_>) -> Option<Trial> {
+    if let Some(check) = &written.check {
+        return Some(Trial::Assertion {
+            check: check.value.clone(),
+            every: written.every.map(|e| e.value.name()),
+            load: written.load.map_or(1.0, |l| l.value.0),
+        });
+    }
+    let loss = written.lose.as_ref()?;
+    let lost = &loss.value;
+    let text = Spanned { value: lost.text.clone(), span: loss.span };
+    let place = text.part(lost.name_at, lost.name_at + lost.name.len());
+    let name = Spanned { value: lost.name.clone(), span: place };
+    let lose = match lost.whole_zone {
+        true => Loss::Zone(work.names.zone(&name, work.out)),
+        false => Loss::One(work.names.component(&name, work.out)),
+    };
+    let expect = written.expect.iter().flat_map(|e| &e.value).map(|e| match e.value {
+        ast::Expectation::Keeps(invariant) => Expectation::Keeps(invariant),
+        ast::Expectation::SendsRefusedAtMost(bound) => Expectation::SendsRefusedAtMost(bound.0),
+    });
+    Some(Trial::Scenario { lose, lasts: lost.lasts.0, expect: expect.collect() })
 }

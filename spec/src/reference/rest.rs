@@ -58,4 +58,20 @@ pub(super) static ENTRIES: &[Entry] = &[
         .reaches(&[Checks]),
     key("policies[].waive.until", "The last day.", "2027-01-31").required().reaches(&[Checks]),
     key("policies[].waive.why", "The reason, for whoever reads the spec.", "the third zone opens in January").required().reaches(&[Checks]),
+    key("tests[].id", "The test's name; overlays change it by this.", "zone-outage").required().reaches(&[Checks, Sim]),
+    key("tests[].every", "Assertion: what it is asked of, one by one.", "capacity")
+        .absent("it is asked once, of the whole system")
+        .reaches(&[Checks]),
+    key("tests[].load", "Assertion: times the declared load under which it is asked.", "3x").absent("the declared load").reaches(&[Checks]),
+    key("tests[].check", "Assertion: a CEL expression that must be true.", "capacity.used <= 0.9")
+        .absent("the test is a scenario")
+        .why("What it may name is on the page of facts. `archgen check` asks it.")
+        .reaches(&[Checks]),
+    key("tests[].lose", "Scenario: what loses power, and for how long: a zone, or one instance of a component.", "zone eu-b for 60s")
+        .absent("the test is an assertion")
+        .reaches(&[Sim]),
+    key("tests[].expect", "Scenario: what must hold of what people see, while it is lost and afterwards.", "[acked-not-lost, sends refused for at most 10s]")
+        .absent("the test is an assertion")
+        .why("An invariant by its name, or how long a send may stay without an acknowledgement.")
+        .reaches(&[Sim]),
 ];

@@ -74,6 +74,10 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("policies", "Rules of your own that the system must keep.", "[{ id: spread, every: store, check: store.replicas >= 2 }]")
         .absent("no rules beyond archgen's own")
         .reaches(&[Checks]),
+    key("tests", "Tests of the system itself: assertions on its figures, and scenarios with the outcomes that are expected.", "[{ id: room, load: 2x, every: capacity, check: capacity.used <= 0.9 }]")
+        .absent("no tests")
+        .why("`archgen check` asks the assertions; `archgen sim --tests` plays the scenarios.")
+        .reaches(&[Checks, Sim]),
     key("environments", "Overlays by environment: what differs in development, in production, in a simulation.", "{ dev: env/dev.yaml }")
         .absent("no environments")
         .why("The base describes the real system; `--env NAME` merges one overlay into it.")

@@ -1,10 +1,10 @@
-//! Gateway, realtime layer, registry, services and policies.
+//! Gateway, realtime layer, registry, services, policies and tests.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{DatasetRef, Need, ServiceId, StoreId};
+use super::{DatasetRef, Invariant, Need, ServiceId, StoreId};
 
 /// A rate with an allowed burst above it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -196,6 +196,56 @@ pub struct Policy {
     pub check: String,
     /// Whether breaking it is an error (else a warning).
     pub error: bool,
+}
+
+/// A named test of the system.
+#[derive(Debug, Clone, Serialize)]
+pub struct Test {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub trial: Trial,
+}
+
+/// What a test does.
+#[derive(Debug, Clone, Serialize)]
+pub enum Trial {
+    /// Asserts something of the resolved system; `archgen check` judges it.
+    Assertion {
+        /// What is asserted, as an expression.
+        check: String,
+        /// What it is asked of one by one, by its name in expressions.
+        every: Option<&'static str>,
+        /// Times the declared load.
+        load: f64,
+    },
+    /// Plays a loss in the simulator; `archgen sim --tests` judges it.
+    Scenario {
+        /// What is lost.
+        lose: Loss,
+        /// For how long.
+        lasts: Duration,
+        /// What is expected.
+        expect: Vec<Expectation>,
+    },
+}
+
+/// What is lost in a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Loss {
+    /// Power in a whole zone, by its name.
+    Zone(String),
+    /// Power of one instance of a component, by the component's name.
+    One(String),
+}
+
+/// What is expected of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Expectation {
+    /// The invariant holds.
+    Keeps(Invariant),
+    /// Nobody waits longer for a send to be acknowledged.
+    SendsRefusedAtMost(Duration),
 }
 
 impl Service {

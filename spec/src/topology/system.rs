@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Gateway, Load, Policy, Prices, Realtime, Registry, Service, Simulation, Store};
+use super::{Gateway, Load, Policy, Prices, Realtime, Registry, Service, Simulation, Store, Test};
 
 /// Index of a service in [`Topology::services`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,6 +69,8 @@ pub struct Topology {
     pub simulation: Simulation,
     /// Declared policies.
     pub policies: Vec<Policy>,
+    /// Declared tests.
+    pub tests: Vec<Test>,
 }
 
 impl Topology {
@@ -90,6 +92,17 @@ impl Topology {
     /// The store of this name.
     pub fn store_named(&self, name: &str) -> Option<(StoreId, &Store)> {
         self.stores.iter().enumerate().find(|(_, s)| s.name == name).map(|(i, s)| (StoreId(i), s))
+    }
+
+    /// The same system under so many times its declared load.
+    pub fn under_load(&self, times: f64) -> Self {
+        let mut scaled = self.clone();
+        let load = &mut scaled.load;
+        let count = |value: u64| (value as f64 * times).round() as u64;
+        (load.users, load.online) = (count(load.users), count(load.online));
+        load.messages.mean_per_second *= times;
+        load.messages.peak_per_second *= times;
+        scaled
     }
 
     /// The component name that a need points at: a service's or a store's name.

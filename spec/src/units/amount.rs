@@ -100,6 +100,25 @@ impl Unit for Probability {
     }
 }
 
+/// So many times something: `3x`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Factor(pub f64);
+
+impl Unit for Factor {
+    const WHAT: &'static str = "a factor";
+    const FORMS: &'static str = "`3x`, `1.5x` (more than 0, at most 1000x)";
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "x")];
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        match decimal(text.strip_suffix('x').ok_or(UnitError::Form)?)? {
+            factor if factor > 0.0 && factor <= 1000.0 => Ok(Self(factor)),
+            _ => Err(UnitError::Range("a factor is more than 0 and at most 1000x")),
+        }
+    }
+    fn print(&self) -> String {
+        format!("{}x", self.0)
+    }
+}
+
 /// An amount of money, in whatever currency the prices are given in.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Money(pub f64);

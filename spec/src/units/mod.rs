@@ -12,7 +12,7 @@ mod tests;
 mod time;
 mod unit;
 
-pub use amount::{Bytes, Count, Money, Percent, Probability, Zipf};
+pub use amount::{Bytes, Count, Factor, Money, Percent, Probability, Zipf};
 pub use date::Date;
 pub use phrase::{HealthCheck, RestartBackoff, Version};
 pub use rate::{Limit, Per, Rate};

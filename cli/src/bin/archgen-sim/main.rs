@@ -8,6 +8,7 @@ mod program;
 mod seeds;
 mod settings;
 mod shim;
+mod trials;
 #[path = "../../text_file.rs"]
 mod text_file;
 

@@ -13,6 +13,7 @@ use crate::{
     arguments::{SimArguments, SimCommand},
     artifacts, seeds,
     shim::Shim,
+    trials,
 };
 
 /// Wrong use of the command line (`EX_USAGE` of sysexits.h).
@@ -65,6 +66,7 @@ pub fn run() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let result = match &arguments.command {
+        None if arguments.tests => trials::run(&arguments),
         None => seeds::run(&arguments),
         Some(SimCommand::Replay(replay)) => artifacts::replay(replay),
         Some(SimCommand::Shrink(shrink)) => artifacts::shrink(shrink),
