@@ -1,5 +1,7 @@
 //! One call from text to topology. It reads nothing itself: files and variables come through the caller's functions.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::ast::{Decode, Decoder, Spec};
@@ -184,7 +186,20 @@ fn meaning(
     lower::substitute(&mut tree, variable, &mut loaded.diagnostics);
     // What a variable brought in may be a secret, too.
     secret_literal::scan(&mut tree, &mut loaded.sources, &mut loaded.diagnostics);
+    let profiles = lower::apply_profiles(&mut tree, &mut loaded.diagnostics);
     loaded.origins = Origins::of_tree(&tree);
     let spec = Spec::decode(&tree, &mut Decoder::new(&mut loaded.diagnostics))?;
-    Some(lower::resolve(&spec, today, &mut loaded.origins, &mut loaded.diagnostics))
+    let topology = lower::resolve(&spec, today, &mut loaded.origins, &mut loaded.diagnostics);
+    once(&profiles, &mut loaded.diagnostics);
+    Some(topology)
+}
+
+/// What is wrong inside a profile is found wherever it is taken, and said once.
+fn once(profiles: &[Span], out: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    out.retain(|d| {
+        let at = d.primary;
+        let inside = profiles.iter().any(|p| p.file == at.file && p.start <= at.start && at.end <= p.end);
+        !inside || seen.insert((d.code, at.file, at.start, at.end))
+    });
 }

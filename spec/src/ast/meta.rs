@@ -7,7 +7,8 @@ use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
 use super::{
-    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Realtime, Registry, Service, Shape, Sim, Store, Test,
+    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Profiles, Realtime, Registry, Service, Shape, Sim,
+    Store, Test,
 };
 
 section! {
@@ -29,6 +30,8 @@ section! {
         prices: Prices,
         /// Defaults.
         defaults: Defaults,
+        /// Bundles of keys.
+        profiles: Profiles,
         /// API gateway.
         gateway: Gateway,
         /// Socket.IO layer.

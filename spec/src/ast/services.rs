@@ -4,7 +4,7 @@ use crate::ast::choice::{choice, choice_decode};
 use crate::source::{Node, Spanned};
 use crate::units::{Bytes, HealthCheck, Period, RestartBackoff};
 
-use super::{Choice, Decider, Decoder, Named, Port, Variants};
+use super::{Choice, Decider, Decoder, Name, Named, Port, Variants};
 
 /// Extra environment of a process.
 pub type Environment = Vec<Named<Spanned<String>>>;
@@ -14,6 +14,8 @@ section! {
     pub struct Service {
         /// Program.
         kind: Program,
+        /// Keys that it has in common with others.
+        profile: Name,
         /// Port of each instance.
         port: Port,
         /// Instances.
@@ -85,8 +87,8 @@ choice! {
     }
 }
 
-const ALL: [&str; 9] =
-    ["kind", "port", "replicas", "needs", "publishes", "consumes", "health", "stop_within", "restart"];
+const ALL: [&str; 10] =
+    ["kind", "profile", "port", "replicas", "needs", "publishes", "consumes", "health", "stop_within", "restart"];
 
 /// The keys of a service of this kind.
 fn keys_of(program: Program) -> Vec<&'static str> {

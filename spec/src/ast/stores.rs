@@ -7,8 +7,8 @@ use crate::topology::{Consistency, StoreKind};
 use crate::units::{Bytes, Period, Unit};
 
 use super::{
-    Choice, ColumnsOf, Decider, Decode, Decoder, Endpoints, Hash, Identifier, KeyColumns, Named, Port, Shape, ShardKey,
-    Variants, VersionName,
+    Choice, ColumnsOf, Decider, Decode, Decoder, Endpoints, Hash, Identifier, KeyColumns, Name, Named, Port, Shape,
+    ShardKey, Variants, VersionName,
 };
 
 section! {
@@ -16,6 +16,8 @@ section! {
     pub struct Store {
         /// Engine family.
         kind: StoreKind,
+        /// Keys that it has in common with others.
+        profile: Name,
         /// Engine version.
         version: VersionName,
         /// archgen-store stands in.
@@ -221,6 +223,7 @@ choice_decode!(Consistency);
 pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
     let mut keys = vec![
         "kind",
+        "profile",
         "version",
         "embedded",
         "endpoint",

@@ -61,6 +61,8 @@ pub(crate) mod partition_outgrows;
 pub(crate) mod plain_http;
 pub(crate) mod policy_broken;
 pub(crate) mod port_twice;
+pub(crate) mod profile_cycle;
+pub(crate) mod profile_unused;
 pub(crate) mod quorum_of_all;
 pub(crate) mod redundant_index;
 pub(crate) mod route_without_service;

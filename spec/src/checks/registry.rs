@@ -27,6 +27,8 @@ static ALL: &[&Explanation] = &[
     &overlay_names_nothing::EXPLANATION,
     &unknown_variable::EXPLANATION,
     &unset_environment::EXPLANATION,
+    &profile_cycle::EXPLANATION,
+    &profile_unused::EXPLANATION,
     &dangling::EXPLANATION,
     &wrong_kind::EXPLANATION,
     &cycle::EXPLANATION,
@@ -131,6 +133,7 @@ const ALWAYS: &[Check] = &[
 /// Checks that judge what is absent, or figures made of many values: where a name or a value could not be read, they
 /// would report its consequences a second time.
 const WHOLE: &[Check] = &[
+    profile_unused::check,
     rules::ask,
     rules::ask_tests,
     unreachable::check,

@@ -5,6 +5,7 @@ mod components;
 mod names;
 mod origins;
 mod overlay;
+mod profiles;
 mod resolve;
 mod routes;
 mod sections;
@@ -16,6 +17,7 @@ mod tests;
 pub use origins::{Origin, OriginSource, Origins};
 
 pub(crate) use overlay::{merge, refuse_idle_tags, refuse_tags};
+pub(crate) use profiles::apply as apply_profiles;
 pub(crate) use resolve::resolve;
 pub(crate) use stores::declared_copies;
 pub(crate) use substitute::substitute;

@@ -47,7 +47,7 @@ fn names_below(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(
         path.as_slice(),
-        ["vars" | "secrets" | "services" | "stores" | "environments"]
+        ["vars" | "secrets" | "profiles" | "services" | "stores" | "environments"]
             | ["gateway", "routes"]
             | ["services", _, "env"]
             | ["stores", _, "replication" | "tables" | "collections" | "topics" | "indexes" | "buckets"]

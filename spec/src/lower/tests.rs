@@ -42,6 +42,26 @@ fn lists_replace_unless_their_items_have_ids() {
 }
 
 #[test]
+fn a_profile_is_laid_under_what_is_said_and_over_the_defaults() {
+    let base = "defaults: { service: { stop_within: 10s, replicas: 2 } }\nprofiles:\n  steady: { profile: patient, replicas: 3 }\n  patient: { replicas: 9, stop_within: 60s }\nservices:\n  user: { profile: steady, port: 9300 }\n  search: { profile: steady, port: 9600, replicas: 4, needs: [user] }\n";
+    let loaded = check(base, "profiles: { patient: { stop_within: 90s } }\n");
+    let topology = loaded.topology.as_ref();
+    let replicas =
+        topology.map(|t| t.services.iter().map(|s| (s.replicas, s.stop_within.as_secs())).collect::<Vec<_>>());
+    assert_eq!(replicas, Some(vec![(3, 90), (4, 90)]));
+    assert_eq!(value(&loaded, "services.user.replicas"), "3 @ spec/demo.yaml:6:41");
+    assert_eq!(value(&loaded, "services.user.stop_within"), "90s @ spec/dev.yaml:1:38");
+}
+
+#[test]
+fn what_is_wrong_in_a_profile_is_said_once() {
+    let base = "profiles:\n  wrong: { replicas: many, nodes: 2 }\nservices:\n  user: { profile: wrong, port: 9300 }\n  search: { profile: wrong, port: 9600 }\n  file: { profile: wrnog, port: 9601 }\n";
+    let loaded = check(base, "{}\n");
+    let said: Vec<String> = loaded.diagnostics.iter().map(|d| format!("{} {}", d.code, d.message)).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+}
+
+#[test]
 fn replace_and_add_say_what_they_do() {
     let base = "services:\n  user: { port: 9300, replicas: 4 }\n";
     let overlay = "services:\n  user: !replace { port: 9301 }\n  search: !add { port: 9600 }\n";

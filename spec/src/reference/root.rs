@@ -53,6 +53,10 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("defaults.service.stop_within", "How long each service may take to stop.", "30s").absent("`30s`"),
     key("defaults.service.restart", "How long to wait before a service that died is started again.", "backoff 200ms..30s")
         .absent("`backoff 200ms..30s`"),
+    key("profiles", "Bundles of keys that services and stores take by name with `profile`.", "{ steady: { replicas: 3, stop_within: 60s } }")
+        .absent("no profiles")
+        .why("What a service or store says itself wins over its profile, and the profile over `defaults`. Every value remembers where it stands.")
+        .reaches(&[Checks]),
     key("gateway", "The API gateway: the way in for REST requests.", "{ kind: nginx, routes: { /api: { to: user } } }")
         .absent("no gateway")
         .reaches(&[Nginx, Compose, Diagrams, Up, Sim]),

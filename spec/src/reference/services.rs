@@ -8,6 +8,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("services.*.kind", "The program: one of archgen's own, or `process` for yours.", "process")
         .derived("the service's name, where that is a kind")
         .reaches(&[Compose, Up]),
+    key("services.*.profile", "A profile whose keys apply where the service says nothing itself.", "steady").absent("none"),
     key("services.*.port", "The port of each instance.", "9300").required().reaches(&[Checks, Nginx, Consul, Compose, Up]),
     key("services.*.replicas", "Instances.", "3")
         .value("1", "one instance")

@@ -8,6 +8,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("stores.*.kind", "The engine; it decides which keys the store and its datasets have.", "postgres")
         .required()
         .reaches(&[Checks, Compose, Diagrams, Plan, Up]),
+    key("stores.*.profile", "A profile whose keys apply where the store says nothing itself.", "durable").absent("none"),
     key("stores.*.version", "The engine's version, in quotes.", "\"15\"")
         .absent("not pinned, and a warning unless the store is embedded")
         .reaches(&[Checks, Compose]),

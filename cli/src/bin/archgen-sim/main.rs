@@ -8,9 +8,9 @@ mod program;
 mod seeds;
 mod settings;
 mod shim;
-mod trials;
 #[path = "../../text_file.rs"]
 mod text_file;
+mod trials;
 
 use std::process::ExitCode;
 

@@ -28,8 +28,7 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
     let mut results = Vec::new();
     for test in &spec.topology.tests {
         let Trial::Scenario { lose, lasts, expect } = &test.trial else { continue };
-        let tried =
-            try_scenario(&spec.topology, (lose, *lasts, expect), &seeds, workers(arguments.workers), &Shim)?;
+        let tried = try_scenario(&spec.topology, (lose, *lasts, expect), &seeds, workers(arguments.workers), &Shim)?;
         if arguments.format == SimFormat::Human {
             say(&told(&test.id, &tried));
         }
