@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use archgen_spec::topology::{Instance, Topology};
+use archgen_spec::topology::{Instance, StoreId, Topology};
 use thiserror::Error;
 
 use crate::context::{cassandra, compose, consul, elasticsearch, graph as graph_context, kafka, nginx, postgres};
-use crate::plan::plan;
+use crate::plan::{engine_files, plan};
 use crate::private_address;
 use crate::render::Engine;
 
@@ -75,7 +75,7 @@ pub enum Target {
     Compose,
     /// Mermaid and DOT of the logical view.
     Graph,
-    /// `plan.json` and `addresses.json`.
+    /// `plan.json`, each store's plan in its engine's own terms, and `addresses.json`.
     Plan,
 }
 
@@ -174,6 +174,11 @@ fn plan_files(
     // Compact: a slot map in indented form has one line per copy.
     let text = serde_json::to_string(&plan(topology));
     files.insert(path.clone(), text.map_err(|source| GenerateError::Json { path, source })? + "\n");
+    for (id, store) in topology.stores.iter().enumerate() {
+        for (file, text) in engine_files(topology, StoreId(id)) {
+            files.insert(format!("plan/{}/{file}", store.name), text);
+        }
+    }
     let addresses: BTreeMap<String, String> =
         topology.instances().iter().map(|i| (i.name.clone(), format!("{}:{}", address(i), i.port))).collect();
     json_file("addresses.json", &addresses, files)

@@ -3,6 +3,7 @@
 
 mod chain;
 mod cost;
+mod engines;
 mod figures;
 mod heat;
 mod kept;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use archgen_spec::capacity::{Capacity, DatasetCapacity, bucket_seconds, hottest_share};
 pub use cost::{ComponentCost, Cost};
+pub use engines::{Layout, Unit, engine_files, layouts, relayout};
 pub use figures::{Figure, figures, figures_list};
 pub use heat::Heat;
 pub use loss::{Loss, copies_needed, lose};
