@@ -16,7 +16,8 @@ pub use addresses::private_address;
 pub use artifacts::{Artifacts, GenerateError, GraphFormat, Options, Target, generate, graph};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
 pub use plan::{
-    Balance, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Move, Moves, Node, Plan,
-    Promise, Question, Reads, StorePlan, Unit, bucket_seconds, engine_files, figures, figures_list, hottest_share,
-    layouts, lose, moves, nodes_of, plan, plan_slots, promises_table, relayout, replan, shards_table, what_if,
+    Balance, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Migration, Move, Moves,
+    Node, OwnersMigration, Pace, Phase, Plan, Promise, Question, Reads, Step, StoreMigration, StorePlan, Transfer,
+    Unit, Wave, bucket_seconds, engine_files, figures, figures_list, hottest_share, layouts, lose, migration,
+    migration_table, moves, nodes_of, plan, plan_slots, promises_table, relayout, replan, shards_table, what_if,
 };

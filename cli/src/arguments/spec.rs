@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use archgen_generator::Lost;
+use archgen_spec::units::{Bytes, Unit};
 use clap::{Args, ValueEnum};
 
 /// Output for people or for programs.
@@ -204,11 +205,24 @@ pub struct GraphArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  archgen shards examples/slack/topology.yaml\n  archgen shards \
                         examples/slack/topology.yaml --format json\n  archgen shards examples/slack/topology.yaml --lose \
-                        zone:eu-b --load 3x\n\nWith --lose, --load or --grow the answer is a list of promises, the broken \
+                        zone:eu-b --load 3x\n  archgen shards --from today.yaml --to tomorrow.yaml --throttle 80MB\n\nWith --lose, --load or --grow the answer is a list of promises, the broken \
                         ones first; exit code 1 when one breaks.")]
 pub struct ShardsArguments {
     /// The topology spec.
-    pub spec: PathBuf,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub spec: Option<PathBuf>,
+    /// Print the way from this spec's plan to the one of --to: what moves, in which waves, every step and its way back.
+    #[arg(long, value_name = "OLD", requires = "to")]
+    pub from: Option<PathBuf>,
+    /// The spec to come to.
+    #[arg(long, value_name = "NEW", requires = "from", conflicts_with_all = ["lose", "load", "grow"])]
+    pub to: Option<PathBuf>,
+    /// Transfers that a node takes part in at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "from")]
+    pub concurrency: u32,
+    /// Bytes a second of one transfer.
+    #[arg(long, value_name = "SIZE", default_value = "50MB", requires = "from", value_parser = size)]
+    pub throttle: u64,
     /// Environment overlay.
     #[arg(long = "env", value_name = "NAME")]
     pub environment: Option<String>,
@@ -233,6 +247,11 @@ fn lost(text: &str) -> Result<Lost, String> {
         Some(("node", name)) if !name.is_empty() => Ok(Lost::Instance(name.to_owned())),
         _ => Err("write `zone:NAME` or `node:NAME`, such as zone:eu-b or node:chat-3".to_owned()),
     }
+}
+
+/// `50MB` and the like.
+fn size(text: &str) -> Result<u64, String> {
+    Bytes::parse(text).map(|b| b.0).map_err(|error| format!("{error}; write a size such as 50MB"))
 }
 
 /// `3x` or `3`, up to a million.

@@ -1,10 +1,11 @@
-//! `archgen shards`: placement, balance and forecasts of every store; with a what-if question, the promises that still hold.
+//! `archgen shards`: placement, balance and forecasts of every store; with a what-if question, the promises that still hold;
+//! with two specs, the way from one to the other.
 
 use std::path::Path;
 
 use anyhow::Context;
 use archgen_env::{os, task::Shutdown};
-use archgen_generator::{Plan, Question, promises_table, shards_table, what_if};
+use archgen_generator::{Pace, Plan, Question, migration, migration_table, promises_table, shards_table, what_if};
 use archgen_spec::topology::Topology;
 
 use crate::{
@@ -17,7 +18,13 @@ use crate::{
 /// Prints the plan, or the answer to the question.
 pub fn run(arguments: &ShardsArguments, printer: Printer) -> Outcome {
     let environment = Environment::Exactly(arguments.environment.as_deref());
-    let (topology, _) = spec_files::topology(&arguments.spec, environment, printer)?;
+    if let (Some(from), Some(to)) = (&arguments.from, &arguments.to) {
+        let old = spec_files::topology(from, environment, printer)?.0;
+        let new = spec_files::topology(to, environment, printer)?.0;
+        return way(arguments, &old, &new, printer);
+    }
+    let spec = arguments.spec.as_deref().context("there is no spec")?;
+    let (topology, _) = spec_files::topology(spec, environment, printer)?;
     let plan = archgen_generator::plan(&topology);
     if !arguments.lose.is_empty() || arguments.load.is_some() || arguments.grow.is_some() {
         return answer(arguments, &topology, &plan, printer);
@@ -29,6 +36,21 @@ pub fn run(arguments: &ShardsArguments, printer: Printer) -> Outcome {
         }
     }
     Ok(exit::OK)
+}
+
+/// The migration from one topology to another; status 1 where it cannot be done.
+fn way(arguments: &ShardsArguments, old: &Topology, new: &Topology, printer: Printer) -> Outcome {
+    let pace =
+        Pace { transfers_per_node_max: arguments.concurrency.max(1), bytes_per_second_max: arguments.throttle.max(1) };
+    let found = migration(old, new, pace);
+    match arguments.format {
+        ReportFormat::Human => printer.data(&migration_table(&found)),
+        ReportFormat::Json => {
+            let text = serde_json::to_string_pretty(&found).context("the migration has no text")?;
+            printer.data(&(text + "\n"));
+        }
+    }
+    Ok(if found.refused.is_empty() { exit::OK } else { exit::WRONG })
 }
 
 /// Days since 1970, by the clock of this machine.

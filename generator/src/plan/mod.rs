@@ -8,6 +8,7 @@ mod figures;
 mod heat;
 mod kept;
 mod loss;
+mod migration;
 mod moves;
 mod place;
 mod quota;
@@ -25,6 +26,9 @@ pub use engines::{Layout, Unit, engine_files, layouts, relayout};
 pub use figures::{Figure, figures, figures_list};
 pub use heat::Heat;
 pub use loss::{Loss, copies_needed, lose};
+pub use migration::{
+    Migration, OwnersMigration, Pace, Phase, Step, StoreMigration, Transfer, Wave, migration, migration_table,
+};
 pub use moves::{Move, Moves, moves};
 pub use place::{Node, plan_slots, replan};
 pub use reads::Reads;

@@ -22,7 +22,8 @@ pub use layout::{Layout, Unit, layouts, relayout};
 pub(super) use cassandra::{rack_offset, token};
 pub(super) use kafka::{broker, topic};
 pub(super) use mongodb::boundary;
-pub(super) use redis::ranges;
+#[cfg(test)]
+use redis::ranges;
 
 /// Files of a store's plan: path below `plan/<store>/`, and text.
 pub fn engine_files(topology: &Topology, id: StoreId) -> Vec<(String, String)> {

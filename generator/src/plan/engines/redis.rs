@@ -7,7 +7,7 @@ use archgen_spec::topology::Store;
 use super::Layout;
 
 /// Slots of a master as `[first, last]`, both included.
-pub(in crate::plan) fn ranges(layout: &Layout, master: u32) -> Vec<(u16, u16)> {
+pub(super) fn ranges(layout: &Layout, master: u32) -> Vec<(u16, u16)> {
     let mut all: Vec<(u16, u16)> = Vec::new();
     for (slot, holders) in (0u16..).zip(&layout.map.placement) {
         if holders.first() != Some(&master) {
