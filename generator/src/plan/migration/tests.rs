@@ -6,6 +6,8 @@ use archgen_spec::topology::Topology;
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::{Layout, layouts, relayout};
+use archgen_spec::topology::StoreId;
 
 const PACE: Pace = Pace { transfers_per_node_max: 2, bytes_per_second_max: 50_000_000 };
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Pace, moves};
-use crate::plan::Layout;
+use super::Pace;
+use crate::plan::{Layout, moves};
 
 /// Units of one dataset that go from one node to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
