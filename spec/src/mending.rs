@@ -34,13 +34,22 @@ pub struct Mended {
 /// Mends the files of a spec: `load` loads them anew from their texts, by path. A fix is kept only where its problem is gone
 /// afterwards, no problem came in its place, and every file still parses as far as before; so the result is never worse, and mending
 /// it again changes nothing.
-pub fn mend(mut texts: BTreeMap<String, String>, load: &dyn Fn(&BTreeMap<String, String>) -> Loaded) -> Mended {
+pub fn mend(texts: BTreeMap<String, String>, load: &dyn Fn(&BTreeMap<String, String>) -> Loaded) -> Mended {
+    mend_where(texts, load, &|_| true)
+}
+
+/// The same for the problems of some codes only.
+pub(crate) fn mend_where(
+    mut texts: BTreeMap<String, String>,
+    load: &dyn Fn(&BTreeMap<String, String>) -> Loaded,
+    wanted: &dyn Fn(Code) -> bool,
+) -> Mended {
     let mut loaded = load(&texts);
     let mut applied = Vec::new();
     let mut refused: Vec<(Code, Fix)> = Vec::new();
     while applied.len() < FIXES_MAX && refused.len() < FIXES_MAX {
         let next = loaded.diagnostics.iter().find_map(|d| {
-            let fix = d.fix.clone()?;
+            let fix = d.fix.clone().filter(|_| wanted(d.code))?;
             (!refused.contains(&(d.code, fix.clone()))).then(|| (d.code, loaded.sources.place(d.primary), fix))
         });
         let Some((code, place, fix)) = next else { break };

@@ -85,8 +85,8 @@ fn prod_changes_little_and_minimal_is_small() {
 fn every_value_knows_where_it_comes_from() {
     let loaded = loaded("slack/topology.yaml", Some("dev"));
     let place = |path: &str| loaded.origins.get(path).map(|o| format!("{} {}", o.value, o.place(&loaded.sources)));
-    assert_eq!(place("gateway.port").as_deref(), Some("8080 slack/env/dev.yaml:6:9"));
-    assert_eq!(place("services.messaging.replicas").as_deref(), Some("2 slack/env/dev.yaml:15:26"));
+    assert_eq!(place("gateway.port").as_deref(), Some("8080 slack/env/dev.yaml:7:9"));
+    assert_eq!(place("services.messaging.replicas").as_deref(), Some("2 slack/env/dev.yaml:16:26"));
     assert_eq!(place("services.messaging.port").as_deref(), Some("9200 slack/topology.yaml:56:11"));
     assert_eq!(
         place("services.messaging.lease").as_deref(),

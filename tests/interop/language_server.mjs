@@ -85,7 +85,7 @@ out.keys = (await server.sendRequest('textDocument/completion', where(base, 'con
 await change(base, 'connections_per_ip: 50, ', 'connections_per_ip: 50');
 
 // A slip behind a character of two UTF-16 units: the place counts units, and the fix mends the text.
-const slip = await change(base, 'cache: { kind: redis, version: "7.2", slots', 'cache: { kind: redis, version: "7.2𝄞", sltos');
+const slip = await change(base, 'cache: { kind: redis, version: "7.2", nodes: 6, memory', 'cache: { kind: redis, version: "7.2𝄞", nodes: 6, memroy');
 out.slip = slip.map(brief());
 const actions = await server.sendRequest('textDocument/codeAction', { textDocument: { uri: base.uri }, range: slip.at(-1).range, context: { diagnostics: slip } });
 out.actions = actions.map((a) => a.title);
@@ -93,7 +93,7 @@ const edit = actions[0].edit.documentChanges[0].edits[0];
 const lines = base.text.split('\n');
 const line = lines[edit.range.start.line];
 out.mended = line.slice(0, edit.range.start.character) + edit.newText + line.slice(edit.range.end.character);
-await change(base, 'version: "7.2𝄞", sltos', 'version: "7.2", slots');
+await change(base, 'version: "7.2𝄞", nodes: 6, memroy', 'version: "7.2", nodes: 6, memory');
 
 // Two half-typed lines do not hide a slip elsewhere.
 out.tolerant = (await change(base, '  user:\n    port: 9300', '  user:\n    por\n    port 9300\n    prot: 1')).map(brief());
@@ -105,10 +105,22 @@ await open(overlay);
 await until(() => published.has(overlay.uri));
 out.overlay = (await change(overlay, '  search: { replicas: 1 }', '  serach: { replicas: 1 }')).map(brief());
 
-const formatting = hello.capabilities.documentFormattingProvider
-  ? await server.sendRequest('textDocument/formatting', { textDocument: { uri: base.uri }, options: { tabSize: 2, insertSpaces: true } })
-  : null;
-out.formatting = formatting;
+// Formatting gives back the text that spacing and order have been spoilt of, and leaves a formatted text alone.
+const format = async () => {
+  const edits = await server.sendRequest('textDocument/formatting', { textDocument: { uri: base.uri }, options: { tabSize: 2, insertSpaces: true } });
+  let text = base.text;
+  for (const edit of edits) {
+    const offset = (p) => text.split('\n').slice(0, p.line).reduce((sum, l) => sum + l.length + 1, 0) + p.character;
+    text = text.slice(0, offset(edit.range.start)) + edit.newText + text.slice(offset(edit.range.end));
+  }
+  return { edits: edits.length, text };
+};
+const tidy = base.text;
+out.formatted = (await format()).edits;
+await change(base, 'registry: { kind: consul, datacenter: eu, servers: 3', 'registry: {servers:   3, datacenter: eu,kind: consul');
+await change(base, '    port: 9300\n', '    port:   9300   # é𝄞\n\n\n');
+const again = await format();
+out.formatting = { edits: again.edits, mended: again.text === tidy.replace('    port: 9300\n', '    port: 9300     # é𝄞\n\n') };
 
 await server.sendRequest('shutdown');
 await server.sendNotification('exit');

@@ -12,6 +12,7 @@ pub use fleet::{
 pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{
-    CheckArguments, CheckFormat, ConfigArguments, DataFormat, ExplainArguments, FixArguments, GenerateArguments,
-    GraphArguments, InitArguments, LspArguments, Notation, ReportFormat, SchemaArguments, ShardsArguments, Starter,
+    CheckArguments, CheckFormat, ConfigArguments, DataFormat, ExplainArguments, FixArguments, FmtArguments,
+    GenerateArguments, GraphArguments, InitArguments, LspArguments, MigrateArguments, Notation, ReportFormat,
+    SchemaArguments, ShardsArguments, Starter,
 };

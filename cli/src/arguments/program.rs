@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CheckArguments, ConfigArguments, DownArguments, ExplainArguments, FixArguments, GenerateArguments, GraphArguments,
-    HostArguments, InitArguments, LogsArguments, LspArguments, PsArguments, RestartArguments, SchemaArguments,
-    ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    CheckArguments, ConfigArguments, DownArguments, ExplainArguments, FixArguments, FmtArguments, GenerateArguments,
+    GraphArguments, HostArguments, InitArguments, LogsArguments, LspArguments, MigrateArguments, PsArguments,
+    RestartArguments, SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -30,6 +30,8 @@ pub enum Command {
     Check(CheckArguments),
     Config(ConfigArguments),
     Fix(FixArguments),
+    Fmt(FmtArguments),
+    Migrate(MigrateArguments),
     Init(InitArguments),
     Explain(ExplainArguments),
     Schema(SchemaArguments),

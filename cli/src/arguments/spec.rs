@@ -114,6 +114,41 @@ pub struct FixArguments {
     pub dry_run: bool,
 }
 
+/// Write specs in their canonical form: keys in the order of the language, one spacing, every comment kept.
+///
+/// What does not mean the same afterwards is never written. Overlays that a spec declares are formatted with it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen fmt topology.yaml\n  archgen fmt --check topology.yaml\n  archgen fmt - < draft.yaml > \
+                  topology.yaml\n\nExit status: 0 done, 1 a file is not formatted (with --check) or its form has faults, 71 a \
+                  file could not be read."
+)]
+pub struct FmtArguments {
+    /// Topology specs or overlays; `-` is standard input, which is formatted to standard output.
+    #[arg(required = true, value_name = "SPEC")]
+    pub specs: Vec<PathBuf>,
+    /// Write nothing: list the files that are not formatted.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Move a spec of an older language version to `archgen: v1`, overlays included. Comments and everything else stay as they are.
+///
+/// Adds or moves the `archgen: v1` line, and writes keys that are called otherwise now under their new names. What has no certain
+/// successor is reported.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen migrate topology.yaml --dry-run\n  archgen migrate topology.yaml\n\nExit status: 0 no \
+                  errors are left, 1 errors are left."
+)]
+pub struct MigrateArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Show the changes and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Write a spec to begin with.
 #[derive(Debug, Args)]
 #[command(

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    check, config, down, explain, fix, generate, graph, host, init, logs, lsp, ps, restart, schema, shards, sim,
-    supervise, up, wait,
+    check, config, down, explain, fix, fmt, generate, graph, host, init, logs, lsp, migrate, ps, restart, schema,
+    shards, sim, supervise, up, wait,
 };
 use crate::{
     arguments::{Command, Program},
@@ -40,6 +40,8 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Config(arguments) => config::run(&arguments, printer),
         Command::Fix(arguments) => fix::run(&arguments, printer),
+        Command::Fmt(arguments) => fmt::run(&arguments, printer),
+        Command::Migrate(arguments) => migrate::run(&arguments, printer),
         Command::Init(arguments) => init::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),

@@ -3,7 +3,8 @@
 use archgen_spec::{
     diagnostic::{Edit, Fix, Severity},
     editor::{Completion, CompletionKind, Lines, Outline, Problem, Project, RenameError},
-    source::FileId,
+    formatting::formatted,
+    source::{FileId, Span},
 };
 use lsp_types::{
     CodeAction, CodeActionKind, CompletionItem, CompletionItemKind, CompletionTextEdit, Diagnostic,
@@ -170,6 +171,23 @@ fn symbol(one: &Outline, lines: &Lines, text: &str, depth: usize) -> Value {
         "selectionRange": range(lines, text, one.key),
         "children": below,
     })
+}
+
+/// What formatting changes: from the first byte that differs to the last, so that a cursor elsewhere stays where it is. `None` where
+/// the text cannot be formatted.
+pub fn formatting(text: &str) -> Option<Vec<TextEdit>> {
+    let new = formatted(text, "").ok()?;
+    if new == text {
+        return Some(Vec::new());
+    }
+    let same = |a: &str, b: &str| a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    let start = same(text, &new).unwrap_or(text.len().min(new.len()));
+    let back = |text: &str| text[start..].chars().rev().collect::<String>();
+    let (old_tail, new_tail) = (back(text), back(&new));
+    let kept = same(&old_tail, &new_tail).unwrap_or(old_tail.len().min(new_tail.len()));
+    let lines = Lines::new(text);
+    let changed = Span { file: FileId(0), start, end: text.len() - kept };
+    Some(vec![TextEdit::new(range(&lines, text, changed), new[start..new.len() - kept].to_owned())])
 }
 
 /// Derived numbers of the file.

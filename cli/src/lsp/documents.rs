@@ -72,7 +72,11 @@ impl Documents {
         self.projects.get(&base)
     }
 
-    fn text(&self, path: &str) -> Result<String, ReadError> {
+    /// The text of a document: as the editor has it, else of the file.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no text.
+    pub fn text(&self, path: &str) -> Result<String, ReadError> {
         match self.open.get(path) {
             Some(text) => Ok(text.clone()),
             None => text_file::overlay(Path::new(path)),

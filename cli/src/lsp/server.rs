@@ -74,6 +74,7 @@ fn capabilities() -> ServerCapabilities {
         })),
         document_symbol_provider: Some(OneOf::Left(true)),
         inlay_hint_provider: Some(OneOf::Left(true)),
+        document_formatting_provider: Some(OneOf::Left(true)),
         ..ServerCapabilities::default()
     }
 }
@@ -234,6 +235,12 @@ impl Server<'_> {
             request::InlayHintRequest::METHOD => {
                 let p = take::<request::InlayHintRequest>(request)?;
                 self.of(&p.text_document.uri, |project, path| json!(answers::hints(project, path, p.range)))
+            }
+            request::Formatting::METHOD => {
+                let p = take::<request::Formatting>(request)?;
+                let path = places::path_of(&p.text_document.uri);
+                let text = path.and_then(|path| self.documents.text(&path).ok());
+                Ok(json!(text.and_then(|text| answers::formatting(&text))))
             }
             other => Err((ErrorCode::MethodNotFound, format!("`{other}` is not served"))),
         }

@@ -72,12 +72,12 @@ fn a_stock_client_sees_every_fault_and_its_fix() {
     let answers = session();
     let of = |key: &str| texts(&answers[key]);
     let slip = of("slip");
-    assert!(slip.iter().any(|s| s.starts_with("AG010") && s.contains("unknown key `sltos`")), "{slip:?}");
-    // The character before `sltos` takes two UTF-16 units.
-    assert!(slip.iter().any(|s| s.starts_with("AG010") && s.contains(":43-")), "{slip:?}");
-    assert_eq!(of("actions")[0], "write `slots`");
+    assert!(slip.iter().any(|s| s.starts_with("AG010") && s.contains("unknown key `memroy`")), "{slip:?}");
+    // The character before `memroy` takes two UTF-16 units.
+    assert!(slip.iter().any(|s| s.starts_with("AG010") && s.contains(":53-")), "{slip:?}");
+    assert_eq!(of("actions")[0], "write `memory`");
     assert!(
-        answers["mended"].as_str().unwrap().contains("version: \"7.2\u{1d11e}\", slots: 16384"),
+        answers["mended"].as_str().unwrap().contains("version: \"7.2\u{1d11e}\", nodes: 6, memory: 8GiB"),
         "{}",
         answers["mended"]
     );
@@ -86,6 +86,8 @@ fn a_stock_client_sees_every_fault_and_its_fix() {
     let starts = |code: &str| tolerant.iter().filter(|t| t.starts_with(code)).count();
     assert!(starts("AG001") == 2 && starts("AG010") == 1, "two broken lines do not hide the third: {tolerant:?}");
     assert!(of("overlay").iter().any(|o| o.contains("serach")), "{:?}", of("overlay"));
+    assert_eq!(answers["formatted"], 0, "the reference spec is formatted");
+    assert_eq!(answers["formatting"], json!({ "edits": 1, "mended": true }));
     assert_eq!(answers["exit"], json!(0));
 }
 

@@ -7,6 +7,7 @@
 
 mod editor;
 mod fleet;
+mod formatting;
 mod language_server;
 mod no_text;
 mod program;

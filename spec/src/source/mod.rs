@@ -2,6 +2,7 @@
 //!
 //! It knows YAML and positions; it knows nothing of what a topology means.
 
+mod comments;
 mod file;
 mod layout;
 mod mend;
@@ -11,6 +12,7 @@ mod recover;
 mod tests;
 mod tree;
 
+pub(crate) use comments::comments;
 pub(crate) use mend::{Forgotten, without_comment};
 
 pub use file::{FileId, Position, Sources, Span, Spanned};
