@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use archgen_spec::topology::{Instance, StoreId, Topology};
 use thiserror::Error;
 
-use crate::context::{cassandra, compose, consul, elasticsearch, graph as graph_context, kafka, nginx, postgres};
+use crate::context::{
+    cassandra, compose, consul, elasticsearch, graph as graph_context, image, kafka, kubernetes, mongodb, nginx,
+    observe, postgres, redis, s3,
+};
 use crate::plan::{engine_files, plan};
 use crate::private_address;
 use crate::render::Engine;
@@ -71,8 +74,20 @@ pub enum Target {
     Kafka,
     /// Elasticsearch index template.
     Elasticsearch,
+    /// MongoDB collections.
+    Mongodb,
+    /// Redis configuration and access rules.
+    Redis,
+    /// S3 policies.
+    S3,
+    /// The image of our own hosts.
+    Image,
     /// docker-compose file.
     Compose,
+    /// Kubernetes manifests and a Kustomize base.
+    Kubernetes,
+    /// Prometheus, Alertmanager and Grafana.
+    Observe,
     /// Mermaid and DOT of the logical view.
     Graph,
     /// `plan.json`, each store's plan in its engine's own terms, and `addresses.json`.
@@ -81,14 +96,20 @@ pub enum Target {
 
 impl Target {
     /// Every target with its name on the command line.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("nginx", Self::Nginx),
         ("consul", Self::Consul),
         ("postgres", Self::Postgres),
         ("cassandra", Self::Cassandra),
         ("kafka", Self::Kafka),
         ("elasticsearch", Self::Elasticsearch),
+        ("mongodb", Self::Mongodb),
+        ("redis", Self::Redis),
+        ("s3", Self::S3),
+        ("image", Self::Image),
         ("compose", Self::Compose),
+        ("kubernetes", Self::Kubernetes),
+        ("observe", Self::Observe),
         ("graph", Self::Graph),
         ("plan", Self::Plan),
     ];
@@ -142,6 +163,12 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
             Target::Kafka => kafka::files(topology, &mut files)?,
             Target::Elasticsearch => elasticsearch::files(topology, &mut files)?,
+            Target::Mongodb => mongodb::files(topology, &engine, &mut files)?,
+            Target::Redis => redis::files(topology, &engine, &mut files)?,
+            Target::S3 => s3::files(topology, &mut files)?,
+            Target::Image => image::files(topology, &engine, &mut files)?,
+            Target::Kubernetes => kubernetes::files(topology, &mut files)?,
+            Target::Observe => observe::files(topology, address, &mut files)?,
             Target::Compose => compose::files(topology, address, &mut files)?,
             Target::Graph => {
                 files.insert("graph/logical.mmd".to_owned(), graph(topology, GraphFormat::Mermaid)?);

@@ -5,9 +5,18 @@ pub(crate) mod compose;
 pub(crate) mod consul;
 pub(crate) mod elasticsearch;
 pub(crate) mod graph;
+pub(crate) mod image;
 pub(crate) mod kafka;
+pub(crate) mod kubernetes;
+pub(crate) mod mongodb;
 pub(crate) mod nginx;
+pub(crate) mod observe;
 pub(crate) mod postgres;
+pub(crate) mod redis;
+pub(crate) mod s3;
+
+mod container;
+mod inexpressible;
 
 use std::collections::BTreeMap;
 

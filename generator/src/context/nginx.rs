@@ -7,6 +7,7 @@ use archgen_spec::topology::{Balance, Component, Gateway, Instance, RateLimit, R
 use serde::Serialize;
 
 use super::Files;
+use super::consul::dns_port;
 use crate::GenerateError;
 use crate::render::Engine;
 
@@ -24,6 +25,7 @@ struct Context<'a> {
     http2_in_listen: bool,
     http2_directive: bool,
     resolver: bool,
+    dns_port: u16,
     /// Datacenter whose registry names the members, where this version of nginx follows DNS.
     dynamic: Option<&'a str>,
     hashes_credential: bool,
@@ -102,6 +104,23 @@ const FILES: [&str; 6] = [
     "nginx/run/README.md",
 ];
 
+/// Every file that is written for this topology's gateway.
+pub(super) fn paths(topology: &Topology) -> Vec<&'static str> {
+    let mut paths = FILES.to_vec();
+    if topology.realtime.is_some() {
+        paths.push("nginx/realtime.conf");
+    }
+    if topology.gateway.as_ref().is_some_and(hashes_credential) {
+        paths.extend(["nginx/modules/njs.conf", "nginx/credential.js"]);
+    }
+    paths
+}
+
+/// Whether credentials are a key of something.
+fn hashes_credential(gateway: &Gateway) -> bool {
+    gateway.auth.is_some() || gateway.limit_per_token.is_some()
+}
+
 /// `nginx/nginx.conf` and what it includes.
 pub(crate) fn files(
     topology: &Topology,
@@ -112,14 +131,7 @@ pub(crate) fn files(
     let Some(gateway) = &topology.gateway else { return Ok(()) };
     let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
     let context = context(topology, gateway, &limits, address);
-    let mut paths = FILES.to_vec();
-    if context.edge.is_some() {
-        paths.push("nginx/realtime.conf");
-    }
-    if context.hashes_credential {
-        paths.extend(["nginx/modules/njs.conf", "nginx/credential.js"]);
-    }
-    for path in paths {
+    for path in paths(topology) {
         files.insert(path.to_owned(), engine.render(path, &context)?);
     }
     Ok(())
@@ -132,8 +144,6 @@ fn context<'a>(
     address: &dyn Fn(&Instance) -> String,
 ) -> Context<'a> {
     let tls = gateway.tls.as_deref();
-    let (scheme, usual) = if tls.is_some() { ("https", 443) } else { ("http", 80) };
-    let port = if gateway.port == usual { String::new() } else { format!(":{}", gateway.port) };
     let locations: Vec<Location> =
         gateway.routes.iter().zip(limits).flat_map(|(r, l)| locations(topology, gateway, r, l)).collect();
     let http2 = tls.is_some();
@@ -145,19 +155,20 @@ fn context<'a>(
         version: format!("{}.{}", gateway.version.0, gateway.version.1),
         port: gateway.port,
         status_port: status_port(gateway.port),
-        origin: format!("{scheme}://{}{port}", gateway.host),
+        origin: origin(gateway),
         tls,
         redirect: tls.is_some() && gateway.port == 443,
         http2_in_listen: http2 && !directive,
         http2_directive: http2 && directive,
         resolver: topology.registry.is_some(),
+        dns_port: dns_port(topology),
         // nginx 1.27.3 brought names that are followed to the free edition.
         dynamic: topology
             .registry
             .as_ref()
             .filter(|r| gateway.discovery && !r.embedded && gateway.version >= (1, 28))
             .map(|r| r.datacenter.as_str()),
-        hashes_credential: gateway.auth.is_some() || gateway.limit_per_token.is_some(),
+        hashes_credential: hashes_credential(gateway),
         retry_after_seconds: retry_after_seconds(gateway),
         zones: limit_zones(gateway),
         connections_max: gateway.connections_per_ip_max,
@@ -172,6 +183,13 @@ fn context<'a>(
         locations,
         edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
     }
+}
+
+/// The origin of pages that the gateway serves.
+pub(super) fn origin(gateway: &Gateway) -> String {
+    let (scheme, usual) = if gateway.tls.is_some() { ("https", 443) } else { ("http", 80) };
+    let port = if gateway.port == usual { String::new() } else { format!(":{}", gateway.port) };
+    format!("{scheme}://{}{port}", gateway.host)
 }
 
 /// Loopback port of the counters.

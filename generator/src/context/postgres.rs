@@ -1,9 +1,10 @@
 //! PostgreSQL: tables, hash partitions and indexes.
 
-use archgen_spec::topology::{Column, DatasetShape, StoreKind, Topology};
+use archgen_spec::topology::{Column, Component, DatasetShape, Need, Store, StoreId, StoreKind, Topology};
 use serde::Serialize;
 
 use super::Files;
+use super::container::ENGINE_FILES;
 use crate::GenerateError;
 use crate::render::Engine;
 
@@ -12,7 +13,38 @@ struct Context<'a> {
     system: &'a str,
     store: &'a str,
     tables: Vec<Table<'a>>,
+    roles: Vec<Role<'a>>,
+    port: u16,
+    engine_files: &'static str,
+    copies: u32,
+    standbys: u32,
+    senders: u32,
+    /// Every partition of a statement takes a lock.
+    locks: u32,
 }
+
+/// What a component may do.
+#[derive(Serialize)]
+struct Role<'a> {
+    name: String,
+    connections_max: u32,
+    tables: Vec<&'a str>,
+}
+
+/// What is written for each store.
+const FILES: [&str; 9] = [
+    "schema.sql",
+    "rollback.sql",
+    "roles.sql",
+    "roles-rollback.sql",
+    "citus.sql",
+    "primary.conf",
+    "standby.conf",
+    "pg_hba.conf",
+    "start.sh",
+];
+/// Connections of one instance.
+const CONNECTIONS_PER_INSTANCE: u32 = 10;
 
 #[derive(Serialize)]
 struct Table<'a> {
@@ -20,6 +52,8 @@ struct Table<'a> {
     columns: Vec<Line<'a>>,
     key: Vec<&'a str>,
     shard: Option<&'a str>,
+    /// Citus advises 32 to 128.
+    citus_shards: u32,
     partitions: Vec<Partition>,
     unique: Vec<Unique<'a>>,
     indexes: Vec<Index<'a>>,
@@ -55,9 +89,9 @@ struct Index<'a> {
     columns: &'a [String],
 }
 
-/// `postgres/<store>/schema.sql` and `rollback.sql` for each PostgreSQL store.
+/// `postgres/<store>/…` for each PostgreSQL store: schema, roles, their rollbacks, the Citus variant, configuration of its nodes.
 pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
-    for store in topology.stores.iter().filter(|s| s.kind == StoreKind::Postgres) {
+    for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Postgres) {
         let mut tables = Vec::new();
         for dataset in &store.datasets {
             if let DatasetShape::PostgresTable { key, columns, shard, indexes } = &dataset.shape {
@@ -66,13 +100,62 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
                 tables.push(table(&dataset.name, key, columns, shard.as_ref(), indexes));
             }
         }
-        let context = Context { system: &topology.name, store: &store.name, tables };
-        for file in ["schema.sql", "rollback.sql"] {
+        let standbys = store.copies.saturating_sub(1);
+        let partitions: u32 = tables.iter().map(|t| t.partitions.len() as u32).sum();
+        let context = Context {
+            system: &topology.name,
+            store: &store.name,
+            tables,
+            roles: roles(topology, StoreId(index)),
+            port: store.port,
+            engine_files: ENGINE_FILES,
+            copies: store.copies.max(1),
+            standbys,
+            senders: standbys + 4,
+            locks: (partitions * 2).next_power_of_two().max(64),
+        };
+        for file in FILES {
             let text = engine.render(&format!("postgres/{file}"), &context)?;
             files.insert(format!("postgres/{}/{file}", store.name), text);
         }
     }
     Ok(())
+}
+
+/// A role for each component that needs the store, with the tables that it needs.
+fn roles(topology: &Topology, id: StoreId) -> Vec<Role<'_>> {
+    let store = topology.store(id);
+    let needs = |component: Component| -> &[Need] {
+        match component {
+            Component::Service(service) => &topology.service(service).needs,
+            Component::Realtime => topology.realtime.as_ref().map_or(&[], |r| &r.needs),
+            _ => &[],
+        }
+    };
+    let mut roles = Vec::new();
+    for component in topology.components() {
+        let mut tables: Vec<&str> = needs(component).iter().flat_map(|n| named(store, id, *n)).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        if tables.is_empty() {
+            continue;
+        }
+        let count = topology.component_instances(component).len() as u32;
+        roles.push(Role {
+            name: format!("{}_{}", store.namespace, topology.component_name(component)),
+            connections_max: (count * CONNECTIONS_PER_INSTANCE).max(CONNECTIONS_PER_INSTANCE),
+            tables,
+        });
+    }
+    roles
+}
+
+fn named(store: &Store, id: StoreId, need: Need) -> Vec<&str> {
+    match need {
+        Need::Store(of) if of == id => store.datasets.iter().map(|d| d.name.as_str()).collect(),
+        Need::Dataset(of) if of.store == id => vec![store.datasets[of.dataset].name.as_str()],
+        _ => Vec::new(),
+    }
 }
 
 /// Types are placed as they stand, so that only what looks like one may pass.
@@ -108,6 +191,7 @@ fn table<'a>(
         columns: key.iter().map(|c| line(c, true)).chain(columns.iter().map(|c| line(c, false))).collect(),
         key: key.iter().map(|c| c.name.as_str()).collect(),
         shard: shard.map(|s| s.0.as_str()),
+        citus_shards: modulus.clamp(32, 128),
         partitions: (0..modulus).map(partition).collect(),
         unique: unique.collect(),
         indexes: indexes

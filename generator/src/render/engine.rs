@@ -27,6 +27,9 @@ impl Engine {
             .set_syntax(syntax.build().map_err(|source| GenerateError::Template { path: String::new(), source })?);
         environment.set_formatter(format);
         environment.add_filter("literal", |text: String| Value::from_safe_string(escape::sql_literal(&text)));
+        environment.add_filter("quoted_literal", |text: String| {
+            Value::from_safe_string(escape::sql_literal(&escape::sql_identifier(&text)))
+        });
         let mut folders = vec![&TEMPLATES];
         while let Some(folder) = folders.pop() {
             folders.extend(folder.dirs());

@@ -6,11 +6,12 @@ pub(super) type Rule = fn(&str) -> Option<String>;
 /// The rule of a template, by the folder and the end of its output path.
 pub(super) fn rule(path: &str) -> Rule {
     match path.rsplit('.').next() {
-        Some("conf") => nginx,
+        Some("conf") if path.starts_with("nginx/") => nginx,
         Some("sql") => |text| (!text.contains('\0')).then(|| sql_identifier(text)),
         Some("cql") => |text| (!text.contains('\0')).then(|| sql_identifier(text)),
         Some("yaml" | "yml") => |text| Some(json(text)),
         Some("json") => |text| Some(json(text)),
+        Some("js") => |text| Some(json(text)),
         Some("dot") => |text| Some(dot(text)),
         Some("mmd") => |text| Some(mermaid(text)),
         _ => |text| (!text.contains(['\n', '\r', '\0'])).then(|| text.to_owned()),

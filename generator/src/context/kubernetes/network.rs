@@ -1,0 +1,139 @@
+//! Services, and who may speak to whom: exactly those whose `needs` say so.
+
+use archgen_spec::topology::{Component, Topology};
+use serde_json::{Value, json};
+
+use super::manifests::{PORT_NAME, labels, metadata, selector};
+
+/// What holds for the whole namespace: nothing may speak to anything, except to the cluster's name servers.
+pub(super) fn shared(topology: &Topology) -> Vec<Value> {
+    let policy = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata(topology, name, None),
+            "spec": spec,
+        })
+    };
+    let names = json!({
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{
+            "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+            "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+        }],
+    });
+    vec![
+        policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+        policy("name-servers", names),
+    ]
+}
+
+fn port(topology: &Topology, component: Component) -> u16 {
+    topology.component_instances(component).first().map_or(0, |i| i.port)
+}
+
+/// The headless service that names each instance, and the public one of what clients connect to.
+pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> {
+    let name = topology.component_name(component);
+    let port = port(topology, component);
+    let mut ports = vec![json!({"name": PORT_NAME, "port": port, "targetPort": PORT_NAME})];
+    let headless = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(topology, name, Some(name)),
+        "spec": {
+            "clusterIP": "None",
+            // An instance is found by its peers before it is ready: that is how clusters form.
+            "publishNotReadyAddresses": true,
+            "selector": selector(topology, name)["matchLabels"],
+            "ports": ports.clone(),
+        },
+    });
+    if !matches!(component, Component::Gateway | Component::Realtime) {
+        return vec![headless];
+    }
+    // Clients come to the edge in nginx where there is one, for it keeps a session at its node.
+    let edge = topology.gateway.as_ref().is_some_and(|g| !g.embedded);
+    if component == Component::Realtime && edge {
+        return vec![headless];
+    }
+    if component == Component::Gateway
+        && edge
+        && let Some(realtime) = &topology.realtime
+    {
+        ports.push(json!({"name": "realtime", "port": realtime.port, "targetPort": "realtime"}));
+    }
+    let public = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(topology, &format!("{name}-public"), Some(name)),
+        "spec": {
+            "type": "LoadBalancer",
+            // Limits per address need the caller's own.
+            "externalTrafficPolicy": "Local",
+            "selector": selector(topology, name)["matchLabels"],
+            "ports": ports,
+        },
+    });
+    vec![headless, public]
+}
+
+/// Who may call a component and whom it may call.
+pub(super) fn policy(topology: &Topology, component: Component) -> Value {
+    let name = topology.component_name(component);
+    let edge = topology.gateway.as_ref().is_some_and(|g| !g.embedded);
+    let mut callers: Vec<Component> =
+        topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&component)).collect();
+    let mut needs = topology.component_needs(component);
+    if edge && topology.realtime.is_some() {
+        match component {
+            Component::Gateway => needs.push(Component::Realtime),
+            Component::Realtime => callers.push(Component::Gateway),
+            _ => {}
+        }
+    }
+    // Instances of a component speak to each other: a store's nodes, a registry's servers, owners of shards.
+    let mut from = vec![peer(topology, name)];
+    from.extend(callers.iter().map(|c| peer(topology, topology.component_name(*c))));
+    let mut ingress = vec![json!({"from": from.clone(), "ports": [{"protocol": "TCP", "port": PORT_NAME}]})];
+    ingress[0]["from"] = from.into();
+    // Nodes of an engine have ports among themselves that the spec need not know.
+    if matches!(component, Component::Store(_) | Component::Registry) {
+        ingress.push(json!({"from": [peer(topology, name)]}));
+    }
+    let scraper = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    ingress.push(json!({"from": [scraper], "ports": [{"protocol": "TCP", "port": PORT_NAME}]}));
+    let public = component == Component::Gateway || (component == Component::Realtime && !edge);
+    if public {
+        ingress.push(json!({"ports": open_ports(topology, component, edge)}));
+    }
+    let mut egress: Vec<Value> = vec![json!({"to": [peer(topology, name)]})];
+    egress.extend(needs.iter().map(|c| {
+        let to = peer(topology, topology.component_name(*c));
+        json!({"to": [to], "ports": [{"protocol": "TCP", "port": port(topology, *c)}]})
+    }));
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": topology.name, "labels": labels(topology, Some(name))},
+        "spec": {
+            "podSelector": selector(topology, name),
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    })
+}
+
+fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Value> {
+    let mut open = vec![json!({"protocol": "TCP", "port": PORT_NAME})];
+    if component == Component::Gateway && edge && topology.realtime.is_some() {
+        open.push(json!({"protocol": "TCP", "port": "realtime"}));
+    }
+    open
+}
+
+fn peer(topology: &Topology, component: &str) -> Value {
+    json!({"podSelector": selector(topology, component)})
+}

@@ -1,0 +1,74 @@
+//! MongoDB: collections, indexes and shard keys as scripts for mongosh.
+
+use archgen_spec::topology::{DatasetShape, Store, StoreKind, Topology};
+use serde::Serialize;
+
+use super::Files;
+use crate::GenerateError;
+use crate::render::Engine;
+
+/// Chunks of a hashed key on each shard from the beginning, so that nothing moves while the first documents come.
+const CHUNKS_PER_SHARD: u32 = 8;
+
+#[derive(Serialize)]
+struct Context<'a> {
+    store: &'a str,
+    namespace: &'a str,
+    chunks: u32,
+    collections: Vec<Collection<'a>>,
+}
+
+#[derive(Serialize)]
+struct Collection<'a> {
+    name: &'a str,
+    path: String,
+    key: &'a [String],
+    hashed: bool,
+    way: &'static str,
+    indexes: Vec<Index<'a>>,
+}
+
+#[derive(Serialize)]
+struct Index<'a> {
+    name: &'a str,
+    fields: &'a [String],
+    way: &'static str,
+}
+
+/// `mongodb/<store>/collections.js` and `rollback.js` for each MongoDB.
+pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+    for store in topology.stores.iter().filter(|s| s.kind == StoreKind::Mongodb) {
+        let context = context(store);
+        for file in ["collections.js", "rollback.js"] {
+            let text = engine.render(&format!("mongodb/{file}"), &context)?;
+            files.insert(format!("mongodb/{}/{file}", store.name), text);
+        }
+    }
+    Ok(())
+}
+
+fn context(store: &Store) -> Context<'_> {
+    let collections = store.datasets.iter().filter_map(|dataset| {
+        let DatasetShape::Collection { key, hashed, indexes } = &dataset.shape else { return None };
+        let way = if *hashed { "'hashed'" } else { "1" };
+        let mut all: Vec<Index<'_>> = indexes.iter().map(|(name, fields)| Index { name, fields, way: "1" }).collect();
+        // A shard key needs an index that begins with it; `_id` alone has one unless it is hashed.
+        if key.as_slice() != ["_id"] || *hashed {
+            all.insert(0, Index { name: "shard_key", fields: key, way });
+        }
+        Some(Collection {
+            name: &dataset.name,
+            path: format!("{}.{}", store.namespace, dataset.name),
+            key,
+            hashed: *hashed,
+            way,
+            indexes: all,
+        })
+    });
+    Context {
+        store: &store.name,
+        namespace: &store.namespace,
+        chunks: (store.nodes / store.copies.max(1)).max(1) * CHUNKS_PER_SHARD,
+        collections: collections.collect(),
+    }
+}

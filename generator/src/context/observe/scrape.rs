@@ -1,0 +1,46 @@
+//! Prometheus: a job for each component that exports metrics.
+
+use archgen_spec::topology::{Component, Instance, Topology};
+use serde_json::{Value, json};
+
+use super::metrics::is_ours;
+
+/// `prometheus.yml`.
+pub(super) fn configuration(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
+    let ours = topology.components().into_iter().filter(|c| is_ours(topology, *c));
+    let mut jobs: Vec<Value> = ours.map(|c| job(topology, c, "/metrics", address)).collect();
+    if topology.registry.as_ref().is_some_and(|r| !r.embedded) {
+        let mut registry = job(topology, Component::Registry, "/v1/agent/metrics", address);
+        registry["params"] = json!({"format": ["prometheus"]});
+        jobs.push(registry);
+    }
+    json!({
+        "global": {
+            "scrape_interval": "15s",
+            "scrape_timeout": "10s",
+            "evaluation_interval": "15s",
+            "external_labels": {"system": topology.name},
+        },
+        "rule_files": ["recording.rules.yml", "alerts.rules.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]},
+        "scrape_configs": jobs,
+    })
+}
+
+fn job(topology: &Topology, component: Component, path: &str, address: &dyn Fn(&Instance) -> String) -> Value {
+    let name = topology.component_name(component);
+    let targets = topology.component_instances(component).into_iter().map(|i| {
+        json!({
+            "targets": [format!("{}:{}", address(&i), i.port)],
+            "labels": {"component": name, "host": i.name, "zone": i.zone},
+        })
+    });
+    json!({
+        "job_name": name,
+        "metrics_path": path,
+        // A host that answers with nonsense fills no memory.
+        "sample_limit": 10_000,
+        "body_size_limit": "10MB",
+        "static_configs": targets.collect::<Vec<Value>>(),
+    })
+}

@@ -1,0 +1,40 @@
+//! Redis: configuration of a cluster's nodes, and who may do what with which keys.
+
+use archgen_spec::topology::{Component, StoreId, StoreKind, Topology};
+use serde::Serialize;
+
+use super::Files;
+use crate::GenerateError;
+use crate::render::Engine;
+
+#[derive(Serialize)]
+struct Context<'a> {
+    store: &'a str,
+    namespace: &'a str,
+    port: u16,
+    cluster: bool,
+    /// Three quarters of the container's memory: the rest is for copying on write.
+    memory_max_bytes: u64,
+    users: Vec<&'a str>,
+}
+
+/// `redis/<store>/redis.conf`, `users.acl` and `start.sh` for each Redis.
+pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+    for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Redis) {
+        let id = Component::Store(StoreId(index));
+        let callers = topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&id));
+        let context = Context {
+            store: &store.name,
+            namespace: &store.namespace,
+            port: store.port,
+            cluster: store.nodes >= 3,
+            memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
+            users: callers.map(|c| topology.component_name(c)).collect(),
+        };
+        for file in ["redis.conf", "users.acl", "start.sh"] {
+            let text = engine.render(&format!("redis/{file}"), &context)?;
+            files.insert(format!("redis/{}/{file}", store.name), text);
+        }
+    }
+    Ok(())
+}
