@@ -26,7 +26,7 @@ tests:
 
 /// What is missing or too much.
 fn fault(test: &Test) -> Option<String> {
-    let said = |key: &str| test.said.iter().any(|k| *k == key);
+    let said = |key: &str| test.said.contains(&key);
     let expects = test.expect.as_ref().is_none_or(|e| !e.value.is_empty());
     match (said("check"), said("lose"), said("expect")) {
         (false, false, false) => Some("asks nothing: it has neither `check` nor `lose` and `expect`".to_owned()),
