@@ -4,7 +4,7 @@ use crate::ast::choice::{choice, choice_decode};
 use crate::source::{Node, Spanned};
 use crate::units::{Bytes, HealthCheck, Period, RestartBackoff};
 
-use super::{Choice, Decider, Decoder, Name, Named, Port, Variants};
+use super::{Choice, Decider, Decoder, Name, Named, Port, Query, Variants};
 
 /// Extra environment of a process.
 pub type Environment = Vec<Named<Spanned<String>>>;
@@ -26,6 +26,8 @@ section! {
         publishes: Vec<Spanned<String>>,
         /// Topics it reads.
         consumes: Vec<Spanned<String>>,
+        /// What it asks of tables and collections.
+        queries: Vec<Named<Query>>,
         /// Health check.
         health: HealthCheck,
         /// Grace at shutdown.
@@ -87,8 +89,19 @@ choice! {
     }
 }
 
-const ALL: [&str; 10] =
-    ["kind", "profile", "port", "replicas", "needs", "publishes", "consumes", "health", "stop_within", "restart"];
+const ALL: [&str; 11] = [
+    "kind",
+    "profile",
+    "port",
+    "replicas",
+    "needs",
+    "publishes",
+    "consumes",
+    "queries",
+    "health",
+    "stop_within",
+    "restart",
+];
 
 /// The keys of a service of this kind.
 fn keys_of(program: Program) -> Vec<&'static str> {

@@ -4,7 +4,7 @@ use super::{Context, Explanation, suggestion};
 use crate::ast::{Dataset, DatasetKey, Named};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
-use crate::topology::StoreKind;
+use crate::topology::{DatasetShape, StoreKind};
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -40,6 +40,31 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             continue;
         }
         table_columns(table, out);
+    }
+    query_columns(context, out);
+}
+
+/// Columns by which services ask. Documents have whatever fields they have.
+fn query_columns(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    for (written, model) in context.services.iter().zip(&context.topology.services) {
+        let places = written.value.queries.as_ref().map_or(&[][..], |q| q.value.as_slice());
+        for query in &model.queries {
+            let dataset = &context.topology.store(query.on.store).datasets[query.on.dataset];
+            let declared: Vec<&str> = match &dataset.shape {
+                DatasetShape::PostgresTable { key, columns, .. } => key.iter().chain(columns).collect::<Vec<_>>(),
+                DatasetShape::CassandraTable { partition, cluster, columns, .. } => {
+                    partition.iter().chain(cluster).chain(columns).collect()
+                }
+                _ => continue,
+            }
+            .into_iter()
+            .map(|column| column.name.as_str())
+            .collect();
+            let by = places.iter().find(|q| q.name.value == query.name).and_then(|q| q.value.by.as_ref());
+            for column in by.iter().flat_map(|by| &by.value).filter(|c| !declared.contains(&c.value.0.as_str())) {
+                out.push(at(column.span, &column.value.0, &dataset.name, &declared));
+            }
+        }
     }
 }
 

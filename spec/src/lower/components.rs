@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ast::{self, Acl, Choice, Environment, Named, Program};
 use crate::checks::{missing_key, out_of_range};
 use crate::source::Spanned;
-use crate::topology::{Health, Need, Realtime, Registry, Service, ServiceKind};
+use crate::topology::{Health, Need, Query, Realtime, Registry, Service, ServiceKind};
 use crate::units::{HealthCheck, RestartBackoff, Unit};
 
 use super::resolve::Resolution;
@@ -78,6 +78,7 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
     };
     let publishes = topics(&written.publishes, work);
     let consumes = topics(&written.consumes, work);
+    let queries = queries(written, work);
     let general = General::of(named, work);
     let service = Service {
         name: name.clone(),
@@ -86,6 +87,7 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
         needs: needs.iter().map(|n| n.value).collect(),
         publishes,
         consumes,
+        queries,
         health: general.health,
         stop_within: general.stop_within,
         restart: general.restart,
@@ -120,6 +122,23 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
         kind,
     };
     (service, needs)
+}
+
+/// What a service asks, where it names a table or collection that there is.
+fn queries(written: &ast::Service, work: &mut Resolution<'_>) -> Vec<Query> {
+    let mut all = Vec::new();
+    for query in written.queries.iter().flat_map(|q| &q.value) {
+        let on = query.value.on.as_ref().and_then(|on| work.names.queried(on, work.out));
+        if let (Some(on), Some(by)) = (on, &query.value.by) {
+            all.push(Query {
+                name: query.name.value.clone(),
+                on,
+                by: by.value.iter().map(|column| column.value.0.clone()).collect(),
+                per_second: query.value.rate.map(|rate| rate.value.per_second()),
+            });
+        }
+    }
+    all
 }
 
 const PASSWORD_MEMORY_BYTES: u64 = 19 * 1024 * 1024;

@@ -194,6 +194,26 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// What a query asks, as `store.dataset`: anything but a topic.
+    pub(super) fn queried(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<DatasetRef> {
+        const DUE: &str = "a table, collection, index or bucket is due here, as `store.table`";
+        let text = name.value.as_str();
+        if !text.contains('.') {
+            out.push(match self.what(text) {
+                Some((found, place)) => wrong_kind::at(name.span, text, found, DUE, place),
+                None => self.dangling(name.span, text, "store", self.by_store.keys().copied()),
+            });
+            return None;
+        }
+        let dataset = self.dataset(name, out)?;
+        if self.kind(dataset.store) == Some(StoreKind::Kafka) {
+            let declared = datasets_of(&self.stores[dataset.store.0].value).get(dataset.dataset);
+            out.push(wrong_kind::at(name.span, text, "a topic", DUE, declared.map(|d| d.name.span)));
+            return None;
+        }
+        Some(dataset)
+    }
+
     /// Every topic as `store.topic`.
     fn topics(&self) -> Vec<String> {
         let logs = self.stores.iter().filter(|s| s.value.topics.is_some());

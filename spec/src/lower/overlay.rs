@@ -49,7 +49,7 @@ fn names_below(path: &[String]) -> bool {
         path.as_slice(),
         ["vars" | "secrets" | "profiles" | "services" | "stores" | "environments"]
             | ["gateway", "routes"]
-            | ["services", _, "env"]
+            | ["services", _, "env" | "queries"]
             | ["stores", _, "replication" | "tables" | "collections" | "topics" | "indexes" | "buckets"]
             | ["stores", _, "tables" | "collections", _, "columns" | "indexes"]
     )

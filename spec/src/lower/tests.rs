@@ -50,7 +50,7 @@ fn a_profile_is_laid_under_what_is_said_and_over_the_defaults() {
         topology.map(|t| t.services.iter().map(|s| (s.replicas, s.stop_within.as_secs())).collect::<Vec<_>>());
     assert_eq!(replicas, Some(vec![(3, 90), (4, 90)]));
     assert_eq!(value(&loaded, "services.user.replicas"), "3 @ spec/demo.yaml:6:41");
-    assert_eq!(value(&loaded, "services.user.stop_within"), "90s @ spec/dev.yaml:1:38");
+    assert_eq!(value(&loaded, "services.user.stop_within"), "90s @ spec/dev.yaml:1:37");
 }
 
 #[test]

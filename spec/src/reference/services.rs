@@ -25,6 +25,14 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("services.*.consumes", "Topics that it reads, as `store.topic`.", "[events.message]")
         .absent("none")
         .reaches(&[Checks, Consul, Compose, Diagrams, Up]),
+    key("services.*.queries", "What it asks of tables and collections, by a name of each kind of question.", "{ channels: { on: users.members, by: [user_id], rate: 500/s } }")
+        .absent("not said; indexes are not judged where no service says any")
+        .why("Indexes and questions are held against each other: an index that no question uses costs at every write, a question that no index serves reads everything.")
+        .reaches(&[Checks]),
+    key("services.*.queries.*", "One kind of question.", "{ on: users.members, by: [user_id], rate: 500/s }").reaches(&[Checks]),
+    key("services.*.queries.*.on", "The table, collection, index or bucket, as `store.table`.", "users.members").required().reaches(&[Checks]),
+    key("services.*.queries.*.by", "The columns whose values are given.", "[user_id]").required().reaches(&[Checks]),
+    key("services.*.queries.*.rate", "How often it is asked at peak.", "500/s").absent("not said").reaches(&[Checks]),
     key("services.*.health", "How it is asked whether it is well: the path, and how often.", "/healthz every 5s")
         .value("/healthz every 5s", "what archgen's services answer")
         .why("`defaults.service.health` applies first.")

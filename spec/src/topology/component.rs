@@ -150,6 +150,19 @@ pub struct Health {
     pub every: Duration,
 }
 
+/// One kind of question that a service asks of a table or collection.
+#[derive(Debug, Clone, Serialize)]
+pub struct Query {
+    /// Its name.
+    pub name: String,
+    /// What is asked.
+    pub on: DatasetRef,
+    /// Columns whose values are given.
+    pub by: Vec<String>,
+    /// How often, times per second, where declared.
+    pub per_second: Option<f64>,
+}
+
 /// One service.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
@@ -167,6 +180,8 @@ pub struct Service {
     pub publishes: Vec<DatasetRef>,
     /// Topics it reads.
     pub consumes: Vec<DatasetRef>,
+    /// What it asks of tables and collections.
+    pub queries: Vec<Query>,
     /// Health check.
     pub health: Health,
     /// Grace between SIGTERM and SIGKILL.
