@@ -17,6 +17,7 @@ mod history;
 mod invariants;
 mod people;
 mod plan;
+mod promises;
 mod report;
 mod run;
 #[cfg(sabotage)]

@@ -107,6 +107,7 @@ fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
         addresses,
         key: ServiceKey::new(format!("simulated-fleet-key-{seed}")),
         engine: StoreEngine::Log,
+        copies: true,
         public: PublicUrls {
             gateway: of(Component::Gateway).into_iter().next().unwrap_or_default(),
             realtime: of(Component::Realtime),

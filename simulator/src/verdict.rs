@@ -9,6 +9,7 @@ use crate::{
     history::{History, Outcome},
     invariants::{self, Finding},
     plan::Plan,
+    promises,
     world::{Crossing, World},
 };
 
@@ -105,6 +106,10 @@ pub(crate) fn judge(
     if vacuous && acked < enough.max(1) {
         let sends = history.sends.len();
         remarks.push(format!("{acked} of {sends} sends were acknowledged; fewer than {enough} prove nothing"));
+    }
+    if broken {
+        let cannot = |why| format!("the spec does not promise it: {why}");
+        remarks.extend(promises::not_promised(topology).into_iter().map(cannot));
     }
     remarks.extend(unchecked.iter().map(|f| format!("{} checked nothing", f.invariant)));
     let verdict = match (broken || failed, vacuous) {

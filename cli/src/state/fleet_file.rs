@@ -69,7 +69,7 @@ impl FleetFile {
         let public = PublicUrls { gateway, realtime: urls(Component::Realtime) };
         let addresses = self.addresses.clone();
         let means = means(&topology, &self.folder)?;
-        Ok(Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, public, means }))
+        Ok(Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, copies: false, public, means }))
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use archgen_backends::NotBuilt;
 use archgen_env::net::Address;
 use archgen_ports::ServiceKey;
-use archgen_spec::topology::{Component, Instance, ServiceKind, Topology};
-use archgen_store::EngineKind;
+use archgen_spec::topology::{Component, Instance, ServiceKind, StoreId, Topology};
+use archgen_store::{EngineKind, replication::Policy};
 
 use crate::{Host, Means};
 
@@ -33,6 +33,8 @@ pub struct Assembly {
     pub key: ServiceKey,
     /// Engine under embedded stores.
     pub engine: EngineKind,
+    /// Whether embedded stores keep the copies that the spec asks for, as a simulation does; one copy otherwise.
+    pub copies: bool,
     /// Public URLs.
     pub public: PublicUrls,
     /// Secrets and schemas of real stores.
@@ -43,6 +45,11 @@ impl Assembly {
     /// The address of a host.
     pub(crate) fn address(&self, host: &str) -> Result<&Address, FleetError> {
         self.addresses.get(host).ok_or_else(|| FleetError::NoAddress(host.to_owned()))
+    }
+
+    /// What the copies of an embedded store promise; `None` where it keeps one.
+    pub(crate) fn policy(&self, id: StoreId) -> Option<Policy> {
+        Policy::of(self.topology.store(id)).filter(|_| self.copies)
     }
 
     /// Ownership shards of the channels: those of the messaging service.

@@ -12,7 +12,10 @@ use archgen_services::{
 };
 use archgen_socketio::Origins;
 use archgen_spec::topology::{Component, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind};
-use archgen_store::{NodeConfig, NodeError};
+use archgen_store::{
+    NodeConfig, NodeError,
+    replication::{Membership, groups},
+};
 
 use crate::{Assembly, FleetError, wiring::Wiring};
 
@@ -64,11 +67,21 @@ async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
         key: wiring.assembly.key.clone(),
         engine: wiring.assembly.engine,
         topics: topics(store),
+        membership: membership(wiring, id)?,
     };
     archgen_store::run(wiring.env.clone(), config).await.map_err(|error: NodeError| {
         let cause = std::error::Error::source(&error).map_or_else(String::new, |c| format!(": {c}"));
         FleetError::Ended { host: wiring.instance.name.clone(), reason: format!("{error}{cause}") }
     })
+}
+
+/// The group of a node whose store keeps copies. A node that is left over keeps none.
+fn membership(wiring: &Wiring<'_>, id: StoreId) -> Result<Option<Membership>, FleetError> {
+    let Some(policy) = wiring.assembly.policy(id) else { return Ok(None) };
+    let nodes = wiring.addresses(Component::Store(id))?;
+    let me = wiring.instance.ordinal as usize;
+    let group = groups(nodes.len(), policy.copies as usize).into_iter().find(|group| group.contains(&me));
+    Ok(group.map(|group| Membership { me: me - group.start, members: nodes[group].to_vec(), policy }))
 }
 
 async fn run_registry(wiring: &Wiring<'_>) -> Result<(), FleetError> {

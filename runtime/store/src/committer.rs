@@ -14,7 +14,10 @@ use archgen_ports::StoreError;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::engine::{Engine, EngineError, View};
+use crate::{
+    engine::{Batch, Engine, EngineError, View},
+    replication::Replica,
+};
 
 /// Decisions that wait; one more is refused.
 const QUEUE_MAX: usize = 4_096;
@@ -41,31 +44,64 @@ pub enum DecisionError {
 }
 
 type Answer = oneshot::Sender<Result<Value, StoreError>>;
+type Answered = (Answer, bool, Result<Value, StoreError>);
+
+/// A decision that waits.
+struct Waiting {
+    decision: Decision,
+    /// Whether a majority must have it, however few copies others wait for.
+    certain: bool,
+    answer: Answer,
+}
+
+/// Where the writes of decisions go.
+enum Sink {
+    /// The only copy.
+    Alone(Arc<dyn Engine>),
+    /// The log of a group that this node leads in this term.
+    Group(Arc<dyn Engine>, Arc<Replica>, u64),
+}
+
+impl Sink {
+    fn engine(&self) -> &dyn Engine {
+        match self {
+            Self::Alone(engine) | Self::Group(engine, ..) => &**engine,
+        }
+    }
+
+    fn commit(&self, writes: Batch) -> Result<(), EngineError> {
+        match self {
+            Self::Alone(engine) => engine.commit(writes, sync_before_ack()),
+            Self::Group(_, replica, term) => replica.append(*term, writes).map(|_| ()),
+        }
+    }
+}
 
 /// Hands decisions to the committer. Cloning shares it.
 #[derive(Clone)]
 pub struct Committer {
-    queue: mpsc::Sender<(Decision, Answer)>,
+    queue: mpsc::Sender<Waiting>,
     version: watch::Sender<u64>,
 }
 
 impl Committer {
-    /// Starts the committer's task on this engine.
-    pub fn start(env: &Env, engine: Arc<dyn Engine>) -> Self {
+    /// Starts the committer's task on this engine, of which others keep copies where there is a replica.
+    pub fn start(env: &Env, engine: Arc<dyn Engine>, replica: Option<Arc<Replica>>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let version = watch::Sender::new(0);
-        env.spawn("committer", run(env.clone(), engine, waiting, version.clone()));
+        env.spawn("committer", run(env.clone(), engine, replica, waiting, version.clone()));
         Self { queue, version }
     }
 
-    /// Decides, commits, and returns the answer once it is durable.
+    /// Decides, commits, and returns the answer once it is durable; `certain` where a majority of the copies must have it,
+    /// whatever the store waits for otherwise.
     ///
     /// # Errors
     /// [`StoreError::Refused`] for an invalid call or a full queue, [`StoreError::Indeterminate`] when the engine failed.
-    pub async fn decide(&self, decision: Decision) -> Result<Value, StoreError> {
+    pub async fn decide(&self, decision: Decision, certain: bool) -> Result<Value, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.queue
-            .try_send((decision, answer))
+            .try_send(Waiting { decision, certain, answer })
             .map_err(|_| StoreError::Refused("the store is overloaded; try again".to_owned()))?;
         answered.await.map_err(|_| StoreError::Indeterminate("the store stopped".to_owned()))?
     }
@@ -79,28 +115,62 @@ impl Committer {
 async fn run(
     env: Env,
     engine: Arc<dyn Engine>,
-    mut waiting: mpsc::Receiver<(Decision, Answer)>,
+    replica: Option<Arc<Replica>>,
+    mut waiting: mpsc::Receiver<Waiting>,
     version: watch::Sender<u64>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         let taken = std::mem::take(&mut group);
-        let engine = engine.clone();
-        let answers = env.compute(move || commit(&*engine, taken)).await;
+        let Some(replica) = &replica else {
+            let sink = Sink::Alone(engine.clone());
+            let answers = env.compute(move || commit(&sink, taken)).await;
+            version.send_modify(|v| *v += 1);
+            for (answer, _, result) in answers {
+                // Whoever asked may be gone.
+                let _ = answer.send(result);
+            }
+            continue;
+        };
+        let writing = replica.write().await;
+        let Ok(term) = replica.leads() else {
+            for waiting in taken {
+                let moved = "the store is overloaded: another of its nodes leads by now".to_owned();
+                let _ = waiting.answer.send(Err(StoreError::Refused(moved)));
+            }
+            continue;
+        };
+        let sink = Sink::Group(engine.clone(), replica.clone(), term);
+        let answers = env.compute(move || commit(&sink, taken)).await;
+        let end = replica.end();
+        drop(writing);
         version.send_modify(|v| *v += 1);
-        for (answer, result) in answers {
-            // Whoever asked may be gone.
-            let _ = answer.send(result);
+        env.spawn("acknowledgement", acknowledge(replica.clone(), term, end, answers));
+    }
+}
+
+/// Answers once enough copies have what was decided. Who was refused waits as well: what refused them may not stand.
+async fn acknowledge(replica: Arc<Replica>, term: u64, end: u64, answers: Vec<Answered>) {
+    let (certain, others): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, certain, _)| *certain);
+    for (answers, copies) in [(others, replica.acks(false)), (certain, replica.acks(true))] {
+        if answers.is_empty() {
+            continue;
+        }
+        let known = replica.acknowledged(term, end, copies).await;
+        for (answer, _, result) in answers {
+            let unknown = || StoreError::Indeterminate(format!("fewer than {copies} copies have it"));
+            let _ = answer.send(if known { result } else { Err(unknown()) });
         }
     }
 }
 
 /// Decides the group in order and commits it, as one batch unless it is very large.
-fn commit(engine: &dyn Engine, group: Vec<(Decision, Answer)>) -> Vec<(Answer, Result<Value, StoreError>)> {
+fn commit(sink: &Sink, group: Vec<Waiting>) -> Vec<Answered> {
+    let engine = sink.engine();
     let mut view = View::new(engine);
     let mut answers = Vec::with_capacity(group.len());
     let mut committed = 0;
-    for (decision, answer) in group {
+    for Waiting { decision, certain, answer } in group {
         view.begin();
         let result = match catch_unwind(AssertUnwindSafe(|| decision(&mut view))) {
             Ok(Ok(value)) => Ok(value),
@@ -111,26 +181,26 @@ fn commit(engine: &dyn Engine, group: Vec<(Decision, Answer)>) -> Vec<(Answer, R
         if result.is_err() {
             view.rollback();
         }
-        answers.push((answer, result));
+        answers.push((answer, certain, result));
         if view.written_bytes() > GROUP_BYTES_MAX {
-            write(engine, std::mem::replace(&mut view, View::new(engine)), &mut answers[committed..]);
+            write(sink, std::mem::replace(&mut view, View::new(engine)), &mut answers[committed..]);
             committed = answers.len();
         }
     }
-    write(engine, view, &mut answers[committed..]);
+    write(sink, view, &mut answers[committed..]);
     answers
 }
 
 /// Commits what was decided. Where the engine fails nobody knows what applies, and all who wait are told so: also who only read,
 /// since what it saw may not be.
-fn write(engine: &dyn Engine, view: View<'_>, answers: &mut [(Answer, Result<Value, StoreError>)]) {
+fn write(sink: &Sink, view: View<'_>, answers: &mut [Answered]) {
     let writes = view.into_writes();
     if writes.is_empty() {
         return;
     }
-    if let Err(error) = engine.commit(writes, sync_before_ack()) {
+    if let Err(error) = sink.commit(writes) {
         tracing::error!(%error, "commit failed");
-        for (_, result) in answers {
+        for (.., result) in answers {
             *result = Err(StoreError::Indeterminate(error.to_string()));
         }
     }

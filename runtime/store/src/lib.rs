@@ -1,14 +1,16 @@
 //! The embedded store: a node that keeps every port's promise on an ordered key-value engine, and the client that speaks to it.
 //!
 //! `engine` (fjall, and the deterministic log engine) → `committer` (group commit) → `operations` (one file per port) → `node`
-//! (HTTP) ⇄ `client` (the ports). The same node code runs under `archgen up` and in simulation; only the engine differs. A node
-//! keeps one copy of each datum: past one machine the answer is the real engine.
+//! (HTTP) ⇄ `client` (the ports). The same node code runs under `archgen up` and in simulation; only the engine differs. Under
+//! `archgen up` a store keeps one copy of each datum: past one machine the answer is the real engine. In a simulation
+//! `replication` keeps as many as the spec asks for, with the promise of the engine that is stood in for.
 
 mod client;
 mod committer;
 pub mod engine;
 mod node;
 mod operations;
+pub mod replication;
 
 pub use client::StoreClient;
 pub use engine::EngineKind;

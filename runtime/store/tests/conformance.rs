@@ -49,6 +49,7 @@ fn config(engine: EngineKind) -> NodeConfig {
         key: ServiceKey::new("test-key"),
         engine,
         topics: BTreeMap::from([("message".to_owned(), 4)]),
+        membership: None,
     }
 }
 

@@ -78,6 +78,11 @@ pub enum Action {
         /// Host.
         host: String,
     },
+    /// The machine is lost with its disk; an empty one takes its place at the end.
+    DiskLoss {
+        /// Host.
+        host: String,
+    },
     /// The process is held still (SIGSTOP) and goes on at the end.
     Pause {
         /// Host.
@@ -124,6 +129,7 @@ impl Action {
             Self::Refuse { .. } => "refuse",
             Self::Exit { .. } => "exit",
             Self::PowerLoss { .. } => "power-loss",
+            Self::DiskLoss { .. } => "disk-loss",
             Self::Pause { .. } => "pause",
             Self::ClockSkew { .. } => "clock-skew",
             Self::ClockDrift { .. } => "clock-drift",
@@ -143,6 +149,7 @@ impl Action {
             Self::OneWayCut { from, to } | Self::Refuse { from, to } => vec![from, to],
             Self::Exit { host }
             | Self::PowerLoss { host }
+            | Self::DiskLoss { host }
             | Self::Pause { host }
             | Self::ClockSkew { host, .. }
             | Self::ClockDrift { host, .. }
@@ -169,6 +176,7 @@ impl fmt::Display for Action {
             Self::Refuse { from, to } => write!(f, "{to} refuses new connections from {from}"),
             Self::Exit { host } => write!(f, "{host}'s process is gone"),
             Self::PowerLoss { host } => write!(f, "{host} has no power; what it had not synced is lost"),
+            Self::DiskLoss { host } => write!(f, "{host} is lost with its disk; an empty machine takes its place"),
             Self::Pause { host } => write!(f, "{host}'s process stands still"),
             Self::ClockSkew { host, offset_ms } => {
                 let way = if *offset_ms < 0 { "behind" } else { "ahead" };

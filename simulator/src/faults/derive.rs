@@ -7,7 +7,11 @@ use super::{
     Action, Scheduled,
     action::{HOST_KINDS, LINK_KINDS},
 };
-use crate::{people, world::Draw};
+use crate::{
+    people,
+    promises::{Group, store_groups},
+    world::Draw,
+};
 
 /// Fewest and most faults of one run.
 const FAULTS: (u64, u64) = (2, 12);
@@ -23,6 +27,10 @@ const ANY_PAIR: u64 = 150;
 const SKEW_MS_MAX: i64 = 300_000;
 /// Faults that are several at once.
 const COMPOUND: [&str; 3] = ["zone-loss", "rolling-restart", "flapping"];
+/// Faults of the nodes that keep copies of the same data.
+const GROUP_KINDS: [&str; 3] = ["isolation", "members-down", "disk-loss"];
+/// Of a thousand seeds, so many meet what a group of copies is there for.
+const GROUP_FAULTS: u64 = 500;
 
 /// The faults of this seed.
 pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Scheduled> {
@@ -59,6 +67,13 @@ pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Schedul
             kind => one(on_host(kind, &host.name, lease_ms, &mut draw)),
         });
     }
+    let groups = store_groups(topology);
+    if draw.chance(GROUP_FAULTS) && !groups.is_empty() {
+        for _ in 0..=draw.below(2) {
+            schedule.extend(on_group(&groups, duration_ms, longest_ms, &mut draw));
+        }
+        keep_within_budget(&mut schedule, &groups);
+    }
     if draw.chance(STALE_OWNERS) {
         for _ in 0..=draw.below(2) {
             schedule.extend(stale_owner(topology, duration_ms, &mut draw));
@@ -84,6 +99,44 @@ fn stale_owner(topology: &Topology, duration_ms: u64, draw: &mut Draw) -> Option
     Some(Scheduled { at_ms: draw.below(duration_ms / 2 + 1), for_ms: lease_ms + draw.below(lease_ms / 2 + 1), action })
 }
 
+/// One of the faults that copies are there for: a node that its peers do not reach, some that are down at once, or one that is
+/// lost with its disk.
+fn on_group(groups: &[Group], duration_ms: u64, longest_ms: u64, draw: &mut Draw) -> Vec<Scheduled> {
+    let group = &groups[draw.below(groups.len() as u64) as usize].members;
+    let (at_ms, for_ms) = (draw.below(duration_ms * 3 / 4 + 1), draw.between((SHORTEST_MS, longest_ms)));
+    // The first leads at the start, and is met more often.
+    let first = if draw.chance(500) { 0 } else { draw.below(group.len() as u64) as usize };
+    let scheduled = |action| Scheduled { at_ms, for_ms, action };
+    let name = |index: usize| group[index % group.len()].name.clone();
+    match GROUP_KINDS[draw.below(GROUP_KINDS.len() as u64) as usize] {
+        "isolation" => (1..group.len())
+            .map(|step| scheduled(Action::Partition { a: name(first), b: name(first + step) }))
+            .collect(),
+        "members-down" => {
+            let down = 1 + draw.below(group.len() as u64) as usize;
+            let how = |host| if draw.chance(500) { Action::Exit { host } } else { Action::PowerLoss { host } };
+            (0..down).map(|step| name(first + step)).map(how).map(scheduled).collect()
+        }
+        _ => vec![scheduled(Action::DiskLoss { host: name(first) })],
+    }
+}
+
+/// Of each group at most as many machines are lost as it promises to bear, and one where it promises nothing: what is beyond is
+/// found by one.
+fn keep_within_budget(schedule: &mut Vec<Scheduled>, groups: &[Group]) {
+    for group in groups {
+        let mut left = group.losses_borne.max(1);
+        schedule.retain(|fault| match &fault.action {
+            Action::DiskLoss { host } if group.members.iter().any(|member| member.name == *host) => {
+                let fits = left > 0;
+                left = left.saturating_sub(1);
+                fits
+            }
+            _ => true,
+        });
+    }
+}
+
 /// Who speaks to whom: the needs of each component, and people with what faces them.
 fn links(topology: &Topology, people: u32) -> Vec<(String, String)> {
     let instances = topology.instances();
@@ -93,6 +146,10 @@ fn links(topology: &Topology, people: u32) -> Vec<(String, String)> {
             let servers = topology.component_instances(server);
             links.extend(servers.into_iter().map(|server| (client.name.clone(), server.name)));
         }
+    }
+    for Group { members, .. } in store_groups(topology) {
+        let pairs = members.iter().enumerate().flat_map(|(i, a)| members[i + 1..].iter().map(move |b| (a, b)));
+        links.extend(pairs.map(|(a, b)| (a.name.clone(), b.name.clone())));
     }
     let facing = instances.iter().filter(|i| matches!(i.component, Component::Gateway | Component::Realtime));
     for person in people::names(people) {

@@ -93,6 +93,11 @@ impl Injector {
                 engine.power_off(host);
                 self.world.disk(host).lose_power(&self.entropy);
             }
+            Action::DiskLoss { host } => {
+                self.fall(host);
+                engine.power_off(host);
+                self.world.disk(host).lose_all();
+            }
             Action::Pause { host } => world.machine(host).hold(),
             Action::ClockSkew { host, offset_ms } => world.skews.set(host, *offset_ms),
             Action::ClockDrift { host, ms_per_second } => world.skews.drift(host, *ms_per_second, engine.now()),
@@ -115,7 +120,7 @@ impl Injector {
             }
             Action::Refuse { from, to } => engine.weather(from, to, self.weather(from, to)),
             Action::Reset { .. } => {}
-            Action::Exit { host } | Action::PowerLoss { host } => self.rise(engine, host),
+            Action::Exit { host } | Action::PowerLoss { host } | Action::DiskLoss { host } => self.rise(engine, host),
             Action::Pause { host } => world.machine(host).release(),
             Action::ClockSkew { host, .. } | Action::ClockDrift { host, .. } => world.skews.set(host, 0),
             Action::SlowDisk { host, .. } => world.machine(host).set_device_ms(0),

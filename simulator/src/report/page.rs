@@ -70,7 +70,7 @@ pub fn page(topology: &Topology, spec: &str, plan: &Plan, recorded: &Recorded) -
 fn bar(fault: &Scheduled, begun: u64) -> serde_json::Value {
     let kind = fault.action.kind();
     let group = match kind {
-        "exit" | "power-loss" | "pause" => "host",
+        "exit" | "power-loss" | "disk-loss" | "pause" => "host",
         "clock-skew" | "clock-drift" => "clock",
         "slow-disk" | "full-disk" => "disk",
         _ => "network",

@@ -55,6 +55,11 @@ impl SimulatedDisk {
         }
     }
 
+    /// The disk is lost, and an empty one in its place.
+    pub fn lose_all(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Names::default();
+    }
+
     /// Whether nothing more can be written.
     pub fn set_full(&self, full: bool) {
         self.1.store(full, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use crate::ast::choice::choice_decode;
 use crate::checks::bad_unit;
 use crate::source::{Node, Spanned};
-use crate::topology::{Consistency, StoreKind};
+use crate::topology::{Consistency, Standby, StoreKind};
 use crate::units::{Bytes, Period, Unit};
 
 use super::{
@@ -54,6 +54,8 @@ section! {
         replication: Vec<Named<u32>>,
         /// Cassandra: consistency of writes and reads.
         consistency: ConsistencyPair,
+        /// PostgreSQL: whether a commit waits for a standby.
+        standby: Standby,
         /// Tables.
         tables: Vec<Named<Dataset>>,
         /// Collections.
@@ -219,6 +221,15 @@ impl Choice for Consistency {
 choice_decode!(StoreKind);
 choice_decode!(Consistency);
 
+impl Choice for Standby {
+    const WHAT: &'static str = "a kind of standby";
+    fn words() -> &'static [(&'static str, Self)] {
+        &[("sync", Self::Sync), ("async", Self::Async)]
+    }
+}
+
+choice_decode!(Standby);
+
 /// The keys of a store of this kind.
 pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
     let mut keys = vec![
@@ -239,7 +250,7 @@ pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
     ];
     let extra: &[&str] = match kind {
         StoreKind::Redis => &["slots", "replicas"],
-        StoreKind::Postgres => &["replicas", "tables"],
+        StoreKind::Postgres => &["replicas", "standby", "tables"],
         StoreKind::Cassandra => &["replication", "consistency", "tables"],
         StoreKind::Mongodb => &["shards", "replicas", "collections"],
         StoreKind::Kafka => &["brokers", "topics"],

@@ -4,7 +4,7 @@ use crate::ast::{self, BucketWidth, ColumnsOf, Dataset as Written, Field, KeyCol
 use crate::checks::{bad_weight, datasets_of, missing_key, out_of_range};
 use crate::sharding::SLOTS;
 use crate::source::Spanned;
-use crate::topology::{Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Store, StoreKind};
+use crate::topology::{Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Standby, Store, StoreKind};
 
 use super::resolve::Resolution;
 
@@ -37,7 +37,8 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
     let embedded = work.or(said, || path("embedded"), false, "false", "the real engine");
     let nodes = nodes(named, kind, work);
     let datasets: Vec<Dataset> = datasets_of(written).iter().map(|d| dataset(name, d, kind, nodes, work)).collect();
-    let copies = if embedded { 1 } else { declared_copies(written, kind, &datasets) };
+    let copies_asked = declared_copies(written, kind, &datasets);
+    let copies = if embedded { 1 } else { copies_asked };
     let (default_port, shown, reason) = port(kind);
     let quorum = Consistency::Quorum;
     let pair = written.consistency.as_ref().map(|c| &c.value);
@@ -62,6 +63,8 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
         nodes,
         weights: weights(named, nodes, work),
         copies,
+        copies_asked,
+        standby: written.standby.map_or(Standby::Async, |s| s.value),
         slots: slots(written, work),
         consistency: (
             pair.and_then(|p| p.write).map_or(quorum, |c| c.value),

@@ -64,6 +64,9 @@ pub(super) static ENTRIES: &[Entry] = &[
         .why("Where writes and reads together reach more copies than there are, a read sees every acknowledged write."),
     key("stores.*.consistency.write", "For a write.", "quorum").value("quorum", "reads see every acknowledged write"),
     key("stores.*.consistency.read", "For a read.", "quorum").value("quorum", "reads see every acknowledged write"),
+    key("stores.*.standby", "PostgreSQL: whether a commit waits for a standby.", "sync")
+        .value("async", "the default of PostgreSQL")
+        .why("Without it, what was committed in the last moments before the primary is lost is lost with it."),
     key("stores.*.tables", "PostgreSQL, Cassandra: tables by name.", "{ accounts: { key: id uuid } }").absent("none").reaches(&[Postgres, Cassandra, Up]),
     key("stores.*.collections", "MongoDB: collections by name.", "{ files: { key: hashed(_id) } }").absent("none").reaches(&[Up]),
     key("stores.*.topics", "Kafka: topics by name.", "{ message: { partitions: 96 } }").absent("none").reaches(&[Plan, Up]),

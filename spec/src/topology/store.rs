@@ -78,6 +78,16 @@ pub enum Consistency {
     All,
 }
 
+/// Whether a commit of PostgreSQL waits for a standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standby {
+    /// For one of them: the loss of the primary loses nothing.
+    Sync,
+    /// For none: what the primary had not yet sent is lost with it.
+    Async,
+}
+
 /// One store.
 #[derive(Debug, Clone, Serialize)]
 pub struct Store {
@@ -105,8 +115,13 @@ pub struct Store {
     pub nodes: u32,
     /// Share of the slots of each node relative to the others, ordinal order; 0 empties a node.
     pub weights: Vec<u32>,
-    /// Copies of each datum, the first included.
+    /// Copies of each datum, the first included; an embedded store keeps one.
     pub copies: u32,
+    /// Copies of each datum that the spec asks for, also where the store is embedded: a simulation keeps as many of them as
+    /// there are nodes.
+    pub copies_asked: u32,
+    /// Whether a commit waits for a standby (PostgreSQL).
+    pub standby: Standby,
     /// Hash slots (16,384) placed over the nodes.
     pub slots: u16,
     /// Consistency of writes and reads (Cassandra).

@@ -88,6 +88,7 @@ impl Town {
             addresses,
             key: ServiceKey::new("the-key-of-a-town-in-a-test-0123456789"),
             engine: EngineKind::Log,
+            copies: false,
             public: PublicUrls { gateway: "http://127.0.0.1:1".to_owned(), realtime: Vec::new() },
             means: archgen_fleet::Means::default(),
         });

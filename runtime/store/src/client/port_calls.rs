@@ -132,7 +132,7 @@ impl Messages for StoreClient {
 
     async fn read(&self, channel: &ChannelId, range: Range, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         let call = MessagesCall::Read { channel: channel.clone(), range, limit };
-        self.call(self.node_of_channel(channel), "messages", &call).await
+        self.ask(self.node_of_channel(channel), "messages", &call).await
     }
 
     async fn indexed(
@@ -143,7 +143,7 @@ impl Messages for StoreClient {
         limit: usize,
     ) -> Result<Vec<LogEntry>, StoreError> {
         let call = MessagesCall::Indexed { channel: channel.clone(), index: index.to_owned(), after_seq, limit };
-        self.call(self.node_of_channel(channel), "messages", &call).await
+        self.ask(self.node_of_channel(channel), "messages", &call).await
     }
 
     async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
@@ -152,7 +152,7 @@ impl Messages for StoreClient {
         // An answer is bounded in bytes: what did not fit is asked for again.
         while !left.is_empty() {
             let call = MessagesCall::Entries { channel: channel.clone(), seqs: left.to_vec() };
-            let some: Vec<LogEntry> = self.call(self.node_of_channel(channel), "messages", &call).await?;
+            let some: Vec<LogEntry> = self.ask(self.node_of_channel(channel), "messages", &call).await?;
             let Some(last) = some.last().map(|e| e.position.seq) else { break };
             let asked = left.iter().position(|seq| *seq == last).map_or(left.len(), |at| at + 1);
             left = &left[asked..];
@@ -168,7 +168,7 @@ impl Messages for StoreClient {
             let channels: Vec<ChannelId> = here.cloned().collect();
             if !channels.is_empty() {
                 let call = MessagesCall::Heads { channels };
-                heads.extend(self.call::<_, Vec<(ChannelId, Head)>>(node, "messages", &call).await?);
+                heads.extend(self.ask::<_, Vec<(ChannelId, Head)>>(node, "messages", &call).await?);
             }
         }
         Ok(heads)
@@ -177,7 +177,7 @@ impl Messages for StoreClient {
     async fn by_id(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
         for node in 0..self.node_count() {
             let call = MessagesCall::ById { id: id.clone() };
-            if let Some(found) = self.call(node, "messages", &call).await? {
+            if let Some(found) = self.ask(node, "messages", &call).await? {
                 return Ok(Some(found));
             }
         }
@@ -185,7 +185,7 @@ impl Messages for StoreClient {
     }
 
     async fn unpublished(&self, shard: u16, limit: usize) -> Result<Vec<Unpublished>, StoreError> {
-        self.call(self.node_of_shard(shard), "messages", &MessagesCall::Unpublished { shard, limit }).await
+        self.ask(self.node_of_shard(shard), "messages", &MessagesCall::Unpublished { shard, limit }).await
     }
 
     async fn mark_published(&self, shard: u16, channel: &ChannelId, seq: u64) -> Result<(), StoreError> {
@@ -217,7 +217,7 @@ impl Messages for StoreClient {
 
     async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError> {
         let call = MessagesCall::ReadStates { reader: reader.to_owned() };
-        self.call(self.node_of(reader), "messages", &call).await
+        self.ask(self.node_of(reader), "messages", &call).await
     }
 }
 
@@ -373,7 +373,7 @@ impl Index for StoreClient {
         let call = IndexCall::Search { index: index.to_owned(), query };
         let mut hits: Vec<Hit> = Vec::new();
         for node in 0..self.node_count() {
-            hits.extend(self.call::<_, Vec<Hit>>(node, "index", &call).await?);
+            hits.extend(self.ask::<_, Vec<Hit>>(node, "index", &call).await?);
         }
         hits.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.id.cmp(&b.id)));
         hits.truncate(limit);

@@ -1,25 +1,54 @@
 //! [`StoreClient`]: which node a call goes to, and what a failure means.
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use archgen_env::{
     Env,
-    http::{Client, ClientError, Limits},
+    entropy::Entropy,
+    http::{Client, ClientError, Limits, Problem},
     net::Address,
 };
 use archgen_ports::{ChannelId, ServiceKey, StoreError};
 use archgen_spec::sharding::{SLOTS, SlotMap, slot_of};
 use http::{HeaderMap, HeaderValue, Method};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
+
+use crate::replication::{Policy, Reads, groups};
 
 /// Deadline of a call, milliseconds; a fetch that waits has its wait on top.
 const CALL_MS_MAX: u64 = 2_500;
+/// Wait after every node of a group has said that it does not lead, milliseconds.
+const ELECTION_WAIT_MS: u64 = 100;
+
+/// Nodes that keep copies of the same data.
+struct Group {
+    members: Vec<Address>,
+    /// The one that answered last.
+    leader: AtomicUsize,
+}
+
+/// What came of one call to one node.
+enum Said<T> {
+    Answer(Result<T, StoreError>),
+    /// Certainly nothing was applied; another node may answer, perhaps this one.
+    Elsewhere(Option<usize>, StoreError),
+}
 
 /// The nodes of one embedded store. Cloning shares the connections.
 #[derive(Clone)]
 pub struct StoreClient {
     client: Client,
-    nodes: Arc<[Address]>,
+    groups: Arc<[Group]>,
+    /// By which a copy is chosen, where any may answer a read.
+    any: Option<Entropy>,
     slots: Arc<SlotMap>,
     pub(super) shards: u16,
     headers: HeaderMap,
@@ -29,19 +58,28 @@ impl StoreClient {
     /// A client of these nodes, ordinal order. `shards` is the number of ownership shards of channels: a channel's data lives on
     /// the node of its shard, where its lease is.
     pub fn new(env: &Env, nodes: Vec<Address>, key: ServiceKey, shards: u16) -> Self {
+        Self::copied(env, nodes, key, shards, None)
+    }
+
+    /// As [`StoreClient::new`], of nodes that keep copies as this policy says.
+    pub fn copied(env: &Env, nodes: Vec<Address>, key: ServiceKey, shards: u16, policy: Option<Policy>) -> Self {
         let limits = Limits { call_ms_max: CALL_MS_MAX, connect_ms_max: 1_000, ..Limits::default() };
         let mut headers = HeaderMap::new();
         if let Ok(mut value) = HeaderValue::from_str(key.expose()) {
             value.set_sensitive(true);
             headers.insert(ServiceKey::HEADER, value);
         }
-        let slots = Arc::new(SlotMap::round_robin(SLOTS, nodes.len() as u32));
-        Self { client: Client::new(env, limits), nodes: nodes.into(), slots, shards: shards.max(1), headers }
+        let of = groups(nodes.len(), policy.map_or(1, |p| p.copies as usize));
+        let group = |range: Range<usize>| Group { members: nodes[range].to_vec(), leader: AtomicUsize::new(0) };
+        let groups: Arc<[Group]> = of.into_iter().map(group).collect();
+        let slots = Arc::new(SlotMap::round_robin(SLOTS, groups.len() as u32));
+        let any = policy.filter(|p| p.reads == Reads::Any).map(|_| env.entropy("copies"));
+        Self { client: Client::new(env, limits), groups, any, slots, shards: shards.max(1), headers }
     }
 
-    /// Number of nodes.
+    /// Number of nodes that keep different data: of groups, where they keep copies.
     pub(super) fn node_count(&self) -> usize {
-        self.nodes.len()
+        self.groups.len()
     }
 
     /// The node of a key.
@@ -51,7 +89,7 @@ impl StoreClient {
 
     /// The node of an ownership shard.
     pub(super) fn node_of_shard(&self, shard: u16) -> usize {
-        shard as usize % self.nodes.len().max(1)
+        shard as usize % self.groups.len().max(1)
     }
 
     /// The node of a channel.
@@ -95,31 +133,96 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        let address = self.nodes.get(node).ok_or_else(|| StoreError::Refused("the store has no node".to_owned()))?;
+        self.call_first(node, None, port, call, call_ms_max).await
+    }
+
+    /// One call that changes nothing, to whichever copy may answer it.
+    pub(super) async fn ask<C, T>(&self, node: usize, port: &str, call: &C) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        let copies = self.groups.get(node).map_or(1, |group| group.members.len());
+        let first = self.any.as_ref().map(|entropy| entropy.below(copies as u64) as usize);
+        self.call_first(node, first, port, call, CALL_MS_MAX).await
+    }
+
+    /// One call, first to this member of the group, and on to others while it is certain that nothing was applied.
+    async fn call_first<C, T>(
+        &self,
+        node: usize,
+        first: Option<usize>,
+        port: &str,
+        call: &C,
+        call_ms_max: u64,
+    ) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        let group = self.groups.get(node).ok_or_else(|| StoreError::Refused("the store has no node".to_owned()))?;
+        let (count, deadline) = (group.members.len(), Instant::now() + Duration::from_millis(call_ms_max));
+        let mut at = first.unwrap_or_else(|| group.leader.load(Ordering::Relaxed));
+        for tried in 1.. {
+            let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+            match self.say(&group.members[at], port, call, left_ms.max(1)).await {
+                Said::Answer(answer) => {
+                    // Who gave no answer is not asked first the next time.
+                    let next = if matches!(answer, Err(StoreError::Indeterminate(_))) { (at + 1) % count } else { at };
+                    if first.is_none() {
+                        group.leader.store(next, Ordering::Relaxed);
+                    }
+                    return answer;
+                }
+                Said::Elsewhere(hint, error) => {
+                    at = hint.filter(|hint| *hint < count && tried % count != 0).unwrap_or((at + 1) % count);
+                    if count == 1 || Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                    if tried % count == 0 {
+                        sleep(Duration::from_millis(ELECTION_WAIT_MS)).await;
+                    }
+                }
+            }
+        }
+        Err(StoreError::Refused("no node answered".to_owned()))
+    }
+
+    async fn say<C, T>(&self, address: &Address, port: &str, call: &C, call_ms_max: u64) -> Said<T>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
         let client = self.client.with_deadline(call_ms_max);
         let path = format!("/store/{port}");
-        let reply =
-            client.json(Method::POST, address, &path, self.headers.clone(), call).await.map_err(
-                |error| match &error {
-                    ClientError::Invalid(_) => StoreError::Refused(error.to_string()),
-                    // A connection that was never made carried nothing; hyper says so in the cause.
-                    ClientError::Connection(_, cause) if is_unmade(cause) => StoreError::Refused(error.to_string()),
-                    _ => StoreError::Indeterminate(error.to_string()),
-                },
-            )?;
-        match reply.status.as_u16() {
+        let reply = match client.json(Method::POST, address, &path, self.headers.clone(), call).await {
+            Ok(reply) => reply,
+            // A connection that was never made carried nothing; hyper says so in the cause.
+            Err(error @ ClientError::Connection(..)) if is_unmade(&error) => {
+                return Said::Elsewhere(None, StoreError::Refused(error.to_string()));
+            }
+            Err(error @ ClientError::Invalid(_)) => return Said::Answer(Err(StoreError::Refused(error.to_string()))),
+            Err(error) => return Said::Answer(Err(StoreError::Indeterminate(error.to_string()))),
+        };
+        Said::Answer(match reply.status.as_u16() {
             200 => reply.json().map_err(|error| StoreError::Indeterminate(error.to_string())),
+            421 => {
+                let hint = reply.json::<Problem>().ok().and_then(|problem| problem.title.parse().ok());
+                let says = StoreError::Refused(format!("{address} does not lead its group"));
+                return Said::Elsewhere(hint, says);
+            }
             status @ (400..=499 | 503) => {
                 let body = String::from_utf8_lossy(&reply.body);
                 Err(StoreError::Refused(format!("{address} answered {status}: {body}")))
             }
             status => Err(StoreError::Indeterminate(format!("{address} answered {status}"))),
-        }
+        })
     }
 }
 
-/// Whether the cause of a failed call is that no connection was made.
-fn is_unmade(cause: &str) -> bool {
+/// Whether a call failed because no connection was made.
+fn is_unmade(error: &ClientError) -> bool {
+    let ClientError::Connection(_, cause) = error else { return false };
     let cause = cause.to_ascii_lowercase();
     cause.contains("refused") || cause.contains("connect timed out")
 }

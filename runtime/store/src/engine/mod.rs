@@ -3,13 +3,14 @@
 
 mod fjall;
 mod log;
+mod memory;
 mod view;
 
 use std::{io, sync::Arc};
 
 use archgen_env::Env;
 
-pub use self::{fjall::FjallEngine, log::LogEngine, view::View};
+pub use self::{fjall::FjallEngine, log::LogEngine, memory::MemoryEngine, view::View};
 
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);

@@ -27,8 +27,10 @@ use crate::{
         documents::{self, DocumentsCall},
         events::{self, EventsCall},
         index::{self, IndexCall},
+        kept_cache,
         messages::{self, MessagesCall},
     },
+    replication::NotHere,
 };
 
 /// Body of one call.
@@ -75,7 +77,15 @@ pub(super) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
 
 /// A decision's answer once it is durable. 4xx and 503 say that nothing was applied, 500 that nobody knows.
 pub(super) async fn decide(state: &State, decision: Decision) -> Answer {
-    state.committer.decide(decision).await.map(Json).map_err(|error| match error {
+    decide_for(state, decision, false).await
+}
+
+/// As [`decide`]; `certain` where a majority of the copies must have it, whatever the store waits for otherwise.
+async fn decide_for(state: &State, decision: Decision, certain: bool) -> Answer {
+    if let Some(replica) = &state.replica {
+        replica.leads().map_err(elsewhere)?;
+    }
+    state.committer.decide(decision, certain).await.map(Json).map_err(|error| match error {
         StoreError::Refused(reason) if reason.contains("overloaded") => Problem::unavailable(reason),
         StoreError::Refused(reason) => Problem::invalid(reason),
         StoreError::Indeterminate(reason) => {
@@ -85,9 +95,28 @@ pub(super) async fn decide(state: &State, decision: Decision) -> Answer {
     })
 }
 
+/// The call belongs to another node: certainly nothing was applied. The title is that node's ordinal, where it is known.
+fn elsewhere(not_here: NotHere) -> Problem {
+    let leader = not_here.leader.map_or_else(String::new, |leader| leader.to_string());
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "not_here", leader)
+}
+
+/// Whether what was just read may be told: what was acknowledged, and nothing that may yet be lost.
+async fn may_tell(state: &State) -> Result<(), Problem> {
+    match &state.replica {
+        Some(replica) => replica.may_read().await.map_err(elsewhere),
+        None => Ok(()),
+    }
+}
+
+async fn told(state: &State, result: Result<Value, DecisionError>) -> Answer {
+    may_tell(state).await?;
+    read_answer(result)
+}
+
 async fn on_accounts(Extract(state): Shared, Json(call): Json<AccountsCall>) -> Answer {
     match accounts::read(&*state.engine, &call).transpose() {
-        Some(result) => read_answer(result),
+        Some(result) => told(&state, result).await,
         None => match call {
             AccountsCall::Commit { writes } => {
                 decide(&state, Box::new(move |view| accounts::commit(view, writes))).await
@@ -99,7 +128,7 @@ async fn on_accounts(Extract(state): Shared, Json(call): Json<AccountsCall>) -> 
 
 async fn on_documents(Extract(state): Shared, Json(call): Json<DocumentsCall>) -> Answer {
     match documents::read(&*state.engine, &call).transpose() {
-        Some(result) => read_answer(result),
+        Some(result) => told(&state, result).await,
         None => match call {
             DocumentsCall::Put { collection, key, expect, value } => {
                 decide(&state, Box::new(move |view| documents::put(view, &collection, &key, expect, value))).await
@@ -111,10 +140,12 @@ async fn on_documents(Extract(state): Shared, Json(call): Json<DocumentsCall>) -
 
 async fn on_messages(Extract(state): Shared, Json(call): Json<MessagesCall>) -> Answer {
     match messages::read(&*state.engine, &call, state.env.wall_ms()).transpose() {
-        Some(result) => read_answer(result),
+        Some(result) => told(&state, result).await,
         None => {
             let env = state.env.clone();
-            decide(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms()))).await
+            // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
+            let certain = matches!(call, MessagesCall::Lease { .. } | MessagesCall::Release { .. });
+            decide_for(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms())), certain).await
         }
     }
 }
@@ -139,7 +170,10 @@ async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answ
                 let found = events::fetch(&*state.engine, &topic, partition, offset, records_max);
                 let stopping = state.env.shutdown().is_triggered();
                 if !matches!(&found, Ok(records) if records.is_empty()) || stopping {
-                    return read_answer(found.and_then(|records| Ok(to_value(records)?)));
+                    return told(&state, found.and_then(|records| Ok(to_value(records)?))).await;
+                }
+                if let Some(replica) = &state.replica {
+                    replica.leads().map_err(elsewhere)?;
                 }
                 let waited = async {
                     tokio::select! {
@@ -154,7 +188,7 @@ async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answ
             }
         }
         EventsCall::Committed { group, topic, partition } => {
-            read_answer(events::committed(&*state.engine, &group, &topic, partition).map(Value::from))
+            told(&state, events::committed(&*state.engine, &group, &topic, partition).map(Value::from)).await
         }
         EventsCall::Commit { group, topic, partition, offset } => {
             decide(&state, Box::new(move |view| events::commit(view, &group, &topic, partition, offset))).await
@@ -177,11 +211,18 @@ async fn on_index(Extract(state): Shared, Json(call): Json<IndexCall>) -> Answer
         IndexCall::Delete { index, id, version } => {
             decide(&state, Box::new(move |view| index::write(view, &index, &id, version, None))).await
         }
-        IndexCall::Search { index, query } => read_answer(index::search(&*state.engine, &index, &query)),
+        IndexCall::Search { index, query } => told(&state, index::search(&*state.engine, &index, &query)).await,
     }
 }
 
 async fn on_cache(Extract(state): Shared, Json(call): Json<CacheCall>) -> Answer {
+    if state.replica.is_some() {
+        let env = state.env.clone();
+        return match kept_cache::read(&*state.engine, &call, env.wall_ms()).transpose() {
+            Some(result) => told(&state, result).await,
+            None => decide(&state, Box::new(move |view| kept_cache::decide(view, call, env.wall_ms()))).await,
+        };
+    }
     let mut cache = state.cache.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = match call {
         CacheCall::Get { key } => to_value(cache.get(&key)),

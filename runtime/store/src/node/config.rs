@@ -10,7 +10,10 @@ use archgen_env::{
 use archgen_ports::ServiceKey;
 
 use super::{api, marker::Marker, objects, state::State};
-use crate::engine::{self, EngineError, EngineKind};
+use crate::{
+    engine::{self, Engine, EngineError, EngineKind, MemoryEngine},
+    replication::{self, Membership, Replica},
+};
 
 /// Configuration of a node.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct NodeConfig {
     pub engine: EngineKind,
     /// Topic to its number of partitions.
     pub topics: BTreeMap<String, u16>,
+    /// The group in which it keeps copies; `None` where its copy is the only one.
+    pub membership: Option<Membership>,
 }
 
 /// Why a node does not run.
@@ -69,14 +74,24 @@ pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
     let opened = env.compute(move || {
         let marker = Marker::check(&its_env, &its_config)?;
         objects::sweep(&its_env)?;
+        if its_config.membership.as_ref().is_some_and(|m| m.policy.volatile) {
+            return Ok::<Arc<dyn Engine>, NodeError>(Arc::new(MemoryEngine::default()));
+        }
         let engine = engine::open(&its_env, its_config.engine)?;
         marker.seal(&its_env, &its_config, &*engine)?;
-        Ok::<_, NodeError>(engine)
+        Ok(engine)
     });
     let engine = opened.await?;
     let probe = Probe::default();
-    let state = Arc::new(State::new(&env, &config, engine, &probe));
-    let routes = api::routes(state.clone()).merge(objects::routes(state)).merge(probe.routes());
+    let replica = match &config.membership {
+        Some(membership) => Some(Replica::start(&env, engine.clone(), membership.clone(), &config.key)?),
+        None => None,
+    };
+    let state = Arc::new(State::new(&env, &config, engine, replica.clone(), &probe));
+    let mut routes = api::routes(state.clone()).merge(objects::routes(state)).merge(probe.routes());
+    if let Some(replica) = replica {
+        routes = routes.merge(replication::routes(replica));
+    }
     probe.set_ready(true);
     let limits = ServerLimits::default();
     serve(&env, &config.address, routes, limits).await.map_err(|e| NodeError::Listen(config.address, e))

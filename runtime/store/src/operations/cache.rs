@@ -52,7 +52,7 @@ pub enum CacheCall {
 /// Bytes of keys and values held; the entry that would expire first makes room.
 const CACHE_BYTES_MAX: usize = 64 << 20;
 /// Longest time to live.
-const TTL_MS_MAX: u64 = 7 * 24 * 3_600_000;
+pub(super) const TTL_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
 struct Entry {
     value: Vec<u8>,

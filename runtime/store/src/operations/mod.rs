@@ -6,6 +6,7 @@ pub mod cache;
 pub mod documents;
 pub mod events;
 pub mod index;
+pub mod kept_cache;
 mod keys;
 pub mod messages;
 mod postings;
