@@ -113,7 +113,8 @@ impl Wiring<'_> {
         }
         let nodes = self.addresses(Component::Store(id))?;
         let key = self.assembly.key.clone();
-        let client = Arc::new(StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), self.assembly.policy(id)));
+        let client =
+            Arc::new(StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), self.assembly.policy(id)));
         Ok(match store.kind {
             StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
             StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },

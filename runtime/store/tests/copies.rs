@@ -16,12 +16,12 @@ use archgen_ports::{
     cache::Cache,
     conformance,
 };
+use archgen_spec::sharding::slot_of;
 use archgen_store::{
     EngineKind, NodeConfig, StoreClient,
     replication::{Failover, Membership, Policy, Reads},
     run,
 };
-use archgen_spec::sharding::slot_of;
 use serde_json::json;
 
 const SHARDS: u16 = 8;

@@ -4,7 +4,9 @@ use crate::ast::{self, BucketWidth, ColumnsOf, Dataset as Written, Field, KeyCol
 use crate::checks::{bad_weight, datasets_of, missing_key, out_of_range};
 use crate::sharding::SLOTS;
 use crate::source::Spanned;
-use crate::topology::{Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Standby, Store, StoreKind};
+use crate::topology::{
+    Authority, Bucket, Column, Consistency, Credentials, Dataset, DatasetShape, Standby, Store, StoreKind,
+};
 
 use super::resolve::Resolution;
 

@@ -26,7 +26,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(env: &Env, config: &NodeConfig, engine: Arc<dyn Engine>, replica: Option<Arc<Replica>>, probe: &Probe) -> Self {
+    pub(super) fn new(
+        env: &Env,
+        config: &NodeConfig,
+        engine: Arc<dyn Engine>,
+        replica: Option<Arc<Replica>>,
+        probe: &Probe,
+    ) -> Self {
         Self {
             env: env.clone(),
             key: config.key.clone(),

@@ -32,7 +32,8 @@ impl Meta {
     }
 
     fn decode(bytes: &[u8]) -> Self {
-        let number = |at: usize| bytes.get(at * 8..at * 8 + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let number =
+            |at: usize| bytes.get(at * 8..at * 8 + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
         let last = Place { term: number(2), index: number(3) };
         Self { term: number(0), voted: number(1).checked_sub(1), last }
     }

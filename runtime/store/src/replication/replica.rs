@@ -122,7 +122,11 @@ impl Replica {
             leader: None,
             leading: None,
             contact: (meta.term > 0).then_some(now),
-            due: if fresh { now + listens } else { now + Duration::from_millis(ELECTION_MS.1 + env.entropy("elections").below(ELECTION_MS.0)) },
+            due: if fresh {
+                now + listens
+            } else {
+                now + Duration::from_millis(ELECTION_MS.1 + env.entropy("elections").below(ELECTION_MS.0))
+            },
         };
         let replica = Arc::new(Self {
             env: env.clone(),
@@ -192,7 +196,8 @@ impl Replica {
     /// The last entry that this many copies have, of what this term's leader may count.
     fn reached(&self, state: &State, copies: usize) -> u64 {
         let Some(leading) = &state.leading else { return 0 };
-        let matched = |(i, peer): (usize, &Peer)| if i as u64 == self.me { state.meta.last.index } else { peer.matched };
+        let matched =
+            |(i, peer): (usize, &Peer)| if i as u64 == self.me { state.meta.last.index } else { peer.matched };
         let mut all: Vec<u64> = leading.peers.iter().enumerate().map(matched).collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         let reached = all.get(copies.max(1) - 1).copied().unwrap_or(0);
@@ -258,7 +263,9 @@ impl Replica {
             let state = self.state();
             let here = match (&state.leading, self.policy.reads) {
                 // A copy that has nothing yet is still being made.
-                (_, Reads::Any) => return if state.meta.last.index > 0 { Ok(()) } else { Err(NotHere { leader: None }) },
+                (_, Reads::Any) => {
+                    return if state.meta.last.index > 0 { Ok(()) } else { Err(NotHere { leader: None }) };
+                }
                 (None, _) => false,
                 (Some(_), Reads::Leader) => true,
                 (Some(l), Reads::Confirmed) => self.heard_within(l, LEASE_MS) >= self.majority(),

@@ -47,7 +47,8 @@ impl Replica {
             };
             let quiet = said.is_some_and(|at: Instant| at.elapsed() < Duration::from_millis(BEAT_MS));
             if matched >= end && quiet {
-                let rest = Duration::from_millis(BEAT_MS).saturating_sub(said.map_or(Duration::ZERO, |at| at.elapsed()));
+                let rest =
+                    Duration::from_millis(BEAT_MS).saturating_sub(said.map_or(Duration::ZERO, |at| at.elapsed()));
                 let _ = timeout(rest, changed.changed()).await;
                 continue;
             }
