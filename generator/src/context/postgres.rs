@@ -21,6 +21,7 @@ struct Context<'a> {
     senders: u32,
     /// Every partition of a statement takes a lock.
     locks: u32,
+    kept: Vec<Kept>,
 }
 
 /// What a component may do.
@@ -45,6 +46,49 @@ const FILES: [&str; 9] = [
 ];
 /// Connections of one instance.
 const CONNECTIONS_PER_INSTANCE: u32 = 10;
+
+/// A table of what archgen's own services keep.
+#[derive(Serialize)]
+struct Kept {
+    name: &'static str,
+    unique: Vec<FoundBy>,
+    indexes: Vec<FoundBy>,
+}
+
+/// A field by which rows are found, and the index that finds them.
+#[derive(Serialize)]
+struct FoundBy {
+    index: String,
+    field: &'static str,
+}
+
+impl Kept {
+    fn new((name, unique, indexes): &(&'static str, &[&'static str], &[&'static str])) -> Self {
+        let found = |field: &&'static str, end| FoundBy { index: format!("{name}_{field}{end}"), field: *field };
+        Self {
+            name: *name,
+            unique: unique.iter().map(|field| found(field, "_unique")).collect(),
+            indexes: indexes.iter().map(|field| found(field, "")).collect(),
+        }
+    }
+}
+
+/// The tables of the accounts port with the fields by which their rows are found. The test `engines` holds them against the port.
+const KEPT: &[(&str, &[&str], &[&str])] = &[
+    ("users", &["email", "handle"], &[]),
+    ("sessions", &[], &["user"]),
+    ("refresh_tokens", &[], &["family"]),
+    ("oauth_clients", &[], &[]),
+    ("auth_codes", &[], &[]),
+    ("signing_keys", &[], &[]),
+    ("channels", &["dm_key"], &["kind", "expires"]),
+    ("members", &[], &["channel", "user"]),
+    ("drafts", &[], &["user"]),
+    ("bookmarks", &[], &["user"]),
+    ("scheduled", &[], &["user"]),
+    ("groups", &[], &[]),
+    ("outbox", &[], &[]),
+];
 
 #[derive(Serialize)]
 struct Table<'a> {
@@ -100,6 +144,7 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
                 tables.push(table(&dataset.name, key, columns, shard.as_ref(), indexes));
             }
         }
+        let kept = KEPT.iter().map(Kept::new).collect();
         let standbys = store.copies.saturating_sub(1);
         let partitions: u32 = tables.iter().map(|t| t.partitions.len() as u32).sum();
         let context = Context {
@@ -113,6 +158,7 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
             standbys,
             senders: standbys + 4,
             locks: (partitions * 2).next_power_of_two().max(64),
+            kept,
         };
         for file in FILES {
             let text = engine.render(&format!("postgres/{file}"), &context)?;

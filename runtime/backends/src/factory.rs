@@ -32,6 +32,8 @@ fn maker(engine: Engine) -> Option<Open> {
         (Engine::Elasticsearch, crate::elasticsearch::open),
         #[cfg(feature = "kafka")]
         (Engine::Kafka, crate::kafka::open),
+        #[cfg(feature = "postgres")]
+        (Engine::Postgres, crate::postgres::open),
     ];
     built.iter().find(|(of, _)| *of == engine).map(|(_, open)| *open)
 }

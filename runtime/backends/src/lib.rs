@@ -15,6 +15,8 @@ mod fault;
 mod guard;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod target;
 
 pub use backend::{Backend, PortSet, Server};

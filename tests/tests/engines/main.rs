@@ -12,4 +12,5 @@ mod clusters;
 mod elasticsearch;
 mod kafka;
 mod load;
+mod postgres;
 mod server;

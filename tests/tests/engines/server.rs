@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use archgen_backends::{Backend, Engine, Metrics, Schema, Target, Tls, connect};
+use archgen_backends::{Backend, Credentials, Engine, Metrics, Schema, Secret, Target, Tls, connect};
 use archgen_env::{Env, os, task::Shutdown};
 use archgen_generator::{Options, generate};
 use archgen_spec::topology::Topology;
@@ -70,6 +70,13 @@ pub fn target(engine: Engine, endpoints: &[String], namespace: &str, schema: Str
     }
 }
 
+/// Who may do everything on a server.
+pub fn credentials(name: &str) -> Option<Credentials> {
+    let described = description(name);
+    let text = |key: &str| described[key].as_str().expect("text").to_owned();
+    Some(Credentials { user: text("user"), password: Secret::new(text("password")) })
+}
+
 pub fn open(env: &Env, target: Target) -> std::sync::Arc<dyn Backend> {
     connect(env, target, Metrics::default()).expect("a driver")
 }
@@ -101,7 +108,9 @@ impl Private {
         let own = shared.with_file_name(format!("{engine}-private"));
         let _ = std::fs::remove_dir_all(&own);
         std::fs::create_dir_all(&own).expect("a folder");
-        std::os::unix::fs::symlink(shared.join("lib"), own.join("lib")).expect("a link");
+        for program in ["lib", "programs"].iter().filter(|name| shared.join(name).exists()) {
+            std::os::unix::fs::symlink(shared.join(program), own.join(program)).expect("a link");
+        }
         let (_, port) =
             endpoints(engine)[0].split_once(':').map(|(h, p)| (h.to_owned(), p.to_owned())).expect("a port");
         let private = Self { engine: engine.to_owned(), folder: own, port: port.parse::<u16>().expect("a port") + 5 };
