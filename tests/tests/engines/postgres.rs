@@ -177,7 +177,8 @@ async fn what_is_wrong_with_the_server_is_said_with_its_place() {
     let redis = endpoints("redis").iter().map(|e| e.parse().unwrap()).collect();
     let fault = open(&env, Target { endpoints: redis, ..good.clone() }).check().await.unwrap_err();
     assert!(fault.to_string().contains("or something else has the port"), "Redis waits for more: {fault}");
-    let standby = open(&env, Target { endpoints: vec![place[1].parse().unwrap()], ..good.clone() });
+    let there = "postgres".to_owned();
+    let standby = open(&env, Target { endpoints: vec![place[1].parse().unwrap()], namespace: there, ..good.clone() });
     let fault = standby.prepare().await.unwrap_err();
     assert!(fault.to_string().contains("standby"), "{fault}");
     // Who may not make a database says which one is missing.
