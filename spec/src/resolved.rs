@@ -66,12 +66,27 @@ pub fn resolved(loaded: &Loaded) -> Resolved {
         !sections.contains(&l.names)
             && matches!(shape(&l.names), Some(Shape::Scalar(_) | Shape::Choice { .. } | Shape::Either(_)) | None)
     });
+    unwritten(&mut leaves);
     defaults(&mut leaves);
     let mut root = Tree::Map(IndexMap::new());
     for (index, leaf) in leaves.iter().enumerate() {
         root.put(&leaf.names, index);
     }
     Resolved { leaves, root }
+}
+
+/// Takes away what the resolution said of things that nobody named: a route that the gateway adds by itself is none of the spec's.
+fn unwritten(leaves: &mut Vec<Leaf>) {
+    let written: BTreeSet<Vec<String>> = leaves
+        .iter()
+        .filter(|l| matches!(l.origin, Written::Here { .. }))
+        .flat_map(|l| prefixes(&l.names).collect::<Vec<_>>())
+        .collect();
+    let chosen = |names: &[String]| language().pattern(&words(names)).is_some_and(|pattern| pattern.ends_with('*'));
+    leaves.retain(|l| {
+        matches!(l.origin, Written::Here { .. })
+            || prefixes(&l.names).all(|names| written.contains(&names) || !chosen(&names))
+    });
 }
 
 fn prefixes(names: &[String]) -> impl Iterator<Item = Vec<String>> + '_ {

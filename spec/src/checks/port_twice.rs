@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, Explanation};
 use crate::ast::Port;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::lower::default_port;
 use crate::source::{Span, Spanned};
 
 /// What the code means.
@@ -23,8 +24,8 @@ pub const EXPLANATION: Explanation = Explanation {
 "#,
 };
 
-/// Ports that the spec says, and the defaults of gateway, realtime and registry. Default ports of stores do not count:
-/// they are their engines' own, and each node has its own address.
+/// Ports that the spec says, and the defaults of gateway, realtime and registry. Default ports of stores do not count,
+/// written or not: they are their engines' own, and each node has its own address.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     let spec = context.spec;
     let topology = context.topology;
@@ -47,8 +48,9 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             add(port.value.0, &service.name.value, Some(port), port.span);
         }
     }
-    for store in context.stores {
-        if let Some(port) = &store.value.port {
+    for (store, model) in context.stores.iter().zip(&topology.stores) {
+        let own = default_port(model.kind);
+        if let Some(port) = store.value.port.as_ref().filter(|port| port.value.0 != own) {
             add(port.value.0, &store.name.value, Some(port), port.span);
         }
     }

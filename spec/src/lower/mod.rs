@@ -19,5 +19,5 @@ pub use origins::{Origin, OriginSource, Origins};
 pub(crate) use overlay::{merge, refuse_idle_tags, refuse_tags};
 pub(crate) use profiles::apply as apply_profiles;
 pub(crate) use resolve::resolve;
-pub(crate) use stores::declared_copies;
+pub(crate) use stores::{declared_copies, default_port};
 pub(crate) use substitute::substitute;

@@ -23,6 +23,11 @@ fn port(kind: StoreKind) -> (u16, &'static str, &'static str) {
     }
 }
 
+/// The port that an engine listens on where nobody says another.
+pub(crate) fn default_port(kind: StoreKind) -> u16 {
+    port(kind).0
+}
+
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
