@@ -106,3 +106,77 @@ fn a_stock_language_server_diagnoses_completes_and_explains_with_the_schema() {
     holds("values", &["redis", "postgres", "cassandra", "kafka"]);
     assert!(told["hover"].as_str().unwrap().contains("The port of each instance"), "{told:#}");
 }
+
+/// A kind of quantity: a spec with `{}` where it stands, what its decoder takes, what it refuses.
+type Quantity = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+const QUANTITIES: &[Quantity] = &[
+    ("load: { messages: { size: {} } }", &["900B", "8GiB", "30GB", "64KiB"], &["900", "8 GiB", "8gib", "1.5MB", "GiB"]),
+    ("load: { users: {} }", &["1200", "250k", "5M", "2G"], &["5 M", "5m", "k", "1.5k", "many"]),
+    ("sim: { duration: {} }", &["250ms", "30s", "1m30s", "12h", "30d"], &["30", "30 s", "s", "1.5s", "30sec", "30s1m"]),
+    ("load: { messages: { mean: {} } }", &["20/s", "2k/s", "30/m", "100/h"], &["20", "20/d", "20 /s", "/s"]),
+    (
+        "gateway: { kind: nginx, routes: {}, limits: { per_ip: {} } }",
+        &["20/s", "20/s burst 40"],
+        &["20", "20/s burst", "20/s burst 4x", "20/s 40"],
+    ),
+    (
+        "load: { messages: { skew: {} } }",
+        &["zipf(0.8)", "zipf(1)", "uniform"],
+        &["0.8", "zipf 0.8", "zipf()", "zipf(x)"],
+    ),
+    ("sim: { faults: [{ kind: crash, on: user, p: {} }] }", &["0.2", "20%", "1"], &["nan", "0.2x", "20 %"]),
+    (
+        "sim: { faults: [{ kind: zone-loss, zone: a, for: {} }] }",
+        &["100ms..3s", "10s", "100ms .. 3s"],
+        &["10", "1s..", "1s-3s", "1s...3s"],
+    ),
+    ("sim: { faults: [{ kind: clock-skew, on: user, by: {} }] }", &["±5m", "+-5m"], &["5m", "±5", "-5m", "±"]),
+    (
+        "services: { user: { port: 1, health: {} } }",
+        &["/healthz every 5s", "/a/b.c every 1m30s"],
+        &["healthz every 5s", "/healthz", "/healthz every 5", "/a?b every 5s"],
+    ),
+    ("services: { user: { port: 1, restart: {} } }", &["backoff 200ms..30s"], &["200ms..30s", "backoff 5", "always"]),
+    ("gateway: { kind: nginx, routes: {}, version: {} }", &["\"1.22\"", "1.22.1"], &["latest", "\"1\"", "1.22-alpine"]),
+    ("load: { messages: { key: {} } }", &["channel_id", "_id"], &["channel-id", "9a", "Channel"]),
+    ("registry: { kind: consul, datacenter: {} }", &["eu", "eu-west-1"], &["eu_west", "Eu", "9", "eu-"]),
+    (
+        "stores: { s: { kind: postgres, version: \"15\", tables: { t: { key: id uuid, shard: { by: {}, into: 2 } } } } }",
+        &["hash(id)"],
+        &["id", "hash(id", "hash()"],
+    ),
+];
+
+/// Every text that a decoder takes has the pattern of the schema, every text whose form it refuses has not, and variables have.
+#[test]
+fn the_schema_knows_the_forms_of_quantities() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = schema(&folder, &[]);
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (number, (template, taken, refused)) in QUANTITIES.iter().enumerate() {
+        let file = |name: String, value: &str, files: &mut Vec<PathBuf>| {
+            // The last braces are the place; those before are an empty mapping.
+            let (before, after) = template.rsplit_once("{}").unwrap();
+            let text = format!("archgen: v1\nname: a\nvars: {{ x: y }}\nzones: [a]\n{before}{value}{after}\n");
+            files.push(written(&folder, &name, &text));
+            let loaded =
+                archgen_spec::load("a.yaml", text, None, &|_| Err(archgen_spec::ReadError::Missing), &|_| None);
+            let form = ["AG011", "AG012", "AG015"];
+            loaded.diagnostics.iter().any(|d| form.contains(&d.code.to_string().as_str()))
+        };
+        for (index, value) in taken.iter().enumerate() {
+            assert!(!file(format!("{number}-taken-{index}.yaml"), value, &mut good), "{template}: {value} is refused");
+        }
+        for (index, value) in refused.iter().enumerate() {
+            assert!(file(format!("{number}-refused-{index}.yaml"), value, &mut bad), "{template}: {value} is taken");
+        }
+        file(format!("{number}-variable.yaml"), "\"${vars.x}\"", &mut good);
+    }
+    for (path, errors) in faults(&schema, &good).as_object().unwrap() {
+        assert_eq!(errors, &serde_json::json!([]), "{path}: {}", fs::read_to_string(path).unwrap());
+    }
+    for (path, errors) in faults(&schema, &bad).as_object().unwrap() {
+        assert!(!errors.as_array().unwrap().is_empty(), "the schema takes {}", fs::read_to_string(path).unwrap());
+    }
+}

@@ -55,7 +55,13 @@ impl Decode for bool {
     }
 
     fn shape() -> Shape {
-        Shape::Scalar(Scalar { what: "`true` or `false`", forms: "", kind: ScalarKind::Boolean })
+        Shape::Scalar(Scalar {
+            what: "`true` or `false`",
+            forms: "",
+            kind: ScalarKind::Boolean,
+            pattern: "",
+            bare: false,
+        })
     }
 }
 
@@ -151,7 +157,8 @@ impl Decode for Name {
     }
 
     fn shape() -> Shape {
-        Shape::text("a name", "`eu-west-1` (lower-case letters, digits and `-`, at most 40)")
+        let forms = "`eu-west-1` (lower-case letters, digits and `-`, at most 40)";
+        Shape::form("a name", forms, "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", false)
     }
 }
 
@@ -183,7 +190,7 @@ macro_rules! unit_decode {
             }
 
             fn shape() -> Shape {
-                Shape::text(<$unit>::WHAT, <$unit>::FORMS)
+                Shape::form(<$unit>::WHAT, <$unit>::FORMS, <$unit>::PATTERN, <$unit>::BARE)
             }
         }
     )* };
@@ -241,7 +248,7 @@ fn is_version_name(text: &str) -> bool {
 }
 
 macro_rules! checked_text {
-    ($($type:ident: $test:path, $what:literal, $forms:literal;)*) => { $(
+    ($($type:ident: $test:path, $what:literal, $forms:literal, $pattern:literal, $bare:literal;)*) => { $(
         impl Decode for $type {
             fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
                 let text = String::decode(node, decoder)?;
@@ -253,16 +260,17 @@ macro_rules! checked_text {
             }
 
             fn shape() -> Shape {
-                Shape::text($what, $forms)
+                Shape::form($what, $forms, $pattern, $bare)
             }
         }
     )* };
 }
 
 checked_text! {
-    Identifier: is_identifier, "a name inside a store", "`channel_id` (lower-case letters, digits and `_`)";
-    Host: is_host, "a host name", "`chat.example.org`";
-    VersionName: is_version_name, "a version", "`\"7.2\"`";
+    Identifier: is_identifier, "a name inside a store", "`channel_id` (lower-case letters, digits and `_`)",
+        "[a-z_][a-z0-9_]{0,47}", false;
+    Host: is_host, "a host name", "`chat.example.org`", "[A-Za-z0-9.-]{1,253}", true;
+    VersionName: is_version_name, "a version", "`\"7.2\"`", "[A-Za-z0-9.+_-]{1,32}", true;
 }
 
 /// A key column with its type: `message_id bigint desc`.
@@ -383,7 +391,7 @@ impl Decode for Hash {
     }
 
     fn shape() -> Shape {
-        Shape::text("a shard rule", HASH_FORMS)
+        Shape::form("a shard rule", HASH_FORMS, "hash\\([a-z_][a-z0-9_]{0,47}\\)", false)
     }
 }
 
@@ -415,6 +423,14 @@ impl Decode for ShardKey {
     }
 
     fn shape() -> Shape {
-        Shape::Either(vec![Shape::text("a shard key", SHARD_KEY_FORMS), Shape::List(Box::new(Identifier::shape()))])
+        Shape::Either(vec![
+            Shape::form(
+                "a shard key",
+                SHARD_KEY_FORMS,
+                "hashed\\([a-z_][a-z0-9_]{0,47}\\)|[a-z_][a-z0-9_]{0,47}",
+                false,
+            ),
+            Shape::List(Box::new(Identifier::shape())),
+        ])
     }
 }

@@ -34,6 +34,10 @@ pub struct Scalar {
     pub forms: &'static str,
     /// What YAML makes of it.
     pub kind: ScalarKind,
+    /// Its form as a regular expression without anchors; empty where any text may be right.
+    pub pattern: &'static str,
+    /// A bare number may stand there, too.
+    pub bare: bool,
 }
 
 /// What YAML makes of a scalar.
@@ -81,12 +85,23 @@ pub enum Decider {
 impl Shape {
     /// Text of some form.
     pub const fn text(what: &'static str, forms: &'static str) -> Self {
-        Self::Scalar(Scalar { what, forms, kind: ScalarKind::Text })
+        Self::Scalar(Scalar { what, forms, kind: ScalarKind::Text, pattern: "", bare: true })
+    }
+
+    /// Text of a form that a regular expression can tell; `bare` where a number alone has it.
+    pub const fn form(what: &'static str, forms: &'static str, pattern: &'static str, bare: bool) -> Self {
+        Self::Scalar(Scalar { what, forms, kind: ScalarKind::Text, pattern, bare })
     }
 
     /// A whole number.
     pub const fn whole(least: u64, most: u64) -> Self {
-        Self::Scalar(Scalar { what: "a whole number", forms: "", kind: ScalarKind::Whole(least, most) })
+        Self::Scalar(Scalar {
+            what: "a whole number",
+            forms: "",
+            kind: ScalarKind::Whole(least, most),
+            pattern: "",
+            bare: true,
+        })
     }
 
     /// What it is, in words: `a list of names`.

@@ -202,7 +202,14 @@ fn description(key: &super::Key) -> String {
 fn scalar_schema(scalar: &Scalar) -> Value {
     match scalar.kind {
         ScalarKind::Text if scalar.what == "text" => json!({ "type": ["string", "number", "boolean"] }),
-        ScalarKind::Text => json!({ "type": ["string", "number"] }),
+        ScalarKind::Text => {
+            let mut schema = json!({ "type": if scalar.bare { json!(["string", "number"]) } else { json!("string") } });
+            if !scalar.pattern.is_empty() {
+                // What a variable brings in is judged when it is put in.
+                schema["pattern"] = format!(r"^(?:{})$|\$\{{", scalar.pattern).into();
+            }
+            schema
+        }
         ScalarKind::Boolean => json!({ "type": "boolean" }),
         ScalarKind::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
     }

@@ -23,6 +23,7 @@ impl Unit for Bytes {
     const FORMS: &'static str =
         "`900B`, `64KiB`, `8GiB`, `30GB` (whole numbers of B, KiB, MiB, GiB, TiB, kB, MB, GB, TB)";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "B")];
+    const PATTERN: &'static str = "[0-9]+(?:B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)";
     fn parse(text: &str) -> Result<Self, UnitError> {
         match scaled(text, BYTES)? {
             0 => Err(UnitError::Range("a size is at least 1B")),
@@ -44,6 +45,8 @@ pub(super) const COUNTS: &[(&str, u64)] = &[("", 1), ("k", 1_000), ("M", 1_000_0
 impl Unit for Count {
     const WHAT: &'static str = "a count";
     const FORMS: &'static str = "`1200`, `250k`, `5M`, `2G`";
+    const PATTERN: &'static str = "[0-9]+[kMG]?";
+    const BARE: bool = true;
     fn parse(text: &str) -> Result<Self, UnitError> {
         match scaled(text, COUNTS)? {
             n if n > 1_000_000_000_000 => Err(UnitError::Range("a count is at most 1000G")),
@@ -63,6 +66,7 @@ impl Unit for Percent {
     const WHAT: &'static str = "a percentage";
     const FORMS: &'static str = "`70%` (0% to 100%)";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "%")];
+    const PATTERN: &'static str = "[0-9]+%";
     fn parse(text: &str) -> Result<Self, UnitError> {
         let value = scaled(text, &[("%", 1)])?;
         u8::try_from(value).ok().filter(|p| *p <= 100).map(Self).ok_or(UnitError::Range("a percentage is 0% to 100%"))
@@ -88,6 +92,8 @@ pub struct Probability(pub f64);
 impl Unit for Probability {
     const WHAT: &'static str = "a probability";
     const FORMS: &'static str = "`0.2` or `20%` (0 to 1)";
+    const PATTERN: &'static str = concat!("[0-9]+%|", decimal!());
+    const BARE: bool = true;
     fn parse(text: &str) -> Result<Self, UnitError> {
         if text.ends_with('%') {
             return Percent::parse(text).map(|p| Self(f64::from(p.0) / 100.0));
@@ -108,6 +114,7 @@ impl Unit for Factor {
     const WHAT: &'static str = "a factor";
     const FORMS: &'static str = "`3x`, `1.5x` (more than 0, at most 1000x)";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "x")];
+    const PATTERN: &'static str = concat!(decimal!(), "x");
     fn parse(text: &str) -> Result<Self, UnitError> {
         match decimal(text.strip_suffix('x').ok_or(UnitError::Form)?)? {
             factor if factor > 0.0 && factor <= 1000.0 => Ok(Self(factor)),
@@ -126,6 +133,8 @@ pub struct Money(pub f64);
 impl Unit for Money {
     const WHAT: &'static str = "a price";
     const FORMS: &'static str = "`120`, `0.08` (0 to 1000000000)";
+    const PATTERN: &'static str = decimal!();
+    const BARE: bool = true;
     fn parse(text: &str) -> Result<Self, UnitError> {
         let value = decimal(text)?;
         if value > 1e9 { Err(UnitError::Range("a price is at most 1000000000")) } else { Ok(Self(value)) }
@@ -143,6 +152,7 @@ impl Unit for Zipf {
     const WHAT: &'static str = "a skew";
     const FORMS: &'static str = "`zipf(0.8)` (exponent 0 to 4) or `uniform`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("zipf(", ")")];
+    const PATTERN: &'static str = concat!("uniform|zipf\\(", decimal!(), "\\)");
     fn parse(text: &str) -> Result<Self, UnitError> {
         if text == "uniform" {
             return Ok(Self(0.0));

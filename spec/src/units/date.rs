@@ -38,6 +38,7 @@ impl Date {
 impl Unit for Date {
     const WHAT: &'static str = "a date";
     const FORMS: &'static str = "`2027-01-31` (year, month, day)";
+    const PATTERN: &'static str = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
     fn parse(text: &str) -> Result<Self, UnitError> {
         let bytes = text.as_bytes();
         let form = bytes.len() == 10

@@ -3,6 +3,8 @@
 //! Each is a type that parses, checks its range and prints itself in one canonical way. No spans here: the decoder adds
 //! them.
 
+#[macro_use]
+mod unit;
 mod amount;
 mod date;
 mod phrase;
@@ -10,7 +12,6 @@ mod rate;
 #[cfg(test)]
 mod tests;
 mod time;
-mod unit;
 
 pub use amount::{Bytes, Count, Factor, Money, Percent, Probability, Zipf};
 pub use date::Date;

@@ -17,6 +17,7 @@ impl Unit for HealthCheck {
     const WHAT: &'static str = "a health check";
     const FORMS: &'static str = "`/healthz every 5s` (every 100ms to 10m)";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", " every 5s")];
+    const PATTERN: &'static str = concat!("/[A-Za-z0-9/_.~-]* +every +", period!());
     fn parse(text: &str) -> Result<Self, UnitError> {
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         let [path, "every", every] = words.as_slice() else { return Err(UnitError::Form) };
@@ -43,6 +44,7 @@ impl Unit for RestartBackoff {
     const WHAT: &'static str = "a restart rule";
     const FORMS: &'static str = "`backoff 200ms..30s`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("backoff ", ""), ("backoff ", "..30s")];
+    const PATTERN: &'static str = concat!("backoff +", period!(), "(?: *\\.\\. *", period!(), ")?");
     fn parse(text: &str) -> Result<Self, UnitError> {
         let range = text.strip_prefix("backoff ").ok_or(UnitError::Form)?;
         let PeriodRange(least, most) = PeriodRange::parse(range.trim())?;
@@ -63,6 +65,8 @@ pub struct Version(pub u32, pub u32);
 impl Unit for Version {
     const WHAT: &'static str = "a version";
     const FORMS: &'static str = "`\"1.22\"` or `\"1.22.1\"`";
+    const PATTERN: &'static str = "[0-9]+\\.[0-9]+(?:\\.[0-9]+)?";
+    const BARE: bool = true;
     fn parse(text: &str) -> Result<Self, UnitError> {
         let mut parts = Vec::new();
         for part in text.split('.') {

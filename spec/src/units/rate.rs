@@ -37,6 +37,7 @@ impl Unit for Rate {
     const WHAT: &'static str = "a rate";
     const FORMS: &'static str = "`20/s`, `2k/s`, `30/m`, `100/h`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "/s")];
+    const PATTERN: &'static str = "[0-9]+[kMG]?/[smh]";
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (events, per) = text.split_once('/').ok_or(UnitError::Form)?;
         let (_, per, _) = PERS.iter().find(|(s, ..)| *s == per).ok_or(UnitError::Form)?;
@@ -65,6 +66,7 @@ impl Unit for Limit {
     const WHAT: &'static str = "a rate limit";
     const FORMS: &'static str = "`20/s` or `20/s burst 40`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "/s")];
+    const PATTERN: &'static str = "[0-9]+[kMG]?/[smh](?: +burst +[0-9]+)?";
     fn parse(text: &str) -> Result<Self, UnitError> {
         let mut words = text.split_ascii_whitespace();
         let rate = Rate::parse(words.next().ok_or(UnitError::Form)?)?;

@@ -17,6 +17,7 @@ impl Unit for Period {
     const WHAT: &'static str = "a duration";
     const FORMS: &'static str = "`250ms`, `30s`, `1m30s`, `12h`, `30d` (whole numbers of us, ms, s, m, h, d)";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("", "s")];
+    const PATTERN: &'static str = period!();
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (mut rest, mut micros, mut last) = (text, 0_u64, u64::MAX);
         loop {
@@ -56,6 +57,7 @@ pub struct PeriodRange(pub Duration, pub Duration);
 impl Unit for PeriodRange {
     const WHAT: &'static str = "a range of durations";
     const FORMS: &'static str = "`100ms..3s`, or one duration such as `10s`";
+    const PATTERN: &'static str = concat!(period!(), "(?: *\\.\\. *", period!(), ")?");
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (least, most) = text.split_once("..").unwrap_or((text, text));
         let (least, most) = (Period::parse(least.trim())?.0, Period::parse(most.trim())?.0);
@@ -80,6 +82,7 @@ impl Unit for Tolerance {
     const WHAT: &'static str = "a tolerance";
     const FORMS: &'static str = "`±5m` or `+-5m`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("±", ""), ("±", "s")];
+    const PATTERN: &'static str = concat!("(?:±|\\+-) *", period!());
     fn parse(text: &str) -> Result<Self, UnitError> {
         let inner = text.strip_prefix('±').or_else(|| text.strip_prefix("+-")).ok_or(UnitError::Form)?;
         Period::parse(inner.trim()).map(|s| Self(s.0))

@@ -13,12 +13,31 @@ pub enum UnitError {
     Range(&'static str),
 }
 
+/// A decimal number, as a regular expression.
+macro_rules! decimal {
+    () => {
+        "(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)"
+    };
+}
+
+/// A span of time, as a regular expression: parts from large to small, at least one.
+macro_rules! period {
+    () => {
+        "(?=[0-9])(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?(?:[0-9]+ms)?(?:[0-9]+us)?"
+    };
+}
+
 /// A quantity with a written form.
 pub trait Unit: Sized {
     /// What it is: `a size`.
     const WHAT: &'static str;
     /// The accepted forms, as examples: `900B, 8GiB, 30GB`.
     const FORMS: &'static str;
+    /// The written form as a regular expression of JSON Schema (ECMA-262), without anchors. It accepts every text that [`Unit::parse`]
+    /// reads, and what is out of range besides.
+    const PATTERN: &'static str;
+    /// A bare number is such a quantity, too.
+    const BARE: bool = false;
     /// What people forget before and after the value: `("", "s")`.
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[];
     /// Reads it.
