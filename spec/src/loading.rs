@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::ast::{Decode, Decoder, Spec};
-use crate::checks::{language_version, secret_literal, syntax, unknown_environment, unreadable_overlay, wrong_type};
+use crate::checks::{
+    language_version, secret_literal, syntax, unknown_environment, unreadable_overlay, wrong_kind, wrong_type,
+};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{self, Origins};
 use crate::source::{FileId, Node, Sources, Span, parse};
@@ -200,6 +202,7 @@ fn once(profiles: &[Span], out: &mut Vec<Diagnostic>) {
     out.retain(|d| {
         let at = d.primary;
         let inside = profiles.iter().any(|p| p.file == at.file && p.start <= at.start && at.end <= p.end);
-        !inside || seen.insert((d.code, at.file, at.start, at.end))
+        // What several sections say together has a message of its own for each.
+        !inside || d.code > wrong_kind::EXPLANATION.code || seen.insert((d.code, at.file, at.start, at.end))
     });
 }

@@ -77,6 +77,7 @@ struct Location<'a> {
     body_bytes_max: u64,
     timeout_ms: u128,
     next_ms: u128,
+    tries: u32,
     cache_seconds: u64,
     limits: Vec<&'a Limit>,
 }
@@ -280,6 +281,7 @@ fn locations<'a>(topology: &Topology, gateway: &Gateway, route: &Route, limits: 
         body_bytes_max: route.body_bytes_max,
         timeout_ms,
         next_ms: timeout_ms.min(3_000),
+        tries: route.retries.saturating_add(1),
         cache_seconds: route.micro_cache.map_or(0, whole_seconds),
         limits: limits.iter().collect(),
     };

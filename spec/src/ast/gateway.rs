@@ -76,6 +76,8 @@ section! {
         max_body: Bytes,
         /// Deadline.
         timeout: Period,
+        /// Further tries.
+        retries: u64,
         /// Own limit.
         limit: Limit,
     }

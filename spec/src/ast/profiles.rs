@@ -12,6 +12,10 @@ section! {
         profile: Name,
         /// Services: instances. Stores: copies beside the first.
         replicas: u64,
+        /// Services: within which it answers. Stores: after which an answer is given up.
+        timeout: Period,
+        /// Services: further tries of what it calls.
+        retries: u64,
         /// Services: health check.
         health: HealthCheck,
         /// Services: grace at shutdown.

@@ -28,6 +28,10 @@ section! {
         consumes: Vec<Spanned<String>>,
         /// What it asks of tables and collections.
         queries: Vec<Named<Query>>,
+        /// Within which it answers.
+        timeout: Period,
+        /// Further tries of what it calls.
+        retries: u64,
         /// Health check.
         health: HealthCheck,
         /// Grace at shutdown.
@@ -89,7 +93,7 @@ choice! {
     }
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 13] = [
     "kind",
     "profile",
     "port",
@@ -98,6 +102,8 @@ const ALL: [&str; 11] = [
     "publishes",
     "consumes",
     "queries",
+    "timeout",
+    "retries",
     "health",
     "stop_within",
     "restart",

@@ -32,6 +32,8 @@ section! {
         credentials: Credentials,
         /// Encryption: `system`, or the authority's certificate as `secret:NAME`.
         tls: String,
+        /// After which an answer is given up.
+        timeout: Period,
         /// Port of each node.
         port: Port,
         /// Nodes.
@@ -242,6 +244,7 @@ pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
         "namespace",
         "credentials",
         "tls",
+        "timeout",
         "port",
         "nodes",
         "weights",

@@ -88,6 +88,8 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
         publishes,
         consumes,
         queries,
+        timeout: written.timeout.map(|t| t.value.0),
+        retries: retries(written.retries, "retries", work),
         health: general.health,
         stop_within: general.stop_within,
         restart: general.restart,
@@ -123,6 +125,20 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
     };
     (service, needs)
 }
+
+/// Further tries: few, because each is more load on what is in trouble.
+pub(super) fn retries(written: Option<Spanned<u64>>, key: &str, work: &mut Resolution<'_>) -> u32 {
+    let Some(retries) = written else { return 0 };
+    if retries.value > RETRIES_MAX {
+        let bounds = format!("must be 0 to {RETRIES_MAX}");
+        let found = retries.value.to_string();
+        work.out.push(out_of_range::at(retries.span, &format!("`{key}`"), &bounds, Some(&found)));
+    }
+    u32::try_from(retries.value.min(RETRIES_MAX)).unwrap_or(0)
+}
+
+/// Further tries that a route or service may make.
+const RETRIES_MAX: u64 = 10;
 
 /// What a service asks, where it names a table or collection that there is.
 fn queries(written: &ast::Service, work: &mut Resolution<'_>) -> Vec<Query> {

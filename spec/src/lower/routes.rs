@@ -8,12 +8,14 @@ use crate::source::Spanned;
 use crate::topology::{Balance, Gateway, GatewayAuth, RateLimit, Route, ServiceId};
 use crate::units::Limit;
 
+use super::components;
 use super::resolve::Resolution;
 
 const BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// Where discovery documents live: always open, always the issuer's.
 const WELL_KNOWN: &str = "/.well-known";
 const TIMEOUT: Duration = Duration::from_secs(10);
+const RETRIES: u32 = 1;
 
 fn limit(written: Option<&Spanned<Limit>>) -> Option<RateLimit> {
     written.map(|l| RateLimit { per_second: l.value.rate.per_second(), burst: l.value.burst })
@@ -129,6 +131,7 @@ fn routes(auth: Option<&GatewayAuth>, work: &mut Resolution<'_>) -> Vec<Route> {
             micro_cache: None,
             body_bytes_max: BODY_BYTES_MAX,
             timeout: TIMEOUT,
+            retries: RETRIES,
             limit: None,
         });
     }
@@ -166,6 +169,10 @@ fn route(named: &Named<ast::Route>, to: ServiceId, checked: bool, work: &mut Res
             "10s",
             "longer than any service may take",
         ),
+        retries: match written.retries {
+            Some(_) => components::retries(written.retries, "retries", work),
+            None => work.or(None, || path("retries"), RETRIES, "1", "one other instance is tried"),
+        },
         limit: limit(written.limit.as_ref()),
     }
 }

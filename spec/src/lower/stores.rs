@@ -66,6 +66,7 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
         namespace: namespace(named, embedded, work),
         credentials: credentials(written, work),
         tls: authority(written, work),
+        timeout: written.timeout.map(|t| t.value.0),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), default_port, shown, reason),
         nodes,
         weights: weights(named, nodes, work),

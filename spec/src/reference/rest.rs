@@ -45,6 +45,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("profiles.*", "One profile.", "{ replicas: 3, stop_within: 60s }"),
     key("profiles.*.profile", "Another profile, whose keys apply where this one says nothing.", "patient").absent("none"),
     key("profiles.*.replicas", "As `replicas` of the service or store that takes it.", "3").absent("not said").unit("instances, or copies"),
+    key("profiles.*.timeout", "As `timeout` of the service or store that takes it.", "2s").absent("not said"),
+    key("profiles.*.retries", "As `retries` of a service.", "0").absent("not said").unit("further tries"),
     key("profiles.*.health", "As `health` of a service.", "/healthz every 5s").absent("not said"),
     key("profiles.*.stop_within", "As `stop_within` of a service.", "30s").absent("not said"),
     key("profiles.*.restart", "As `restart` of a service.", "backoff 200ms..30s").absent("not said"),

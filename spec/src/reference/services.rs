@@ -33,6 +33,15 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("services.*.queries.*.on", "The table, collection, index or bucket, as `store.table`.", "users.members").required().reaches(&[Checks]),
     key("services.*.queries.*.by", "The columns whose values are given.", "[user_id]").required().reaches(&[Checks]),
     key("services.*.queries.*.rate", "How often it is asked at peak.", "500/s").absent("not said").reaches(&[Checks]),
+    key("services.*.timeout", "Within how long it answers.", "2s")
+        .absent("not said, and nothing is judged by it")
+        .why("The gateway must wait longer, and what it calls must be given up sooner. The program keeps to it by itself: archgen checks the nesting.")
+        .reaches(&[Checks]),
+    key("services.*.retries", "How often it tries a call again.", "1")
+        .value("0", "who calls it may try again")
+        .unit("further tries")
+        .why("Tries multiply along a path: three layers that try three times make 27 requests of one. The program keeps to it by itself.")
+        .reaches(&[Checks]),
     key("services.*.health", "How it is asked whether it is well: the path, and how often.", "/healthz every 5s")
         .value("/healthz every 5s", "what archgen's services answer")
         .why("`defaults.service.health` applies first.")

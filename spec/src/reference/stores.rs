@@ -35,6 +35,9 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("stores.*.tls", "Encrypts connections to a real engine: `system` trusts the web's authorities, `secret:NAME` the certificate (PEM) in that secret.", "secret:ca")
         .absent("not encrypted")
         .reaches(&[Checks, Up]),
+    key("stores.*.timeout", "After how long an answer of it is given up.", "500ms")
+        .absent("not said, and nothing is judged by it")
+        .reaches(&[Checks]),
     key("stores.*.port", "The port of each node.", "5432").derived("the engine's own default").reaches(&[Checks, Consul, Compose, Up]),
     key("stores.*.nodes", "Machines that hold data.", "6")
         .derived("one; the brokers of Kafka; shards × replicas of MongoDB")

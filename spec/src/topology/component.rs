@@ -83,6 +83,8 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// Deadline of the whole exchange.
     pub timeout: Duration,
+    /// Further tries of an idempotent request at other instances.
+    pub retries: u32,
     /// Limit of this route per client address, on top of the gateway's.
     pub limit: Option<RateLimit>,
 }
@@ -182,6 +184,10 @@ pub struct Service {
     pub consumes: Vec<DatasetRef>,
     /// What it asks of tables and collections.
     pub queries: Vec<Query>,
+    /// Within which it answers, where declared.
+    pub timeout: Option<Duration>,
+    /// Further tries of each call that it makes.
+    pub retries: u32,
     /// Health check.
     pub health: Health,
     /// Grace between SIGTERM and SIGKILL.

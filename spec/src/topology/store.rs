@@ -109,6 +109,8 @@ pub struct Store {
     pub credentials: Option<Credentials>,
     /// Whether connections to a real engine are encrypted, and whom they trust.
     pub tls: Option<Authority>,
+    /// After which callers give an answer up, where declared.
+    pub timeout: Option<Duration>,
     /// Port of each node on its own address.
     pub port: u16,
     /// Nodes (brokers, shards × replicas, …): the machines that hold data.

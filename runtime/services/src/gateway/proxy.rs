@@ -63,7 +63,7 @@ pub(super) async fn forward(
     let with_body = has_body(&parts.headers);
     let repeatable = if with_body { fate.is_untouched() } else { is_idempotent(&parts.method) };
     match outcome {
-        Err(GatewayError::Broken(_)) if repeatable => {
+        Err(GatewayError::Broken(_)) if repeatable && passage.route.retries > 0 => {
             let unreachable = GatewayError::Unreachable(service.pool.service().to_owned());
             let Ok(lease) = pick(Some(&failed)) else { return Err(unreachable) };
             if !state.budget.withdraw() {

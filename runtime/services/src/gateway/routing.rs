@@ -26,6 +26,7 @@ impl Routes {
                 micro_cache: None,
                 body_bytes_max: WELL_KNOWN_BODY_BYTES_MAX,
                 timeout: Duration::from_secs(5),
+                retries: 1,
                 limit: None,
             });
         }

@@ -114,6 +114,7 @@ fn route(prefix: &str, to: usize, authenticated: bool) -> Route {
         micro_cache: None,
         body_bytes_max: 1_000,
         timeout: Duration::from_secs(10),
+        retries: 1,
         limit: None,
     }
 }

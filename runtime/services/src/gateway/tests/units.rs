@@ -30,6 +30,7 @@ fn route(prefix: &str, to: usize) -> Route {
         micro_cache: None,
         body_bytes_max: 1_000,
         timeout: Duration::from_secs(1),
+        retries: 1,
         limit: None,
     }
 }
