@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     error::MessagingError,
     kinds::Field,
-    operation::{Change, Content, Operation, execute},
+    operation::{Change, Operation, execute},
     reads,
     state::State,
 };
@@ -101,13 +101,6 @@ fn on() -> bool {
 }
 
 #[derive(Deserialize)]
-struct Send {
-    ch: ChannelId,
-    #[serde(flatten)]
-    content: Content,
-}
-
-#[derive(Deserialize)]
 struct OnMessage {
     id: MessageId,
     #[serde(default)]
@@ -125,7 +118,7 @@ struct Read {
     device: Option<String>,
 }
 
-/// Does what a socket asks for.
+/// Does what a socket asks for, but for new messages: those come many at a time, see [`super::send`].
 ///
 /// # Errors
 /// See [`MessagingError`].
@@ -135,15 +128,6 @@ pub(super) async fn act(state: &Arc<State>, Act { user, event, mut body }: Act) 
         fields.retain(|_, value| !value.is_null());
     }
     match event.as_str() {
-        "msg:send" => {
-            let Send { ch: channel, content } = parsed(body)?;
-            if content.client_msg_id.as_ref().is_none_or(String::is_empty) {
-                let why = "`client_msg_id` is needed, so that a retry has one effect";
-                return Err(MessagingError::Invalid(why.to_owned()));
-            }
-            let change = Change::Send { content, id: None };
-            execute(state, Operation { user, channel, change }, false).await
-        }
         "read" => {
             let Read { ch, seq, device } = parsed(body)?;
             reads::mark(state, &user, &ch, seq, device.as_deref()).await

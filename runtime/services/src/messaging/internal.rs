@@ -22,6 +22,7 @@ use super::{
     error::MessagingError,
     lease,
     operation::{Operation, execute},
+    send::{self, Sends},
     state::{Shared, State},
     view::{ChannelEvent, borrowed_from},
 };
@@ -29,6 +30,8 @@ use crate::{host::Payload, identity::Internal};
 
 /// Body of an internal request, bytes.
 const REQUEST_BYTES_MAX: usize = 256 << 10;
+/// Body of a request that brings many messages, bytes: realtime hosts keep well below it.
+const SENDS_BYTES_MAX: usize = 16 << 20;
 /// Events of one answer.
 const LOG_EVENTS_MAX: usize = 500;
 /// Channels of one question.
@@ -40,6 +43,7 @@ pub(super) fn routes(state: Arc<State>) -> Router {
     Router::new()
         .route("/internal/operations", post(operation))
         .route("/internal/act", post(act))
+        .route("/internal/sends", post(sends).layer(DefaultBodyLimit::max(SENDS_BYTES_MAX)))
         .route("/internal/access", post(access))
         .route("/internal/log", post(log))
         .route("/internal/heads", post(heads))
@@ -60,6 +64,10 @@ async fn operation(
 
 async fn act(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(act): Payload<Act>) -> Answer {
     super::act::act(&state, act).await.map(Json)
+}
+
+async fn sends(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(sends): Payload<Sends>) -> Answer {
+    send::many(&state, sends).await.map(Json)
 }
 
 #[derive(Deserialize)]

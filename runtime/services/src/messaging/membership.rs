@@ -59,17 +59,17 @@ pub(super) async fn change(
             // Applied or not, the next look at the row says how to go on.
             (Some((member, version)), Wish::As(role)) => {
                 let member = Member { role, untold: untold(MEMBER_CHANGED, role), ..member };
-                rows.put_member(&member, Expect::Version(version)).await?;
+                put(state, &member, Expect::Version(version)).await?;
             }
             (Some((member, version)), Wish::Out) => {
                 let member = Member { untold: untold(MEMBER_REMOVED, member.role), ..member };
-                rows.put_member(&member, Expect::Version(version)).await?;
+                put(state, &member, Expect::Version(version)).await?;
             }
             (None, Wish::In) => {
                 let untold = untold(MEMBER_ADDED, Role::Member);
                 let (channel, user, joined) = (channel.clone(), user.clone(), state.env.wall_ms());
                 let member = Member { channel, user, role: Role::Member, joined, untold };
-                rows.put_member(&member, Expect::Absent).await?;
+                put(state, &member, Expect::Absent).await?;
             }
         }
     }
@@ -83,14 +83,16 @@ async fn settle_member(state: &Arc<State>, mut member: Member, version: u64) -> 
     let rows = state.rows();
     if untold.kind == MEMBER_REMOVED {
         notice::confirm_out(state, &member.channel, &member.user).await;
-        return rows.delete_member(&member, version).await;
+        let deleted = rows.delete_member(&member, version).await;
+        state.doors().forget(&member.channel);
+        return deleted;
     }
     if untold.kind == MEMBER_ADDED {
         // What was before they came is no news to them.
         let (seq, counts) = (entry.position.seq, entry.counts);
         state.config.messages.set_read(member.user.as_str(), &member.channel, seq, counts).await?;
     }
-    rows.put_member(&member, Expect::Version(version)).await?;
+    put(state, &member, Expect::Version(version)).await?;
     if untold.kind == MEMBER_ADDED && untold.by != member.user {
         let channel = rows.channel(&member.channel).await?;
         let shown = channel.map(|c| channels::shown(&c, true));
@@ -114,7 +116,7 @@ pub(super) async fn update(
         let (mut channel, version) = rows.channel_row(id).await?.ok_or(MessagingError::NotFound("channel"))?;
         if let Some(untold) = channel.untold.take() {
             tell(state, id, &untold).await?;
-            rows.put_channel(&channel, version).await?;
+            put_channel(state, &channel, version).await?;
             continue;
         }
         let data = edit(&mut channel);
@@ -123,9 +125,22 @@ pub(super) async fn update(
         }
         let told = format!("row:{}", state.env.new_uuid());
         channel.untold = Some(Untold { id: told, by: by.clone(), kind: CHANNEL_UPDATED.to_owned(), data });
-        rows.put_channel(&channel, version).await?;
+        put_channel(state, &channel, version).await?;
     }
     Err(MessagingError::Contended)
+}
+
+/// Writes a member's row; who was let in by the old one is asked anew, whatever came of it.
+async fn put(state: &State, member: &Member, expect: Expect) -> Result<(), MessagingError> {
+    let written = state.rows().put_member(member, expect).await;
+    state.doors().forget(&member.channel);
+    written
+}
+
+async fn put_channel(state: &State, channel: &Channel, version: u64) -> Result<(), MessagingError> {
+    let written = state.rows().put_channel(channel, version).await;
+    state.doors().forget(&channel.id);
+    written
 }
 
 async fn tell(state: &Arc<State>, channel: &ChannelId, untold: &Untold) -> Result<LogEntry, MessagingError> {

@@ -8,7 +8,7 @@
 //! appends, and the event that all hear of is the entry that was appended. The kinds of entries are one table, `kinds`.
 //!
 //! Start with `config` (what it is given, `run`), `api`, `personal_api`, `act` and `internal` (routes), then `operation`,
-//! `change`, `writer` with `recent`, `ownership` and `lease` (who owns), `relay`, `push`, `sync` and `notice` (who hears of it),
+//! `send` with `doors`, `change`, `writer` with `recent`, `ownership` and `lease` (who owns), `relay`, `push`, `sync` and `notice` (who hears of it),
 //! `channels` and `membership` (rows), `personal` and `chores`, `reads`, `history`, `mentions`, `asyncapi`.
 
 mod act;
@@ -19,6 +19,7 @@ mod channels;
 mod chores;
 mod config;
 mod directs;
+mod doors;
 mod error;
 mod history;
 mod internal;
@@ -35,6 +36,7 @@ mod push;
 mod reads;
 mod recent;
 mod relay;
+mod send;
 mod state;
 mod sync;
 mod view;

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    change::{Act, Proposal, Say},
+    change::{Act, Proposal},
     channels::{self, Channel, EXPIRES, Kind, MEMBERS_MAX, Member, Posting, Role, is_id},
+    doors,
     error::MessagingError,
     lease,
     membership::{self, Wish},
-    mentions,
+    mentions, send,
     state::State,
     view, writer,
 };
@@ -158,18 +159,37 @@ const OWNERS_TRIED_MAX: usize = 2;
 /// # Errors
 /// See [`MessagingError`].
 pub(super) async fn execute(state: &Arc<State>, operation: Operation, handed: bool) -> Result<Value, MessagingError> {
-    let shard = state.shard(&operation.channel);
     if handed {
         return perform(state, operation).await;
     }
+    let here = || perform(state, operation.clone());
+    at_owner(state, &operation.channel, "/internal/operations", &operation, here).await
+}
+
+/// Does what a body asks for `here`, where this host owns the channel, or has the owner do it under this path.
+///
+/// # Errors
+/// See [`MessagingError`].
+pub(super) async fn at_owner<B, W>(
+    state: &Arc<State>,
+    channel: &ChannelId,
+    path: &str,
+    body: &B,
+    here: impl Fn() -> W,
+) -> Result<Value, MessagingError>
+where
+    B: Serialize,
+    W: Future<Output = Result<Value, MessagingError>>,
+{
+    let shard = state.shard(channel);
     for _ in 0..OWNERS_TRIED_MAX {
         let (owned, owner) = {
             let ownership = state.ownership();
             (ownership.epoch(shard, Instant::now()).is_some(), ownership.owner(shard).map(str::to_owned))
         };
         let done = match owner {
-            _ if owned => perform(state, operation.clone()).await,
-            Some(owner) if owner != state.place.owner => hand(state, &owner, &operation).await,
+            _ if owned => here().await,
+            Some(owner) if owner != state.place.owner => hand(state, &owner, path, body).await,
             _ => Err(MessagingError::NotOwner),
         };
         match done {
@@ -182,11 +202,11 @@ pub(super) async fn execute(state: &Arc<State>, operation: Operation, handed: bo
 }
 
 /// Has the owner do it.
-async fn hand(state: &Arc<State>, owner: &str, operation: &Operation) -> Result<Value, MessagingError> {
+async fn hand<B: Serialize>(state: &Arc<State>, owner: &str, path: &str, body: &B) -> Result<Value, MessagingError> {
     let peers = &state.config.messaging;
     let peer = peers.named(owner).ok_or_else(|| MessagingError::Owner(format!("{owner} is not known")))?;
     let failed = |error: archgen_env::http::ClientError| MessagingError::Owner(error.to_string());
-    let reply = peers.call_at(peer, Method::POST, "/internal/operations", operation).await.map_err(failed)?;
+    let reply = peers.call_at(peer, Method::POST, path, body).await.map_err(failed)?;
     if reply.status.is_success() {
         return reply.json().map_err(failed);
     }
@@ -209,7 +229,7 @@ async fn perform(state: &Arc<State>, operation: Operation) -> Result<Value, Mess
         Change::Remove { member } => remove(state, &user, &channel, &member).await,
         Change::Expire { seqs } => expire(state, &channel, seqs).await,
         change => {
-            let (found, member) = state.rows().opened(&channel, &user).await?;
+            let (found, member) = doors::opened(state, &channel, &user).await?;
             may(&found, &member, &change)?;
             as_member(state, found, member, change).await
         }
@@ -259,7 +279,7 @@ async fn as_member(
 ) -> Result<Value, MessagingError> {
     let (id, user) = (channel.id.clone(), member.user.clone());
     let (message, act) = match change {
-        Change::Send { content, id } => return send(state, &channel, &user, content, id).await,
+        Change::Send { content, id } => return send::one(state, &channel, &user, content, id).await,
         Change::Add { member } => return add(state, &user, &id, &member).await,
         Change::SetRole { member, role } => return set_role(state, &user, &id, &member, role).await,
         Change::Update(settings) => return update(state, &user, &channel, settings).await,
@@ -294,50 +314,9 @@ async fn as_member(
 }
 
 /// The message of this id in this channel.
-async fn target(state: &State, channel: &ChannelId, id: &MessageId) -> Result<LogEntry, MessagingError> {
+pub(super) async fn target(state: &State, channel: &ChannelId, id: &MessageId) -> Result<LogEntry, MessagingError> {
     let found = state.message(id).await?.filter(|(its, _)| its == channel);
     found.map(|(_, entry)| entry).ok_or(MessagingError::NotFound("message"))
-}
-
-async fn send(
-    state: &Arc<State>,
-    channel: &Channel,
-    user: &UserId,
-    content: Content,
-    id: Option<MessageId>,
-) -> Result<Value, MessagingError> {
-    content.check()?;
-    let thread = content.thread.clone().map(MessageId);
-    let root = match &thread {
-        Some(root) => Some(target(state, &channel.id, root).await.map_err(|error| match error {
-            MessagingError::NotFound(_) => MessagingError::NotFound("thread"),
-            error => error,
-        })?),
-        None => None,
-    };
-    let handles = mentions::handles(&content.body);
-    let say = Say {
-        everyone: mentions::everyone(&handles),
-        mentions: mentions::resolve(state, handles).await?,
-        body: content.body,
-        files: content.files,
-        thread,
-        also_to_channel: content.also_to_channel,
-        apart_ms: channel.slow_mode_s * 1_000,
-    };
-    let new = proposal(state, user, root.map(|root| root.position.seq), Act::Say(say));
-    let new = Proposal { client_msg_id: content.client_msg_id, id: id.unwrap_or(new.id), ..new };
-    let done = writer::propose(state, &channel.id, new).await?;
-    let entry = done.entry.ok_or(MessagingError::Unknown)?;
-    Ok(json!({
-        "id": entry.id,
-        "channel": channel.id,
-        "seq": entry.position.seq,
-        "epoch": entry.position.epoch,
-        "ts": entry.ts,
-        "client_msg_id": entry.client_msg_id,
-        "duplicate": done.duplicate,
-    }))
 }
 
 async fn join(state: &Arc<State>, user: &UserId, channel: &ChannelId) -> Result<Value, MessagingError> {

@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     Config,
     channels::{Rows, is_id},
+    doors::Doors,
     error::MessagingError,
     kinds::CREATED,
     ownership::{Ownership, Place},
@@ -48,6 +49,7 @@ pub(super) struct State {
     pub(super) push: Push,
     recent: Mutex<Recent>,
     expired: Mutex<BTreeMap<ChannelId, u64>>,
+    doors: Mutex<Doors>,
     pub(super) appended: Counter,
     pub(super) duplicates: Counter,
     pub(super) fenced: Counter,
@@ -78,6 +80,7 @@ impl State {
             looked: Mutex::default(),
             recent: Mutex::default(),
             expired: Mutex::default(),
+            doors: Mutex::default(),
             appended: context.probe.counter("messaging_entries", "Log entries appended"),
             duplicates: context.probe.counter("messaging_duplicates", "Retries answered with the first result"),
             fenced: context.probe.counter("messaging_fenced", "Appends refused because a newer owner exists"),
@@ -90,6 +93,10 @@ impl State {
 
     pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn doors(&self) -> MutexGuard<'_, Doors> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The epoch under which this host appends to a channel now.

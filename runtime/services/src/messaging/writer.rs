@@ -13,7 +13,7 @@ use archgen_ports::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -32,6 +32,8 @@ const BATCH_ENTRIES_MAX: usize = 128;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Channels with a writer at a time.
 const WRITERS_MAX: usize = 20_000;
+/// Wait for changes that are likely to come at once; by a timer's precision it ends within 2 ms.
+const GATHER: Duration = Duration::from_millis(1);
 /// A writer without work ends after this time.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a sender waits for the answer, milliseconds.
@@ -64,11 +66,30 @@ pub(super) struct Job {
 /// [`MessagingError::NotOwner`], [`MessagingError::Overloaded`], [`MessagingError::Unknown`], the refusals of [`decide`], or the
 /// store's.
 pub(super) async fn propose(state: &Arc<State>, channel: &ChannelId, proposal: Proposal) -> Answer {
-    if state.ownership().epoch(state.shard(channel), Instant::now()).is_none() {
+    answered(offer(state, channel, proposal)?).await
+}
+
+/// The answer to a change that was offered.
+pub(super) struct Offered(oneshot::Receiver<Answer>);
+
+/// Queues a change to a channel that this host owns; those that are offered one after the other are decided in that order.
+///
+/// # Errors
+/// [`MessagingError::NotOwner`], [`MessagingError::Overloaded`].
+pub(super) fn offer(state: &Arc<State>, channel: &ChannelId, proposal: Proposal) -> Result<Offered, MessagingError> {
+    if state.epoch(channel).is_none() {
         return Err(MessagingError::NotOwner);
     }
     let (answer, answered) = oneshot::channel();
     enqueue(state, channel, Job { proposal, answer })?;
+    Ok(Offered(answered))
+}
+
+/// Waits for the answer.
+///
+/// # Errors
+/// As [`propose`].
+pub(super) async fn answered(Offered(answered): Offered) -> Answer {
     match timeout(Duration::from_millis(ANSWER_MS_MAX), answered).await {
         Ok(Ok(answer)) => answer,
         _ => Err(MessagingError::Unknown),
@@ -95,14 +116,19 @@ fn enqueue(state: &Arc<State>, channel: &ChannelId, job: Job) -> Result<(), Mess
 async fn run(state: Arc<State>, channel: ChannelId, mut queue: mpsc::Receiver<Job>) {
     let mut desk = Desk { head: None };
     let mut taken = Vec::with_capacity(BATCH_ENTRIES_MAX);
+    // Who was answered last and who waited then: all of them may be at work at this moment.
+    let mut expected = 1;
     loop {
         match timeout(IDLE, queue.recv_many(&mut taken, BATCH_ENTRIES_MAX)).await {
             Ok(0) => break,
             Ok(_) => {
+                gather(&mut queue, &mut taken, expected).await;
+                expected = taken.len();
                 let mut jobs: VecDeque<Job> = taken.drain(..).collect();
                 while !jobs.is_empty() {
                     desk.write(&state, &channel, &mut jobs).await;
                 }
+                expected = (expected + queue.len()).min(BATCH_ENTRIES_MAX);
             }
             Err(_) => {
                 let mut writers = state.writers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +140,15 @@ async fn run(state: Arc<State>, channel: ChannelId, mut queue: mpsc::Receiver<Jo
             }
         }
     }
+}
+
+/// Waits a moment for as many changes as are expected, so that one append takes them all: senders who wait for each
+/// acknowledgement would otherwise fall into groups that wait for each other. A sender who is alone never waits.
+async fn gather(queue: &mut mpsc::Receiver<Job>, taken: &mut Vec<Job>, expected: usize) {
+    let until = Instant::now() + GATHER;
+    while taken.len() < expected
+        && let Ok(1..) = timeout_at(until, queue.recv_many(taken, BATCH_ENTRIES_MAX - taken.len())).await
+    {}
 }
 
 /// Whoever waits, and what for.

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{calls, hub::Session, presence, state::State, subscribe};
+use super::{calls, hub::Session, presence, sends, state::State, subscribe};
 use crate::{
     identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError},
     messaging,
@@ -17,6 +17,9 @@ use crate::{
 
 /// Name of a device, characters.
 const DEVICE_CHARS_MAX: usize = 64;
+
+/// What a message is taken to weigh beside its text, bytes.
+const MESSAGE_BYTES: usize = 256;
 
 /// The handler of all sockets.
 pub(super) struct Sockets(pub(super) Arc<State>);
@@ -61,6 +64,11 @@ impl Handler for Sockets {
         Some(self.answer(socket, &asker, name, body).await.into())
     }
 
+    /// A client's messages are under way together; their order is kept on the way.
+    fn is_pipelined(&self, name: &str) -> bool {
+        name == "msg:send"
+    }
+
     async fn disconnect(&self, socket: &Socket, _reason: &str) {
         if self.0.hub().disconnect(socket.id()) {
             self.0.connections.dec();
@@ -97,6 +105,13 @@ impl Sockets {
             "history" => self.history(asker, &body).await,
             "auth:refresh" => self.refresh(socket, user, &body).await,
             "ping:app" => calls::done(json!({})),
+            "msg:send" => match channel(&body) {
+                Some(channel) => {
+                    let bytes = body["body"].as_str().map_or(0, str::len) + MESSAGE_BYTES;
+                    sends::send(&self.0, user, channel, body, bytes).await
+                }
+                None => calls::refused("invalid_request", "`ch` names a channel"),
+            },
             name if messaging::ASKED.iter().any(|asked| asked.event == name) => {
                 self.call("/internal/act", json!({"user": user, "event": name, "body": body})).await
             }

@@ -16,6 +16,7 @@ mod internal;
 mod presence;
 mod reads;
 mod repair;
+mod sends;
 mod state;
 mod subscribe;
 mod tail;

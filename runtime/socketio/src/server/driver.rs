@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Map, Value, json};
 use tokio::time::Sleep;
 
@@ -26,6 +27,9 @@ use crate::{
     packet::{Arguments, Body, Decoder, Packet, PacketError},
 };
 
+/// Events of one client that are under way together; while they are, no more is read.
+const UNDER_WAY_MAX: usize = 512;
+
 /// What a handler's call leads to.
 enum Outcome {
     /// Nothing further.
@@ -37,6 +41,15 @@ enum Outcome {
 }
 
 type Call = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// How a call stands to those before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It begins once all of them have ended.
+    After,
+    /// It begins after they have begun, and whoever comes next need not wait for its end.
+    Beside,
+}
 
 enum Step {
     Handled(Outcome),
@@ -59,7 +72,10 @@ pub(crate) struct Driver {
     ahead: VecDeque<Packet>,
     messages: Rate,
     message_bytes: Rate,
-    call: Option<Call>,
+    /// The newest call, and whether it may be set aside once it has begun.
+    call: Option<(Turn, Call)>,
+    /// Calls that have begun and were set aside; few clients ever have one.
+    under_way: Option<Box<FuturesUnordered<Call>>>,
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -74,6 +90,7 @@ impl Driver {
             messages: Rate::new(config.messages),
             message_bytes: Rate::new(config.message_bytes),
             call: None,
+            under_way: None,
             sleep: Box::pin(tokio::time::sleep_until(link.instant(0))),
             link,
         }
@@ -89,7 +106,7 @@ impl Driver {
                     Some(Next::Packet(packet)) => self.dispatch(packet),
                     Some(Next::Bare(message)) => self.bare(message),
                     None => {
-                        let over = closed(&self.link.lock());
+                        let over = closed(&self.link.lock()).filter(|_| self.under_way.is_none());
                         if let Some(why) = over {
                             break why;
                         }
@@ -113,11 +130,8 @@ impl Driver {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         self.link.task.register(context.waker());
-        if let Some(call) = &mut self.call
-            && let Poll::Ready(outcome) = call.as_mut().poll(context)
-        {
-            self.call = None;
-            return Poll::Ready(Step::Handled(outcome));
+        if let Some(step) = self.poll_calls(context) {
+            return Poll::Ready(step);
         }
         // Read before time passes, so that a pong that is here is not missed; write after, so that a ping goes out.
         self.wire.poll_read(&self.link, context);
@@ -131,7 +145,8 @@ impl Driver {
         }
         let received = !core.inbox.is_empty();
         let look = match &self.call {
-            None if closed(&core).is_some() => true,
+            // What is under way wakes this task when it ends.
+            None if closed(&core).is_some() => self.under_way.is_none(),
             None if received || !self.ahead.is_empty() => {
                 let ready_ms = self.ready_us().div_ceil(1_000);
                 deadline_ms = deadline_ms.map(|deadline_ms| deadline_ms.min(ready_ms));
@@ -156,6 +171,43 @@ impl Driver {
             }
         }
         Poll::Pending
+    }
+
+    /// Lets calls go on, in the order in which they began; sets the newest aside where it may be.
+    fn poll_calls(&mut self, context: &mut Context<'_>) -> Option<Step> {
+        if let Some(under_way) = &mut self.under_way {
+            // Their outcomes are acknowledgements, which are sent already.
+            while let Poll::Ready(Some(_)) = under_way.poll_next_unpin(context) {}
+            if under_way.is_empty() {
+                self.under_way = None;
+                if self.call.is_none() {
+                    return Some(Step::Look);
+                }
+            }
+        }
+        let room = self.under_way.as_ref().is_none_or(|calls| calls.len() < UNDER_WAY_MAX);
+        let (turn, call) = self.call.as_mut()?;
+        let begins = match turn {
+            Turn::After => self.under_way.is_none(),
+            Turn::Beside => room,
+        };
+        if !begins {
+            return None;
+        }
+        let polled = call.as_mut().poll(context);
+        match (polled, *turn) {
+            (Poll::Ready(outcome), _) => {
+                self.call = None;
+                Some(Step::Handled(outcome))
+            }
+            (Poll::Pending, Turn::Beside) => {
+                let (_, call) = self.call.take()?;
+                self.under_way.get_or_insert_default().push(call);
+                // What was set aside is polled by its new keeper before anybody waits.
+                self.poll_calls(context).or(Some(Step::Look))
+            }
+            (Poll::Pending, Turn::After) => None,
+        }
     }
 
     fn ready_us(&self) -> u64 {
@@ -258,10 +310,11 @@ impl Driver {
         let Above::Bare(messages) = &self.link.server.above else { return };
         let messages: Arc<dyn Messages> = messages.clone();
         let connection = Connection(self.link.clone());
-        self.call = Some(Box::pin(async move {
+        let call = async move {
             messages.message(&connection, message).await;
             Outcome::Done
-        }));
+        };
+        self.call = Some((Turn::After, Box::pin(call)));
     }
 
     fn connect(&mut self, name: &str, auth: Option<Map<String, Value>>) {
@@ -274,21 +327,23 @@ impl Driver {
         let limits = self.link.server.config.queue_limits();
         let generation = self.link.change(|core, _| core.sit(namespace.clone(), limits));
         let socket = Socket::new(self.link.server.new_id(), generation, namespace.clone(), self.link.clone());
-        self.call = Some(Box::pin(async move {
+        let call = async move {
             match namespace.connect(&socket, auth).await {
                 Ok(()) => Outcome::Joined(socket),
                 Err(error) => Outcome::Refused(socket, error),
             }
-        }));
+        };
+        self.call = Some((Turn::After, Box::pin(call)));
     }
 
     fn leave(&mut self, socket: Socket) {
         self.sockets.retain(|one| one.generation() != socket.generation());
         self.rise(&socket);
-        self.call = Some(Box::pin(async move {
+        let call = async move {
             socket.in_namespace().handler.disconnect(&socket, "client namespace disconnect").await;
             Outcome::Done
-        }));
+        };
+        self.call = Some((Turn::After, Box::pin(call)));
     }
 
     fn rise(&self, socket: &Socket) {
@@ -297,14 +352,16 @@ impl Driver {
     }
 
     fn event(&mut self, socket: Socket, id: Option<u64>, name: String, arguments: Arguments) {
-        self.call = Some(Box::pin(async move {
+        let turn = if socket.in_namespace().handler.is_pipelined(&name) { Turn::Beside } else { Turn::After };
+        let call = async move {
             let answer = socket.in_namespace().handler.event(&socket, &name, arguments).await;
             if let (Some(id), Some(arguments)) = (id, answer) {
                 let namespace = socket.in_namespace().name.clone();
                 socket.push(Packet { namespace, body: Body::Ack { id, arguments } }.message(), false);
             }
             Outcome::Done
-        }));
+        };
+        self.call = Some((turn, Box::pin(call)));
     }
 
     fn settle(&mut self, outcome: Outcome) {

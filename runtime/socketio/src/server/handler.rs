@@ -42,8 +42,8 @@ impl ConnectError {
 }
 
 /// What a namespace does with its clients. Calls for one client come one after the other, each awaited to its end, in the
-/// order in which the client sent, over all its namespaces; calls for different clients run side by side. A handler bounds its
-/// own waits.
+/// order in which the client sent, over all its namespaces, except events that [`Handler::is_pipelined`] names; calls for different
+/// clients run side by side. A handler bounds its own waits.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// A client connects with these credentials (an empty object where it gave none). What is sent to the socket from here
@@ -52,6 +52,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// A client sent an event. What is returned is sent as the acknowledgement, where the client asked for one.
     async fn event(&self, socket: &Socket, name: &str, arguments: Arguments) -> Option<Arguments>;
+
+    /// Whether events of this name need not wait for the end of those of the same kind before them. Each is still called in the order
+    /// in which the client sent, and runs up to its first wait before the next is called. Any other call waits until all of them have
+    /// ended.
+    fn is_pipelined(&self, _name: &str) -> bool {
+        false
+    }
 
     /// A client that [`Handler::connect`] accepted is gone. Called exactly once for it, after all its other calls.
     async fn disconnect(&self, socket: &Socket, reason: &str);

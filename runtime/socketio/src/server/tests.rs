@@ -85,6 +85,10 @@ impl Handler for Recorder {
                 self.note(format!("answer {:?}", answer.map(|answer| answer.values)));
                 return Some(arguments);
             }
+            "piped" => {
+                self.note(format!("begin {}", arguments.first()));
+                self.gate.acquire().await.unwrap().forget();
+            }
             "wait" => self.gate.acquire().await.unwrap().forget(),
             "panic" => panic!("a handler's bug"),
             // Every third event takes longer than those after it.
@@ -95,6 +99,10 @@ impl Handler for Recorder {
         }
         self.note(format!("{name} {}", arguments.first()));
         Some(arguments)
+    }
+
+    fn is_pipelined(&self, name: &str) -> bool {
+        name == "piped"
     }
 
     async fn disconnect(&self, socket: &Socket, reason: &str) {
@@ -366,6 +374,37 @@ async fn a_reader_that_reads_nothing_at_all_is_let_go_in_time() {
     world.recorder.until("disconnect: slow_consumer").await;
     assert!(before.elapsed() <= Duration::from_millis(1_100), "{:?}", before.elapsed());
     drop(socket);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_events_begin_in_order_and_others_wait_for_their_end() {
+    let world = world(Config::default());
+    let (client, _events) = connect(&world, json!({})).await.unwrap();
+    for n in 1..=600 {
+        client.emit("piped", vec![json!(n)]).await.unwrap();
+    }
+    client.emit("other", vec![json!(0)]).await.unwrap();
+    // As many as may be under way, and the next one only when one of them has ended.
+    world.recorder.until("begin 512").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = |count: usize| (1..=count).map(|n| format!("begin {n}"));
+    assert_eq!(world.recorder.log(), ["connect".to_owned()].into_iter().chain(began(512)).collect::<Vec<_>>());
+    world.recorder.gate.add_permits(100);
+    world.recorder.until("begin 600").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let log = world.recorder.log();
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("begin")).cloned().collect::<Vec<_>>(),
+        began(600).collect::<Vec<_>>()
+    );
+    assert_eq!(log.iter().filter(|line| line.starts_with("piped")).count(), 100);
+    assert!(!log.contains(&"other 0".to_owned()));
+    // A client that is gone has still said what it said.
+    drop(client);
+    world.recorder.gate.add_permits(500);
+    world.recorder.until("other 0").await;
+    let log = world.recorder.log();
+    assert_eq!(log.iter().filter(|line| line.starts_with("piped")).count(), 600);
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,8 @@ const WAIT_MS_MAX: u64 = 120_000;
 struct Stubs {
     logs: Mutex<BTreeMap<String, Vec<Value>>>,
     sent: Mutex<Vec<u64>>,
+    /// How many messages each call brought.
+    calls: Mutex<Vec<usize>>,
     reports: Mutex<Vec<Value>>,
     reads: AtomicUsize,
 }
@@ -80,14 +82,20 @@ impl Stubs {
         };
         let send = move |Json(ask): Json<Value>| async move {
             let mut sent = send.sent.lock().unwrap();
-            sent.push(ask["body"]["client_msg_id"].as_str().unwrap().parse().unwrap());
-            Json(json!({"seq": sent.len()}))
+            let sends = ask["sends"].as_array().unwrap();
+            let one = |send: &Value| {
+                sent.push(send["body"]["client_msg_id"].as_str().unwrap().parse().unwrap());
+                json!({"seq": sent.len()})
+            };
+            let items: Vec<Value> = sends.iter().map(one).collect();
+            send.calls.lock().unwrap().push(items.len());
+            Json(json!({"owner": "messaging-1", "items": items}))
         };
         let access = |Json(ask): Json<Value>| async move { Json(json!({"member": ask["channel"] != "private"})) };
         Router::new()
             .route("/internal/log", post(move |Json(ask): Json<Value>| async move { Json(log.log(&ask)) }))
             .route("/internal/heads", post(heads))
-            .route("/internal/act", post(send))
+            .route("/internal/sends", post(send))
             .route("/internal/access", post(access))
     }
 
@@ -231,6 +239,8 @@ async fn a_burst_of_sends_is_stored_in_the_order_sent() {
     }
     assert_eq!(ask(&client, "ping:app", json!({})).await["ok"], true);
     assert_eq!(*world.stubs.sent.lock().unwrap(), (0..5_000).collect::<Vec<u64>>());
+    let calls = world.stubs.calls.lock().unwrap();
+    assert!(calls.len() < 1_000 && calls.iter().all(|sends| *sends <= 128), "many go together: {calls:?}");
 }
 
 #[tokio::test]
