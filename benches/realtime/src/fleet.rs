@@ -239,6 +239,16 @@ impl Fleet {
     }
 }
 
+impl Fleet {
+    /// Its processes: the kind of host, and the process id.
+    pub fn processes(&self) -> io::Result<Vec<(String, u64)>> {
+        let output = Command::new(&self.archgen).args(["ps", "--format", "json", "--data"]).arg(&self.data).output()?;
+        let hosts: Value = serde_json::from_slice(&output.stdout).map_err(failed)?;
+        let of = |host: &Value| Some((host["kind"].as_str()?.to_owned(), host["pid"].as_u64()?));
+        Ok(hosts.as_array().into_iter().flatten().filter_map(of).collect())
+    }
+}
+
 impl Drop for Fleet {
     fn drop(&mut self) {
         let down = Command::new(&self.archgen).arg("down").arg("--data").arg(&self.data).stdout(Stdio::null()).status();
@@ -347,7 +357,7 @@ async fn reconnect<D: Dialect>(dialect: &D, first: usize, count: usize) -> io::R
 
 /// Acknowledged sends a second of this many senders in one channel, each with one under way, and the median time of one
 /// acknowledgement, milliseconds.
-async fn sends(ours: &Ours, first: usize, senders: usize, time: Duration) -> io::Result<(f64, f64)> {
+pub async fn sends(ours: &Ours, first: usize, senders: usize, time: Duration) -> io::Result<(f64, f64)> {
     let mut under_way: JoinSet<io::Result<Vec<f64>>> = JoinSet::new();
     let until = Instant::now() + time;
     for sender in 0..senders {

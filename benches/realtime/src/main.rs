@@ -1,12 +1,14 @@
 //! Measures the Socket.IO server against its peers on the same machine in the same run: rounds interleaved, the server under load
 //! on one core and everything else on the other, medians. Usage:
-//! `bench FOLDER-OF-NODE-PEER [--rounds N] [--small] [--fleet ARCHGEN SPEC FOLDER] [--fleet-only]`.
+//! `bench FOLDER-OF-NODE-PEER [--rounds N] [--small] [--fleet ARCHGEN SPEC FOLDER] [--fleet-only] [--soak SECONDS]`.
 
 mod client;
 mod fleet;
+mod growth;
 mod process;
 mod report;
 mod rounds;
+mod soak;
 
 use std::{
     io,
@@ -28,6 +30,8 @@ struct Options {
     /// The program, the spec and an empty folder on the disk that is measured.
     fleet: Option<[String; 3]>,
     fleet_only: bool,
+    /// Only this: a long run of the fleet.
+    soak: Option<Duration>,
 }
 
 fn options() -> io::Result<Options> {
@@ -38,7 +42,8 @@ fn options() -> io::Result<Options> {
         all.next().map(PathBuf::from).ok_or_else(|| io::Error::other("the folder of the node peer is missing"))?;
     let fleet_full = fleet::Size { messages: 1_000, reconnects: 5_000, durable: Duration::from_secs(10) };
     let fleet_small = fleet::Size { messages: 200, reconnects: 500, durable: Duration::from_secs(3) };
-    let mut options = Options { node, rounds: 5, size: full, fleet_size: fleet_full, fleet: None, fleet_only: false };
+    let mut options =
+        Options { node, rounds: 5, size: full, fleet_size: fleet_full, fleet: None, fleet_only: false, soak: None };
     while let Some(flag) = all.next() {
         match flag.as_str() {
             "--small" => (options.size, options.fleet_size) = (small, fleet_small),
@@ -46,6 +51,12 @@ fn options() -> io::Result<Options> {
             "--fleet" => {
                 let mut next = || all.next().ok_or_else(|| io::Error::other("--fleet needs ARCHGEN SPEC FOLDER"));
                 options.fleet = Some([next()?, next()?, next()?]);
+            }
+            "--soak" => {
+                let seconds = all.next().and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds >= 30);
+                options.soak = Some(Duration::from_secs(
+                    seconds.ok_or_else(|| io::Error::other("--soak needs a number of seconds, at least 30"))?,
+                ));
             }
             "--rounds" => {
                 let count = all.next().and_then(|count| count.parse().ok()).filter(|count| *count > 0);
@@ -91,6 +102,22 @@ async fn sockets(options: &Options, ports: &mut Ports) -> io::Result<()> {
         }
     }
     print!("{}", report::table(&servers.map(|(name, _)| name), &figures));
+    let mut costs = Vec::new();
+    for _ in 0..options.rounds {
+        let [small, large] = [ports.next(), ports.next()];
+        let small = Server::start(0, &program("ours"), small, &[]).await?;
+        let large = Server::start(0, &program("ours"), large, &[]).await?;
+        costs.push(growth::measure(&small, &large, options.size).await?);
+    }
+    print!("{}", growth::table(&costs));
+    Ok(())
+}
+
+async fn soaked(time: Duration, [archgen, spec, folder]: &[String; 3]) -> io::Result<()> {
+    let folder = PathBuf::from(folder);
+    std::fs::create_dir_all(&folder)?;
+    let up = fleet::Fleet::start(0, Path::new(archgen), spec, &folder.join("soak")).await?;
+    print!("{}", soak::soak(&up, time).await?);
     Ok(())
 }
 
@@ -132,6 +159,9 @@ async fn main() -> io::Result<()> {
     let options = options()?;
     process::pin_self(1)?;
     let mut ports = Ports(PORT_MIN);
+    if let (Some(time), Some(fleet)) = (options.soak, &options.fleet) {
+        return soaked(time, fleet).await;
+    }
     if !options.fleet_only {
         sockets(&options, &mut ports).await?;
     }

@@ -69,7 +69,10 @@ impl Crowd {
         while let Some(done) = connecting.join_next().await {
             clients.push(done??);
         }
-        let took = began.elapsed();
+        Ok((Self::listening(clients), began.elapsed()))
+    }
+
+    fn listening(clients: Vec<Client>) -> Self {
         let received = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for mut client in clients {
@@ -81,7 +84,7 @@ impl Crowd {
                 }
             });
         }
-        Ok((Self { tasks, received }, took))
+        Self { tasks, received }
     }
 
     /// Sends into each room for some rounds and returns the CPU time of one delivery. Apart, each round waits until all have the
@@ -123,6 +126,21 @@ impl Crowd {
         }
         Ok(())
     }
+}
+
+/// CPU time of a delivery into rooms of ten, where each socket is in so many of them.
+pub async fn channels(server: &Server, sockets: usize, per_socket: usize, sends: usize) -> io::Result<f64> {
+    let rooms: Vec<String> = (0..sockets / 10 * per_socket).map(|room| format!("c{room}")).collect();
+    let mut clients = Vec::with_capacity(sockets);
+    for at in 0..sockets {
+        let mut client = Client::connect(server.port, "bench").await?;
+        for turn in 0..per_socket {
+            client.join(&rooms[turn * (sockets / 10) + at / 10]).await?;
+        }
+        clients.push(client);
+    }
+    let mut crowd = Crowd::listening(clients);
+    crowd.cost(server, &rooms, sends, rooms.len() * 10, false).await
 }
 
 /// One round with one server.

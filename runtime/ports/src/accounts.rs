@@ -33,6 +33,7 @@ pub const TABLES: &[Table] = &[
     Table { name: "bookmarks", unique: &[], indexes: &["user"] },
     Table { name: "scheduled", unique: &[], indexes: &["user"] },
     Table { name: "groups", unique: &[], indexes: &[] },
+    Table { name: "keywords", unique: &[], indexes: &[] },
     Table { name: "outbox", unique: &[], indexes: &[] },
 ];
 

@@ -285,7 +285,8 @@ pub trait Messages: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn unpublished(&self, shard: u16, limit: usize) -> Result<Vec<Unpublished>, StoreError>;
 
-    /// Moves a channel's published mark up to `seq`; a lower mark is ignored.
+    /// Moves a channel's published mark up to `seq`; a lower mark is ignored. A loss of power may take a mark back: what was published is
+    /// then published again.
     ///
     /// # Errors
     /// See [`StoreError`].

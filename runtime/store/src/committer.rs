@@ -1,5 +1,6 @@
 //! Group commit: one task decides everything that is queued, in order, commits it as one batch, syncs once, and only then
-//! answers. An answer therefore always means durable, and decisions never race.
+//! answers. An answer therefore means durable, and decisions never race. Marks that are merely set again where they are lost
+//! (how far a log was relayed, how far a topic was read) make no sync of their own: others would wait for it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -49,9 +50,19 @@ type Answered = (Answer, bool, Result<Value, StoreError>);
 /// A decision that waits.
 struct Waiting {
     decision: Decision,
-    /// Whether a majority must have it, however few copies others wait for.
-    certain: bool,
+    promise: Promise,
     answer: Answer,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// It is decided, and a loss of power may take it back until a later decision is durable: for marks that are then set again.
+    ForNow,
+    /// It is durable.
+    Durable,
+    /// A majority of the copies has it, however few others wait for.
+    Certain,
 }
 
 /// Where the writes of decisions go.
@@ -69,9 +80,9 @@ impl Sink {
         }
     }
 
-    fn commit(&self, writes: Batch) -> Result<(), EngineError> {
+    fn commit(&self, writes: Batch, sync: bool) -> Result<(), EngineError> {
         match self {
-            Self::Alone(engine) => engine.commit(writes, sync_before_ack()),
+            Self::Alone(engine) => engine.commit(writes, sync && sync_before_ack()),
             Self::Group(_, replica, term) => replica.append(*term, writes).map(|_| ()),
         }
     }
@@ -98,10 +109,10 @@ impl Committer {
     ///
     /// # Errors
     /// [`StoreError::Refused`] for an invalid call or a full queue, [`StoreError::Indeterminate`] when the engine failed.
-    pub async fn decide(&self, decision: Decision, certain: bool) -> Result<Value, StoreError> {
+    pub async fn decide(&self, decision: Decision, promise: Promise) -> Result<Value, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.queue
-            .try_send(Waiting { decision, certain, answer })
+            .try_send(Waiting { decision, promise, answer })
             .map_err(|_| StoreError::Refused("the store is overloaded; try again".to_owned()))?;
         answered.await.map_err(|_| StoreError::Indeterminate("the store stopped".to_owned()))?
     }
@@ -170,7 +181,8 @@ fn commit(sink: &Sink, group: Vec<Waiting>) -> Vec<Answered> {
     let mut view = View::new(engine);
     let mut answers = Vec::with_capacity(group.len());
     let mut committed = 0;
-    for Waiting { decision, certain, answer } in group {
+    let sync = group.iter().any(|waiting| waiting.promise != Promise::ForNow);
+    for Waiting { decision, promise, answer } in group {
         view.begin();
         let result = match catch_unwind(AssertUnwindSafe(|| decision(&mut view))) {
             Ok(Ok(value)) => Ok(value),
@@ -181,24 +193,24 @@ fn commit(sink: &Sink, group: Vec<Waiting>) -> Vec<Answered> {
         if result.is_err() {
             view.rollback();
         }
-        answers.push((answer, certain, result));
+        answers.push((answer, promise == Promise::Certain, result));
         if view.written_bytes() > GROUP_BYTES_MAX {
-            write(sink, std::mem::replace(&mut view, View::new(engine)), &mut answers[committed..]);
+            write(sink, std::mem::replace(&mut view, View::new(engine)), sync, &mut answers[committed..]);
             committed = answers.len();
         }
     }
-    write(sink, view, &mut answers[committed..]);
+    write(sink, view, sync, &mut answers[committed..]);
     answers
 }
 
 /// Commits what was decided. Where the engine fails nobody knows what applies, and all who wait are told so: also who only read,
 /// since what it saw may not be.
-fn write(sink: &Sink, view: View<'_>, answers: &mut [Answered]) {
+fn write(sink: &Sink, view: View<'_>, sync: bool, answers: &mut [Answered]) {
     let writes = view.into_writes();
     if writes.is_empty() {
         return;
     }
-    if let Err(error) = sink.commit(writes) {
+    if let Err(error) = sink.commit(writes, sync) {
         tracing::error!(%error, "commit failed");
         for (.., result) in answers {
             *result = Err(StoreError::Indeterminate(error.to_string()));

@@ -309,3 +309,42 @@ async fn drafts_and_bookmarks_are_ones_own() {
     assert_eq!(town.ask("messaging-1", Some(&ada), Method::DELETE, &forget, Value::Null).await.0, 204);
     assert_eq!(get(&town, &ada, "/api/v1/messages/bookmarks").await["items"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyword_counts_as_a_mention_and_stays_ones_own_affair() {
+    let town = Town::start("2s").await;
+    let (ada, bob) = (town.person("ada").await, town.person("bob").await);
+    let channel = town.channel(&ada, "public").await;
+    let other = town.channel(&ada, "public").await;
+    join(&town, &bob, &channel).await;
+    let keywords = "/api/v1/messages/keywords";
+    let put =
+        async |words: Value| town.ask("messaging-2", Some(&bob), Method::PUT, keywords, json!({"words": words})).await;
+    assert_eq!(put(json!(["two words"])).await.0, 400);
+    assert_eq!(put(json!(["Deploy", "outage"])).await.1, json!({"words": ["deploy", "outage"]}));
+    assert_eq!(get(&town, &ada, keywords).await, json!({"words": []}));
+    for (channel, body) in
+        [(&channel, "deploy later?"), (&channel, "DEPLOY!"), (&channel, "redeployed"), (&other, "deploy")]
+    {
+        say(&town, "messaging-1", &ada, channel, json!({"body": body})).await;
+    }
+    say(&town, "messaging-1", &ada, &channel, json!({"body": "deploy, @bob"})).await;
+    say(&town, "messaging-1", &bob, &channel, json!({"body": "my own deploy"})).await;
+    let mentions = async |user: &str| get(&town, user, "/api/v1/me/unread").await["items"][0]["mentions"].clone();
+    assert_eq!(mentions(&bob).await, 3, "counted before the relay has noted them");
+    let events = town.store("events-1");
+    let partition = slot_of(channel.as_bytes(), 4);
+    let named: Vec<Value> = until("all of it was published", async || {
+        let found = events.fetch("message", partition, 0, 500, 0).await.ok()?;
+        let created = found.iter().filter(|r| r.event.kind == "message.created" && r.event.key == channel);
+        let named: Vec<Value> = created.map(|r| r.event.data["keywords"].clone()).collect();
+        (named.len() == 5).then_some(named)
+    })
+    .await;
+    let nobody = Value::Null;
+    assert_eq!(named, [json!([bob]), json!([bob]), nobody.clone(), nobody.clone(), nobody]);
+    assert_eq!(mentions(&bob).await, 3, "and after");
+    assert!(!town.log(&channel).await.iter().any(|event| event.to_string().contains("keywords")));
+    let (_, none) = put(json!([])).await;
+    assert_eq!(none, json!({"words": []}));
+}

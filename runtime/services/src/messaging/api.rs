@@ -56,7 +56,7 @@ pub(super) fn routes(router: Documented<Shared>) -> Documented<Shared> {
         .route(at(read.clone(), "/api/v1/channels/{id}", "a channel"), show)
         .route(at(change.clone(), "/api/v1/channels/{id}", "settings of a channel").body::<Settings>(), update)
         .route(at(write.clone(), "/api/v1/channels/{id}/join", "join a public channel"), join)
-        .route(at(read.clone(), "/api/v1/channels/{id}/members", "its members"), members)
+        .route(at(read.clone(), "/api/v1/channels/{id}/members", "its members, after a cursor"), members)
         .route(at(place.clone(), "/api/v1/channels/{id}/members/{user}", "add a member, or give a role"), add)
         .route(
             at(
@@ -191,11 +191,17 @@ async fn show(Extract(Shared(state)): Extract<Shared>, caller: Caller, Path(id):
     Ok(Json(channels::shown(&channel, member)))
 }
 
-async fn members(Extract(Shared(state)): Extract<Shared>, caller: Caller, Path(id): Path<ChannelId>) -> Answer {
+async fn members(
+    Extract(Shared(state)): Extract<Shared>,
+    caller: Caller,
+    Path(id): Path<ChannelId>,
+    Parameters(ListQuery { cursor, limit }): Parameters<ListQuery>,
+) -> Answer {
     state.rows().opened(&id, &caller.user).await?;
-    let members = state.rows().members(&id).await?;
+    let (members, next) =
+        state.rows().members_page(&id, cursor.as_deref(), page_limit(limit.or(Some(PAGE_MAX)))).await?;
     let items: Vec<Value> = members.iter().map(|m| json!({"user": m.user, "role": m.role})).collect();
-    Ok(Json(json!({"items": items, "next": null})))
+    Ok(Json(json!({"items": items, "next": next})))
 }
 
 async fn change(state: &Arc<State>, caller: Caller, channel: ChannelId, change: Change) -> Answer<Value> {

@@ -27,12 +27,17 @@ const REASON: Field = field("reason", "string", "`slow_consumer`, `revoked`, `ex
 const ANSWERED: &[Asked] = &[
     Asked {
         event: "sub",
-        says: "follow a channel from one's own place, or from its head",
-        fields: &[CH, field("epoch", "integer?", "of the last entry seen"), field("seq", "integer?", "its place")],
+        says: "follow a channel from one's own place, or from its head; or only show a badge of it",
+        fields: &[
+            CH,
+            field("epoch", "integer?", "of the last entry seen"),
+            field("seq", "integer?", "its place"),
+            field("badge", "boolean?", "no entries, but `unread` at most once a second while there are new ones"),
+        ],
         answer: &[
             field("head", "object", "`epoch` and `seq` of the newest entry"),
-            field("missed", "array", "entries since then, as the events that they are"),
-            field("recovered", "boolean", "whether that is all of them; if not, ask again from the last"),
+            field("missed", "array?", "entries since then, as the events that they are; none with a badge"),
+            field("recovered", "boolean?", "whether that is all of them; if not, ask again from the last"),
         ],
     },
     Asked { event: "unsub", says: "follow a channel no more", fields: &[CH], answer: &[] },
@@ -48,6 +53,7 @@ const ANSWERED: &[Asked] = &[
 const SIGNALS: &[(&str, &str, &[Field])] = &[
     ("typing", "somebody is writing", &[CH, USER]),
     ("presence", "presence of watched users", &[ITEMS]),
+    ("unread", "a channel shown by a badge has new entries", &[CH, field("epoch", "integer", "of the newest"), SEQ]),
     ("notif", "something new in the inbox", &[]),
     ("read:self", "the user read a channel, perhaps on another device", &[CH, SEQ]),
     ("chan:joined", "the user was added to a channel", &[CH, field("channel", "object", "the channel")]),

@@ -12,7 +12,7 @@ use serde_json::{Value, json, to_value};
 use super::{error::MessagingError, kinds::MEMBER_REMOVED};
 
 /// Members of one channel.
-pub(super) const MEMBERS_MAX: usize = 10_000;
+pub(super) const MEMBERS_MAX: usize = 100_000;
 /// Channels of one user.
 pub(super) const CHANNELS_MAX: usize = 2_000;
 /// Rows asked for at a time.
@@ -213,6 +213,24 @@ impl Rows<'_> {
         let rows = self.all("channel", &channel.0, MEMBERS_MAX).await?;
         let members: Vec<Member> = rows.into_iter().map(parse).collect::<Result<_, _>>()?;
         Ok(members.into_iter().filter(|m| !m.is_leaving()).collect())
+    }
+
+    /// Members after a cursor, and the next cursor where there may be more.
+    pub(super) async fn members_page(
+        &self,
+        channel: &ChannelId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, Option<String>), MessagingError> {
+        if !is_id(&channel.0) || after.is_some_and(|after| !is_id(after)) {
+            return Ok((Vec::new(), None));
+        }
+        let after = after.map(|user| member_key(channel, &UserId::from(user)));
+        let rows = self.0.find("members", "channel", &channel.0, after.as_deref(), limit).await?;
+        let full = rows.len() == limit;
+        let members: Vec<Member> = rows.into_iter().map(parse).collect::<Result<_, _>>()?;
+        let next = members.last().filter(|_| full).map(|last| last.user.0.clone());
+        Ok((members.into_iter().filter(|m| !m.is_leaving()).collect(), next))
     }
 
     /// Channels that a user is a member of.

@@ -9,7 +9,7 @@ use archgen_ports::{ChannelId, UserId};
 use tokio::time::Instant;
 
 use super::{
-    channels::{Channel, Member},
+    channels::{Channel, MEMBERS_MAX, Member},
     error::MessagingError,
     state::State,
 };
@@ -19,15 +19,28 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Memberships remembered; one more, and all are forgotten.
 const OPENED_MAX: usize = 20_000;
 
+/// Time between counts of one channel's members.
+const COUNTED_EVERY: Duration = Duration::from_secs(60);
+/// Channels whose size is remembered; one more, and all are forgotten.
+const SIZES_MAX: usize = 20_000;
+
 struct Opened {
     epoch: u64,
     until: Instant,
     rows: (Channel, Member),
 }
 
+/// How many members a channel has, about: who has left meanwhile is still counted.
+struct Size {
+    epoch: u64,
+    until: Instant,
+    count: usize,
+}
+
 /// Channels and members as they were read.
 #[derive(Default)]
 pub(super) struct Doors {
+    sizes: BTreeMap<ChannelId, Size>,
     opened: BTreeMap<ChannelId, BTreeMap<UserId, Opened>>,
     count: usize,
     /// Counts what was forgotten: a read that was under way meanwhile is not remembered.
@@ -51,6 +64,14 @@ impl Doors {
         if self.opened.entry(channel.clone()).or_default().insert(user.clone(), opened).is_none() {
             self.count += 1;
         }
+    }
+
+    /// Counts one more member of a channel whose size is known: whether there is room.
+    fn takes_one(&mut self, channel: &ChannelId, epoch: u64, now: Instant) -> Option<bool> {
+        let size = self.sizes.get_mut(channel).filter(|size| size.epoch == epoch && now < size.until)?;
+        let room = size.count < MEMBERS_MAX;
+        size.count += usize::from(room);
+        Some(room)
     }
 
     /// Forgets what is known of a channel: it is being changed.
@@ -84,6 +105,26 @@ pub(super) async fn opened(
     Ok(rows)
 }
 
+/// Whether the channel takes one more member. All are counted once a while only, so that a crowd that joins does not count itself over
+/// and over.
+///
+/// # Errors
+/// [`MessagingError::NotOwner`], or the store's.
+pub(super) async fn takes_one(state: &Arc<State>, channel: &ChannelId) -> Result<bool, MessagingError> {
+    let asked = Instant::now();
+    let epoch = state.epoch(channel).ok_or(MessagingError::NotOwner)?;
+    if let Some(room) = state.doors().takes_one(channel, epoch, asked) {
+        return Ok(room);
+    }
+    let count = state.rows().members(channel).await?.len();
+    let mut doors = state.doors();
+    if doors.sizes.len() >= SIZES_MAX {
+        doors.sizes.clear();
+    }
+    doors.sizes.insert(channel.clone(), Size { epoch, until: asked + COUNTED_EVERY, count });
+    Ok(doors.takes_one(channel, epoch, asked).unwrap_or(true))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -98,6 +139,18 @@ mod tests {
             until,
             rows: (serde_json::from_value(channel).unwrap(), serde_json::from_value(member).unwrap()),
         }
+    }
+
+    #[test]
+    fn a_crowd_that_joins_is_counted_as_it_comes() {
+        let (c, now) = (ChannelId::from("c"), Instant::now());
+        let mut doors = Doors::default();
+        assert_eq!(doors.takes_one(&c, 3, now), None);
+        doors.sizes.insert(c.clone(), Size { epoch: 3, until: now + COUNTED_EVERY, count: MEMBERS_MAX - 2 });
+        let took: Vec<_> = (0..3).map(|_| doors.takes_one(&c, 3, now)).collect();
+        assert_eq!(took, [Some(true), Some(true), Some(false)]);
+        assert_eq!(doors.takes_one(&c, 4, now), None);
+        assert_eq!(doors.takes_one(&c, 3, now + COUNTED_EVERY), None, "some may have left");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use axum::{
     extract::{DefaultBodyLimit, Path, State as Extract},
     routing::{get, post},
 };
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,6 +35,9 @@ const REQUEST_BYTES_MAX: usize = 256 << 10;
 const SENDS_BYTES_MAX: usize = 16 << 20;
 /// Events of one answer.
 const LOG_EVENTS_MAX: usize = 500;
+/// Memberships asked about at a time, and how many of their rows are read at once.
+const PAIRS_MAX: usize = 256;
+const READS_AT_ONCE: usize = 16;
 /// Channels of one question.
 const HEADS_MAX: usize = 5_000;
 
@@ -45,6 +49,7 @@ pub(super) fn routes(state: Arc<State>) -> Router {
         .route("/internal/act", post(act))
         .route("/internal/sends", post(sends).layer(DefaultBodyLimit::max(SENDS_BYTES_MAX)))
         .route("/internal/access", post(access))
+        .route("/internal/members", post(are_members))
         .route("/internal/log", post(log))
         .route("/internal/heads", post(heads))
         .route("/internal/handover", post(handover))
@@ -89,6 +94,31 @@ async fn access(Extract(Shared(state)): Extract<Shared>, _: Internal, Payload(ca
         "archived": channel.as_ref().map(|c| c.archived),
         "kind": channel.map(|c| c.kind),
     })))
+}
+
+#[derive(Deserialize)]
+struct MembersCall {
+    pairs: Vec<(UserId, ChannelId)>,
+}
+
+/// Whether each of these users is a member of the channel beside them, in order.
+async fn are_members(
+    Extract(Shared(state)): Extract<Shared>,
+    _: Internal,
+    Payload(MembersCall { pairs }): Payload<MembersCall>,
+) -> Answer {
+    if pairs.len() > PAIRS_MAX {
+        return Err(MessagingError::Invalid(format!("at most {PAIRS_MAX} pairs")));
+    }
+    let mut members = Vec::with_capacity(pairs.len());
+    for part in pairs.chunks(READS_AT_ONCE) {
+        let rows = state.rows();
+        let found = join_all(part.iter().map(|(user, channel)| rows.member(channel, user))).await;
+        for member in found {
+            members.push(member?.is_some());
+        }
+    }
+    Ok(Json(json!({"members": members})))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@
 //!
 //! Start with `config` (what it is given, `run`), `api`, `personal_api`, `act` and `internal` (routes), then `operation`,
 //! `send` with `doors`, `change`, `writer` with `recent`, `ownership` and `lease` (who owns), `relay`, `push`, `sync` and `notice` (who hears of it),
-//! `channels` and `membership` (rows), `personal` and `chores`, `reads`, `history`, `mentions`, `asyncapi`.
+//! `channels` and `membership` (rows), `personal` and `chores`, `reads`, `history`, `mentions`, `keywords`, `asyncapi`.
 
 mod act;
 mod api;
@@ -23,6 +23,7 @@ mod doors;
 mod error;
 mod history;
 mod internal;
+mod keywords;
 mod kinds;
 mod lease;
 mod membership;

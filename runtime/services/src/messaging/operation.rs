@@ -449,7 +449,7 @@ async fn expire(state: &Arc<State>, channel: &ChannelId, seqs: Vec<u64>) -> Resu
 
 /// Whether the channel takes one more member.
 async fn room(state: &Arc<State>, channel: &ChannelId) -> Result<(), MessagingError> {
-    if state.rows().members(channel).await?.len() >= MEMBERS_MAX {
+    if !doors::takes_one(state, channel).await? {
         return Err(MessagingError::Invalid(format!("a channel has at most {MEMBERS_MAX} members")));
     }
     Ok(())

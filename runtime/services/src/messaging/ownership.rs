@@ -1,8 +1,9 @@
 //! Who owns which shard, and what to ask the store for. Pure: times come in, decisions come out.
 //!
-//! Shard `s` prefers the instance of ordinal `s % replicas`. An instance asks for its own shards always, and for another's once
-//! that lease has been seen expired for a grace that grows with its distance from the preferred ordinal, so that the nearest
-//! live instance takes over and the others need not race it.
+//! Instances stand in an order of their own for each shard: by rendezvous hashing (highest random weight; Thaler and Ravishankar,
+//! 1998). The first of the live ones owns the shard. An instance asks for the shards that prefer it always, and for another's once that
+//! lease has been seen expired for a grace that grows with its place in the order, so that the next live instance takes over and the
+//! others need not race it. What a dead instance owned is thereby spread over all others, and only that moves, there and back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +17,19 @@ pub(super) struct Held {
     pub(super) epoch: u64,
     /// End of the lease, by the time before it was asked for: never later than the store's own.
     pub(super) until: Instant,
+}
+
+/// A shard's random weight for an instance. The finaliser of splitmix64 is one-to-one, so no two instances weigh the same.
+fn weight(shard: u16, ordinal: u32) -> u64 {
+    let mut z = (u64::from(shard) << 32 | u64::from(ordinal)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The instance that a shard prefers, by ordinal.
+pub(super) fn preferred(shard: u16, replicas: u32) -> u32 {
+    (0..replicas).max_by_key(|ordinal| weight(shard, *ordinal)).unwrap_or(0)
 }
 
 /// This instance's place.
@@ -46,9 +60,10 @@ impl Ownership {
         Self { place, held: BTreeMap::new(), owners: BTreeMap::new(), free_since }
     }
 
+    /// How many instances stand before this one in the shard's order.
     fn distance(&self, shard: u16) -> u32 {
-        let (replicas, preferred) = (self.place.replicas.max(1), u32::from(shard) % self.place.replicas.max(1));
-        (self.place.ordinal + replicas - preferred) % replicas
+        let own = weight(shard, self.place.ordinal);
+        (0..self.place.replicas).map(|ordinal| weight(shard, ordinal)).filter(|other| *other > own).count() as u32
     }
 
     /// Whether this instance is the one that a shard prefers.

@@ -1,4 +1,6 @@
-//! Routes of what belongs to one person: drafts, bookmarks, scheduled messages; and of groups.
+//! Routes of what belongs to one person: drafts, bookmarks, scheduled messages, keywords; and of groups.
+
+use std::collections::BTreeSet;
 
 use archgen_ports::{ChannelId, MessageId, UserId};
 use axum::{
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     api::{Answer, located},
     error::MessagingError,
+    keywords,
     operation::Content,
     personal::{BOOKMARKS, Bookmark, DRAFTS, Draft, GROUP_MEMBERS_MAX, Group, Groups, SCHEDULED, Scheduled, Shelf},
     state::{Shared, State},
@@ -55,6 +58,16 @@ pub(super) fn routes(router: Documented<Shared>) -> Documented<Shared> {
             at(read.clone(), "/api/v1/messages/bookmarks", "bookmarked messages that the caller may still see"),
             bookmarks,
         )
+        .route(
+            at(
+                place.clone(),
+                "/api/v1/messages/keywords",
+                "words that mention the caller wherever a message holds them",
+            )
+            .body::<NewKeywords>(),
+            put_keywords,
+        )
+        .route(at(read.clone(), "/api/v1/messages/keywords", "the caller's keywords"), own_keywords)
         .route(
             at(place, "/api/v1/channels/groups/{handle}", "people who are mentioned by one handle").body::<NewGroup>(),
             put_group,
@@ -177,6 +190,30 @@ async fn bookmarks(Extract(Shared(state)): Extract<Shared>, caller: Caller) -> A
     });
     let found: Vec<Option<Value>> = found.buffered(READS_AT_ONCE).try_collect().await?;
     Ok(list(found.into_iter().flatten().collect::<Vec<_>>()))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NewKeywords {
+    /// All of them, each one word; case does not count.
+    words: Vec<String>,
+}
+
+async fn put_keywords(
+    Extract(Shared(state)): Extract<Shared>,
+    caller: Caller,
+    Payload(NewKeywords { words }): Payload<NewKeywords>,
+) -> Answer {
+    let kept: Option<BTreeSet<String>> = words.iter().map(|word| keywords::keyword(word)).collect();
+    let kept = kept.filter(|kept| kept.len() <= keywords::WORDS_MAX && words.len() <= keywords::WORDS_MAX);
+    let (count, bytes) = (keywords::WORDS_MAX, keywords::WORD_BYTES_MAX);
+    let why = || format!("at most {count} keywords, each one word of at most {bytes} bytes");
+    let kept = kept.ok_or_else(|| MessagingError::Invalid(why()))?;
+    keywords::put(&*state.config.accounts, &caller.user, kept.clone()).await?;
+    Ok(Json(json!({"words": kept})))
+}
+
+async fn own_keywords(Extract(Shared(state)): Extract<Shared>, caller: Caller) -> Answer {
+    Ok(Json(json!({"words": keywords::of(&*state.config.accounts, &caller.user).await?})))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use archgen_ports::{
 };
 use serde_json::{Value, json};
 
-use super::{error::MessagingError, notice, relay::mentioned, state::State};
+use super::{error::MessagingError, keywords, notice, relay::mentioned, state::State};
 
 /// Entries at the end of a log, not relayed yet, that are looked through for mentions at once.
 const PAGE: usize = 200;
@@ -108,11 +108,16 @@ async fn not_noted(
     read: u64,
 ) -> Result<Vec<u64>, MessagingError> {
     let (mut found, mut from) = (Vec::new(), head.published.max(read));
+    if from >= head.position.seq {
+        return Ok(found);
+    }
+    let own = keywords::of(&*state.config.accounts, user).await?;
     while from < head.position.seq {
         let entries = state.config.messages.read(channel, Range::After(from), PAGE).await?;
         let Some(last) = entries.last() else { break };
         from = last.position.seq;
-        found.extend(entries.iter().filter(|e| mentioned(e).contains(user)).map(|e| e.position.seq));
+        let fresh = entries.iter().filter(|e| mentioned(e).contains(user) || keywords::reaches(e, user, &own));
+        found.extend(fresh.map(|e| e.position.seq));
     }
     Ok(found)
 }

@@ -11,12 +11,15 @@ use archgen_ports::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{error::MessagingError, kinds::CREATED, state::State, view::ChannelEvent};
+use super::{error::MessagingError, keywords, kinds::CREATED, state::State, view::ChannelEvent};
 
 /// Entries published at a time.
 const BATCH_ENTRIES_MAX: usize = 200;
 /// Channels taken from a shard at a time.
 const CHANNELS_MAX: usize = 100;
+/// Wait before each round, milliseconds: many messages then share its few writes, and those who wait for their acknowledgement do not
+/// wait for the relay's.
+const GATHER_MS: u64 = 50;
 /// Wait after a failure, milliseconds.
 const RETRY_MS: u64 = 500;
 
@@ -25,6 +28,7 @@ pub(super) async fn run(state: Arc<State>) {
     let Some(events) = state.config.events.clone() else { return };
     loop {
         state.published.notified().await;
+        tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
         let shards = state.take_unpublished();
         for shard in shards {
             if state.ownership().epoch(shard, Instant::now()).is_none() {
@@ -62,11 +66,14 @@ async fn publish_channel(
     loop {
         let entries = state.config.messages.read(&channel, Range::After(published), BATCH_ENTRIES_MAX).await?;
         let Some(last) = entries.last().map(|e| e.position.seq) else { break };
+        let mut envelopes = Vec::with_capacity(entries.len());
         for entry in &entries {
-            note_mentions(state, &channel, entry).await?;
+            let reached = keywords::reached(state, &channel, entry).await?;
+            note_mentions(state, &channel, entry, &reached).await?;
+            let mut envelope = envelope(&ChannelEvent::new(&channel, entry, None), entry);
+            keywords::name(&mut envelope.data, &reached);
+            envelopes.push(envelope);
         }
-        let envelopes =
-            entries.iter().map(|entry| envelope(&ChannelEvent::new(&channel, entry, None), entry)).collect();
         events.publish(&state.config.topic, envelopes).await?;
         state.config.messages.mark_published(shard, &channel, last).await?;
         published = last;
@@ -78,9 +85,15 @@ async fn publish_channel(
     Ok(state.config.messages.mark_published(shard, &channel, published).await?)
 }
 
-/// Adds a message to what its people have not read. The store adds it once, however often it is told.
-async fn note_mentions(state: &State, channel: &ChannelId, entry: &LogEntry) -> Result<(), MessagingError> {
-    let mut members = Vec::new();
+/// Adds a message to what those whom it names or reaches by a keyword have not read. The store adds it once, however often it is
+/// told.
+async fn note_mentions(
+    state: &State,
+    channel: &ChannelId,
+    entry: &LogEntry,
+    reached: &[UserId],
+) -> Result<(), MessagingError> {
+    let mut members: Vec<String> = reached.iter().map(|user| user.0.clone()).collect();
     for user in mentioned(entry) {
         if state.rows().member(channel, &user).await?.is_some() {
             members.push(user.0);

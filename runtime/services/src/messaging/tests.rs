@@ -17,11 +17,22 @@ use super::{
     history::Walk,
     kinds::{CREATED, MEMBER_ADDED},
     mentions::handles,
-    ownership::{Ownership, Place},
+    ownership::{Ownership, Place, preferred},
     view::{self, ChannelEvent},
 };
 
 const LEASE: Duration = Duration::from_secs(2);
+
+/// Six shards and three instances: which instances stand first, second and third for each shard.
+fn order(shard: u16) -> [u32; 3] {
+    let now = Instant::now();
+    let mut all: Vec<u32> = (0..3).collect();
+    all.sort_by_key(|ordinal| {
+        let asks = |late: u32| ownership(*ordinal, now).wanted(now + LEASE / 2 * late).contains(&shard);
+        (0..3).find(|late| asks(*late)).unwrap()
+    });
+    all.try_into().unwrap()
+}
 
 fn ownership(ordinal: u32, now: Instant) -> Ownership {
     let place = Place {
@@ -42,22 +53,51 @@ fn lease(shard: u16, ordinal: u32, epoch: u64, left_ms: u64) -> Lease {
 #[test]
 fn asks_for_its_own_at_once_and_for_others_after_a_grace() {
     let now = Instant::now();
-    let second = ownership(1, now);
-    assert_eq!(second.wanted(now), [1, 4]);
-    // Ordinal 1 stands one behind ordinal 0 and two behind ordinal 2.
-    assert_eq!(second.wanted(now + LEASE / 2), [0, 1, 3, 4]);
-    assert_eq!(second.wanted(now + LEASE), [0, 1, 2, 3, 4, 5]);
+    for shard in 0..6 {
+        let [first, second, third] = order(shard);
+        assert_eq!(first, preferred(shard, 3));
+        for (ordinal, late) in [(first, 0), (second, 1), (third, 2)] {
+            let instance = ownership(ordinal, now);
+            assert!(instance.wanted(now + LEASE / 2 * late).contains(&shard));
+            let early = Duration::from_millis(1);
+            assert!(late == 0 || !instance.wanted(now + LEASE / 2 * late - early).contains(&shard));
+        }
+    }
+}
+
+#[test]
+fn what_an_instance_leaves_is_spread_over_all_others_and_nothing_else_moves() {
+    const SHARDS: u16 = 1_024;
+    for replicas in [2, 3, 6, 12] {
+        let mut owned = vec![0u32; replicas as usize];
+        let mut inherited = vec![0u32; replicas as usize + 1];
+        for shard in 0..SHARDS {
+            let (before, after) = (preferred(shard, replicas + 1), preferred(shard, replicas));
+            owned[after as usize] += 1;
+            // The last instance leaves.
+            if before == replicas {
+                inherited[after as usize] += 1;
+            } else {
+                assert_eq!(before, after, "shard {shard} moved without need");
+            }
+        }
+        let fair = f64::from(SHARDS) / f64::from(replicas);
+        assert!(owned.iter().all(|count| (f64::from(*count) / fair - 1.0).abs() < 0.35), "{owned:?}");
+        let heirs = inherited.iter().filter(|count| **count > 0).count();
+        assert_eq!(heirs, replicas as usize, "{inherited:?}");
+    }
 }
 
 #[test]
 fn a_live_owner_is_left_alone_and_a_dead_one_is_not() {
     let now = Instant::now();
-    let mut second = ownership(1, now);
-    second.observe(&[lease(0, 0, 1, 1_500)], now);
-    assert!(!second.wanted(now + 10 * LEASE).contains(&0));
-    second.observe(&[lease(0, 0, 1, 0)], now + LEASE);
-    assert!(!second.wanted(now + LEASE).contains(&0));
-    assert!(second.wanted(now + LEASE + LEASE / 2).contains(&0));
+    let [first, second, _] = order(0);
+    let mut next = ownership(second, now);
+    next.observe(&[lease(0, first, 1, 1_500)], now);
+    assert!(!next.wanted(now + 10 * LEASE).contains(&0));
+    next.observe(&[lease(0, first, 1, 0)], now + LEASE);
+    assert!(!next.wanted(now + LEASE).contains(&0));
+    assert!(next.wanted(now + LEASE + LEASE / 2).contains(&0));
 }
 
 #[test]
@@ -96,11 +136,17 @@ fn a_look_older_than_the_grant_changes_nothing() {
 #[test]
 fn asks_back_what_prefers_it() {
     let now = Instant::now();
-    let mut second = ownership(1, now);
-    second.observe(&[lease(1, 2, 8, 2_000), lease(4, 1, 2, 2_000), lease(0, 0, 1, 2_000)], now);
-    let abroad = second.abroad();
-    assert_eq!(abroad.len(), 1);
-    assert_eq!(abroad["messaging-3"], [1]);
+    let [first, second, third] = order(1);
+    let mut returned = ownership(first, now);
+    let own: Vec<Lease> = (0..6)
+        .map(|shard| match (shard, preferred(shard, 3) == first) {
+            (1, _) => lease(shard, second, 8, 2_000),
+            (_, true) => lease(shard, first, 2, 2_000),
+            (_, false) => lease(shard, third, 1, 2_000),
+        })
+        .collect();
+    returned.observe(&own, now);
+    assert_eq!(returned.abroad(), [(format!("messaging-{}", second + 1), vec![1])].into());
 }
 
 proptest! {

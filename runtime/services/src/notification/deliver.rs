@@ -18,6 +18,7 @@ use super::{
     api::item,
     error::NotificationError,
     logic::{Created, InboxRow, Reason, Reasons, decide, item_id, row, row_key},
+    purge::Purge,
     state::Shared,
 };
 use crate::{
@@ -34,6 +35,7 @@ const PUSH_MS_MAX: u64 = 1_000;
 pub(super) struct Deliver {
     state: Shared,
     delivered: Counter,
+    purge: Purge,
 }
 
 impl From<NotificationError> for HandlerError {
@@ -45,12 +47,13 @@ impl From<NotificationError> for HandlerError {
 impl Deliver {
     pub fn new(state: Shared, context: &HostContext) -> Self {
         let delivered = context.probe.counter("notification_rows", "Inbox rows written");
-        Self { state, delivered }
+        let purged = context.probe.counter("notification_purged", "Inbox rows that were deleted for their age");
+        Self { state, delivered, purge: Purge::new(&context.env, purged) }
     }
 
     async fn decisions(&self, created: &Created) -> Result<BTreeMap<String, Reason>, NotificationError> {
         let messaging = &self.state.messaging;
-        let named = !created.mentions.is_empty() || created.everyone.is_some();
+        let named = !created.mentions.is_empty() || !created.keywords.is_empty() || created.everyone.is_some();
         if !named && !messaging.is_direct(&created.channel, &[&created.author]).await? {
             return Ok(BTreeMap::new());
         }
@@ -84,6 +87,9 @@ impl Deliver {
         documents.put("reasons", &event.event_id, Expect::Any, Some(json!(reasons))).await?;
         for row in &rows {
             self.push(row).await;
+        }
+        for row in &rows {
+            self.purge.look(&self.state, &row.user).await;
         }
         Ok(())
     }

@@ -16,6 +16,9 @@ pub(super) struct Created {
     pub author: String,
     #[serde(default)]
     pub mentions: Vec<String>,
+    /// Members whom it reaches by a keyword of theirs.
+    #[serde(default)]
+    pub keywords: Vec<String>,
     /// `channel` or `here` where everyone is mentioned.
     #[serde(default)]
     pub everyone: Option<String>,
@@ -27,6 +30,8 @@ pub(super) struct Created {
 pub(super) enum Reason {
     /// Mentioned in the message.
     Mention,
+    /// The message holds a keyword of theirs.
+    Keyword,
     /// The message is a direct one.
     DirectMessage,
     /// Skipped: wrote the message.
@@ -40,7 +45,7 @@ pub(super) enum Reason {
 impl Reason {
     /// Whether it puts a row into the inbox.
     pub fn notifies(self) -> bool {
-        matches!(self, Self::Mention | Self::DirectMessage)
+        matches!(self, Self::Mention | Self::Keyword | Self::DirectMessage)
     }
 }
 
@@ -79,6 +84,10 @@ pub(super) fn decide(created: &Created, members: &BTreeSet<String>, direct: bool
             Reason::NotMember
         };
         decided.insert(user.clone(), reason);
+    }
+    for user in created.keywords.iter().take(DUE_MAX).filter(|user| **user != created.author && members.contains(*user))
+    {
+        decided.entry(user.clone()).or_insert(Reason::Keyword);
     }
     let all = if created.everyone.is_some() { Some(Reason::Mention) } else { None };
     if let Some(reason) = all.or(direct.then_some(Reason::DirectMessage)) {

@@ -13,6 +13,7 @@ mod deliver;
 mod error;
 mod logic;
 mod messaging;
+mod purge;
 mod state;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archgen_env::http::ServerLimits;
 use archgen_socketio::{Config as SocketConfig, Origins, Server};
 
-use super::{handler::Sockets, internal, presence, repair, state::State};
+use super::{badges, handler::Sockets, internal, presence, repair, state::State};
 use crate::{
     host::{HostContext, HostError, Peers},
     identity::{Revocations, TokenVerifier},
@@ -53,6 +53,7 @@ pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> 
         context.env.spawn("heads", repair::watch_heads(state.clone())),
         context.env.spawn("presence", presence::report(state.clone())),
         context.env.spawn("presence watch", presence::watch(state.clone())),
+        context.env.spawn("badges", badges::tell(state.clone())),
         context.env.spawn("token expiry", repair::watch_expiry(state.clone())),
     ];
     let routes = server.router().merge(internal::routes(state));

@@ -90,6 +90,7 @@ impl Sockets {
         let user = &asker.user;
         match name {
             "sub" => match channel(&body) {
+                Some(channel) if body["badge"] == true => subscribe::badge(&self.0, socket, user, &channel).await,
                 Some(channel) => subscribe::subscribe(&self.0, socket, user, &channel, body["seq"].as_u64()).await,
                 None => calls::refused("invalid_request", "`ch` names a channel"),
             },

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
+    badges::{Badges, tick},
     cursor::{Cursor, Step},
     tail::Tail,
 };
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub(super) away: bool,
     pub(super) watched: BTreeSet<UserId>,
     channels: BTreeSet<ChannelId>,
+    /// Channels that it shows without having them open.
+    badges: BTreeSet<ChannelId>,
     active: Instant,
     /// Where its person was last said to type, and when.
     typed: Option<(ChannelId, Instant)>,
@@ -59,7 +62,7 @@ impl Session {
         expires_s: u64,
         device: String,
     ) -> Self {
-        let (watched, channels) = (BTreeSet::new(), BTreeSet::new());
+        let (watched, channels, badges) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let active = Instant::now();
         Self {
             socket,
@@ -72,9 +75,16 @@ impl Session {
             away: false,
             watched,
             channels,
+            badges,
             active,
             typed: None,
         }
+    }
+
+    /// Whether it may follow this channel too.
+    fn has_room(&self, channel: &ChannelId) -> bool {
+        let known = self.channels.contains(channel) || self.badges.contains(channel);
+        known || self.channels.len() + self.badges.len() < SUBSCRIPTIONS_MAX
     }
 
     /// Whether somebody is at this device.
@@ -112,6 +122,7 @@ pub(super) struct Hub {
     /// Sockets of each user.
     users: BTreeMap<UserId, BTreeSet<String>>,
     channels: BTreeMap<ChannelId, Followed>,
+    badges: Badges,
     /// Users whose presence is to be told.
     changed: BTreeSet<UserId>,
     /// Sessions that were ended, so that a token that outlives its session opens nothing.
@@ -194,6 +205,9 @@ impl Hub {
         for channel in &session.channels {
             self.leave_channel(channel, id);
         }
+        for channel in &session.badges {
+            self.badges.leave(id, channel);
+        }
         if let Some(sockets) = self.users.get_mut(&session.user) {
             sockets.remove(id);
             if sockets.is_empty() {
@@ -238,7 +252,7 @@ impl Hub {
     /// Makes a socket follow a channel from a place up to which it has everything; `missed` is what it was given to get there.
     pub(super) fn follow(&mut self, id: &str, channel: &ChannelId, place: Cursor, missed: &[Arc<Value>]) -> Joined {
         let Some(session) = self.sessions.get_mut(id) else { return Joined::Gone };
-        if !session.channels.contains(channel) && session.channels.len() >= SUBSCRIPTIONS_MAX {
+        if !session.has_room(channel) {
             return Joined::Full;
         }
         let followed = self.channels.entry(channel.clone()).or_insert_with(|| Followed {
@@ -253,15 +267,44 @@ impl Hub {
         }
         followed.sockets.insert(id.to_owned());
         session.channels.insert(channel.clone());
+        if session.badges.remove(channel) {
+            self.badges.leave(id, channel);
+        }
         Joined::Yes
     }
 
-    /// A socket no longer follows a channel.
+    /// Makes a socket hear that there is more in a channel than this head, and no longer what.
+    pub(super) fn follow_badge(&mut self, id: &str, channel: &ChannelId, head: Cursor) -> Joined {
+        let Some(session) = self.sessions.get_mut(id) else { return Joined::Gone };
+        if !session.has_room(channel) {
+            return Joined::Full;
+        }
+        session.badges.insert(channel.clone());
+        self.badges.follow(id, channel, head);
+        if session.channels.remove(channel) {
+            self.leave_channel(channel, id);
+        }
+        Joined::Yes
+    }
+
+    /// Tells sockets with a badge which heads have moved. Volatile: the next tick says the same and more.
+    pub(super) fn send_ticks(&mut self) {
+        for (channel, head, sockets) in self.badges.take_moved() {
+            let encoded = tick(&channel, head);
+            for session in sockets.iter().filter_map(|id| self.sessions.get(id)) {
+                session.socket.emit_encoded_volatile(&encoded);
+            }
+        }
+    }
+
+    /// A socket no longer follows a channel, in either way.
     pub(super) fn unfollow(&mut self, id: &str, channel: &ChannelId) {
         if let Some(session) = self.sessions.get_mut(id) {
             session.channels.remove(channel);
+            session.badges.remove(channel);
         }
         self.leave_channel(channel, id);
+        self.badges.leave(id, channel);
     }
 
     /// Whether a socket follows a channel.
@@ -269,14 +312,16 @@ impl Hub {
         self.sessions.get(id).is_some_and(|s| s.channels.contains(channel))
     }
 
-    /// Channels with a subscriber.
+    /// Channels with a subscriber, or with somebody who shows a badge.
     pub(super) fn followed(&self) -> Vec<ChannelId> {
-        self.channels.keys().cloned().collect()
+        let all: BTreeSet<&ChannelId> = self.channels.keys().chain(self.badges.channels()).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// Takes entries of a channel, in any order, and delivers what is next. Returns the place to fetch from when something is
     /// missing and nobody fetches it yet; the caller then fetches and calls [`Hub::fetched`].
     pub(super) fn deliver(&mut self, channel: &ChannelId, events: &[Arc<Value>]) -> Option<u64> {
+        self.note_badges(channel, events);
         let mut missing = false;
         for event in events {
             let followed = self.channels.get_mut(channel)?;
@@ -301,11 +346,29 @@ impl Hub {
         for session in followed.sockets.iter().filter_map(|id| self.sessions.get(id)) {
             session.socket.emit_encoded(&encoded);
         }
-        if kind == "membership.removed"
+        self.put_out(channel, event);
+    }
+
+    /// Lets go of whoever is removed by this entry.
+    fn put_out(&mut self, channel: &ChannelId, event: &Value) {
+        if event["type"] == "membership.removed"
             && let Some(user) = event["data"]["user"].as_str().map(UserId::from)
         {
             for id in self.users.get(&user).cloned().unwrap_or_default() {
                 self.unfollow(&id, channel);
+            }
+        }
+    }
+
+    /// Takes in, for those who only show a badge, that these entries are there.
+    fn note_badges(&mut self, channel: &ChannelId, events: &[Arc<Value>]) {
+        for event in events {
+            if let (Some(epoch), Some(seq)) = (event["epoch"].as_u64(), event["seq"].as_u64()) {
+                self.badges.head(channel, epoch, seq);
+            }
+            // Subscribers are put out in their order, after they have heard of it.
+            if !self.channels.contains_key(channel) {
+                self.put_out(channel, event);
             }
         }
     }
@@ -318,7 +381,8 @@ impl Hub {
     }
 
     /// Says that a head was seen; returns the place to fetch from when the cursor is behind and nobody fetches yet.
-    pub(super) fn head(&mut self, channel: &ChannelId, seq: u64) -> Option<u64> {
+    pub(super) fn head(&mut self, channel: &ChannelId, epoch: u64, seq: u64) -> Option<u64> {
+        self.badges.head(channel, epoch, seq);
         let followed = self.channels.get_mut(channel)?;
         followed.seen = followed.seen.max(seq);
         let behind = followed.cursor.seq < followed.seen;

@@ -5,8 +5,10 @@
 //! stays sees each entry once, whatever is lost between hosts; one that comes back resumes from its own position.
 //!
 //! Start with `config` (what it is given, `run`), `handler` (what a socket may ask), `cursor` and `hub` (who is where), `subscribe`,
-//! `reads` and `tail` (catching up), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
+//! `access`, `reads` and `tail` (catching up), `badges`, `sends` (messages on their way out), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
 
+mod access;
+mod badges;
 mod calls;
 mod config;
 mod cursor;

@@ -38,7 +38,7 @@ async fn fetch(state: Arc<State>, channel: ChannelId, mut from: u64) {
                 match hub.fetched(&channel) {
                     Some((now, seen)) if now < seen.max(head.1) && now > from => {
                         // More is there, or came meanwhile: go on, and keep others from fetching too.
-                        if hub.head(&channel, head.1).is_none() {
+                        if hub.head(&channel, head.0, head.1).is_none() {
                             return;
                         }
                         from = now;
@@ -71,7 +71,7 @@ pub(super) async fn watch_heads(state: Arc<State>) {
             for head in answer["items"].as_array().into_iter().flatten() {
                 if let (Some(channel), Some(seq)) = (head["channel"].as_str(), head["seq"].as_u64()) {
                     let channel = ChannelId::from(channel);
-                    let fetch = state.hub().head(&channel, seq);
+                    let fetch = state.hub().head(&channel, head["epoch"].as_u64().unwrap_or(0), seq);
                     fetch_if(&state, &channel, fetch);
                 }
             }

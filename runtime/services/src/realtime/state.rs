@@ -7,7 +7,7 @@ use archgen_ports::ServiceKey;
 use axum::extract::FromRef;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
-use super::{Config, hub::Hub, reads::Reads, sends::Sends};
+use super::{Config, access::Access, hub::Hub, reads::Reads, sends::Sends};
 use crate::host::HostContext;
 
 pub(super) struct State {
@@ -17,6 +17,7 @@ pub(super) struct State {
     pub(super) client: Client,
     hub: Mutex<Hub>,
     pub(super) reads: Reads,
+    pub(super) access: Access,
     pub(super) sends: Sends,
     pub(super) connections: Gauge,
     pub(super) repairs: Counter,
@@ -31,6 +32,7 @@ impl State {
             client: context.client.clone(),
             hub: Mutex::default(),
             reads: Reads::default(),
+            access: Access::default(),
             sends: Sends::default(),
             connections: context.probe.gauge("realtime_connections", "Connected sockets", None),
             repairs: context.probe.counter("realtime_repairs", "Fetches of entries that no push had brought"),

@@ -10,6 +10,7 @@ use archgen_socketio::Socket;
 use serde_json::{Value, json};
 
 use super::{
+    access,
     calls::{self, CallError},
     cursor::Cursor,
     hub::{Joined, SUBSCRIPTIONS_MAX},
@@ -38,6 +39,46 @@ pub(super) async fn subscribe(
     }
 }
 
+/// Answers a `sub` that asks for a badge: the head, and from then on a tick once a moment when it has moved.
+pub(super) async fn badge(state: &Arc<State>, socket: &Socket, user: &UserId, channel: &ChannelId) -> Value {
+    match show(state, socket, user, channel).await {
+        Ok(answer) => answer,
+        Err(error) => calls::failed(&error),
+    }
+}
+
+async fn show(
+    state: &Arc<State>,
+    socket: &Socket,
+    user: &UserId,
+    channel: &ChannelId,
+) -> Result<Value, Arc<CallError>> {
+    // The head first: who is removed by then is refused, and who is removed later is put out.
+    let asked = json!({"channels": [channel]});
+    let answer = calls::messaging(state, "/internal/heads", &asked).await.map_err(Arc::new)?;
+    let head = &answer["items"][0];
+    let head = Cursor { epoch: head["epoch"].as_u64().unwrap_or(0), seq: head["seq"].as_u64().unwrap_or(0) };
+    let joined = state.hub().follow_badge(socket.id(), channel, head);
+    // Asked once the socket is in: an end of the membership that comes meanwhile finds it.
+    let may = access::is_member(state, user, channel).await;
+    if !may.as_ref().is_ok_and(|member| *member) {
+        state.hub().unfollow(socket.id(), channel);
+        may?;
+        return Ok(calls::refused("not_found", "no such channel"));
+    }
+    Ok(match joined {
+        Joined::Yes | Joined::Behind => {
+            calls::done(json!({"head": {"epoch": head.epoch, "seq": head.seq}, "badge": true}))
+        }
+        Joined::Full => refused_as_full(),
+        Joined::Gone => calls::refused("disconnected", "the socket is gone"),
+    })
+}
+
+fn refused_as_full() -> Value {
+    calls::refused("too_many_channels", &format!("a socket follows at most {SUBSCRIPTIONS_MAX} channels"))
+}
+
 /// Room for what one `sub` brings. The first entry always fits: a client makes progress.
 pub(super) struct Room {
     pub(super) bytes: usize,
@@ -62,14 +103,13 @@ async fn catch_up(
     let mut room = Room { bytes: 0 };
     let mut place = Cursor { epoch: 0, seq: from.unwrap_or(u64::MAX) };
     for round in 1..=ROUNDS_MAX {
-        let access = json!({"user": user, "channel": channel});
         // What was delivered here a moment ago needs no read, and a herd shares the reads that are needed.
         let recent = state.hub().recent(channel, place.seq);
         let (items, head) = match recent {
             Some(recent) => recent,
             None => state.reads.after(state, channel, place.seq).await?,
         };
-        if calls::messaging(state, "/internal/access", &access).await.map_err(Arc::new)?["member"] != true {
+        if !access::is_member(state, user, channel).await? {
             return Ok(calls::refused("not_found", "no such channel"));
         }
         // Nobody is ahead of the head: a place beyond it would make this host's cursor pass over what comes.
@@ -109,10 +149,7 @@ async fn catch_up(
         match joined {
             Joined::Yes => return Ok(answer(&missed, true)),
             Joined::Behind => {}
-            Joined::Full => {
-                let title = format!("a socket follows at most {SUBSCRIPTIONS_MAX} channels");
-                return Ok(calls::refused("too_many_channels", &title));
-            }
+            Joined::Full => return Ok(refused_as_full()),
             Joined::Gone => return Ok(calls::refused("disconnected", "the socket is gone")),
         }
     }

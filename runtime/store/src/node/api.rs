@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{objects, state::State};
 use crate::{
-    committer::{Decision, DecisionError},
+    committer::{Decision, DecisionError, Promise},
     operations::{
         accounts::{self, AccountsCall},
         cache::CacheCall,
@@ -77,15 +77,15 @@ pub(super) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
 
 /// A decision's answer once it is durable. 4xx and 503 say that nothing was applied, 500 that nobody knows.
 pub(super) async fn decide(state: &State, decision: Decision) -> Answer {
-    decide_for(state, decision, false).await
+    decide_for(state, decision, Promise::Durable).await
 }
 
-/// As [`decide`]; `certain` where a majority of the copies must have it, whatever the store waits for otherwise.
-async fn decide_for(state: &State, decision: Decision, certain: bool) -> Answer {
+/// As [`decide`], for an answer that promises something else.
+async fn decide_for(state: &State, decision: Decision, promise: Promise) -> Answer {
     if let Some(replica) = &state.replica {
         replica.leads().map_err(elsewhere)?;
     }
-    state.committer.decide(decision, certain).await.map(Json).map_err(|error| match error {
+    state.committer.decide(decision, promise).await.map(Json).map_err(|error| match error {
         StoreError::Refused(reason) if reason.contains("overloaded") => Problem::unavailable(reason),
         StoreError::Refused(reason) => Problem::invalid(reason),
         StoreError::Indeterminate(reason) => {
@@ -143,9 +143,14 @@ async fn on_messages(Extract(state): Shared, Json(call): Json<MessagesCall>) -> 
         Some(result) => told(&state, result).await,
         None => {
             let env = state.env.clone();
-            // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
-            let certain = matches!(call, MessagesCall::Lease { .. } | MessagesCall::Release { .. });
-            decide_for(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms())), certain).await
+            let promise = match call {
+                // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
+                MessagesCall::Lease { .. } | MessagesCall::Release { .. } => Promise::Certain,
+                // Entries that are relayed again have the ids of the first time.
+                MessagesCall::MarkPublished { .. } => Promise::ForNow,
+                _ => Promise::Durable,
+            };
+            decide_for(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms())), promise).await
         }
     }
 }
@@ -191,7 +196,9 @@ async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answ
             told(&state, events::committed(&*state.engine, &group, &topic, partition).map(Value::from)).await
         }
         EventsCall::Commit { group, topic, partition, offset } => {
-            decide(&state, Box::new(move |view| events::commit(view, &group, &topic, partition, offset))).await
+            // What is read again has the effects of the first time.
+            let decision: Decision = Box::new(move |view| events::commit(view, &group, &topic, partition, offset));
+            decide_for(&state, decision, Promise::ForNow).await
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use archgen_env::net::Address;
 use archgen_ports::{
     Envelope, ServiceKey, StoreError,
+    accounts::Expect,
+    documents::Documents,
     events::{Events, Record},
 };
 use async_trait::async_trait;
@@ -91,6 +93,8 @@ struct World {
     deliver: Deliver,
     routes: Router,
     pushed: Arc<Mutex<Vec<Value>>>,
+    documents: Arc<Store>,
+    began_ms: u64,
 }
 
 impl World {
@@ -104,8 +108,10 @@ impl World {
         let into = pushed.clone();
         let take = move |Json(body): Json<Value>| async move { into.lock().unwrap().push(body) };
         start(&env, &realtime_at, Router::new().route("/internal/notify", post(take))).await;
+        let documents = Arc::new(Store::default());
+        let began_ms = env.wall_ms();
         let config = Config {
-            documents: Arc::new(Store::default()),
+            documents: documents.clone(),
             events: Arc::new(NoEvents),
             message_topic: "message".to_owned(),
             messaging: peers(&env, "messaging", &[messaging_at]),
@@ -115,12 +121,18 @@ impl World {
         let key = ServiceKey::new("fleet");
         let context = HostContext::new(env, "notification", 0, 1, "a", address, key, None);
         let state = Shared::new(&context, &config);
-        Self { deliver: Deliver::new(state.clone(), &context), routes: api::routes(state), pushed }
+        let deliver = Deliver::new(state.clone(), &context);
+        Self { deliver, routes: api::routes(state), pushed, documents, began_ms }
     }
 
     async fn happened(&self, channel: &str, seq: u64, author: &str, mentions: &[&str]) -> Result<(), HandlerError> {
-        let data = json!({"id": format!("90{seq}"), "channel": channel, "author": author, "body": "secret words",
-            "mentions": mentions, "files": [], "thread": null});
+        self.happened_with(channel, seq, author, json!({"mentions": mentions})).await
+    }
+
+    async fn happened_with(&self, channel: &str, seq: u64, author: &str, more: Value) -> Result<(), HandlerError> {
+        let mut data = json!({"id": format!("90{seq}"), "channel": channel, "author": author, "body": "secret words",
+            "files": [], "thread": null});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let event = Envelope {
             v: 1,
             event_id: format!("{channel}:{seq}"),
@@ -128,7 +140,7 @@ impl World {
             key: channel.to_owned(),
             epoch: Some(1),
             seq: Some(seq),
-            ts: 1_000 + seq,
+            ts: self.began_ms + seq,
             actor: author.to_owned(),
             data,
         };
@@ -173,6 +185,42 @@ async fn a_mention_stands_in_the_inbox_once_and_stays_read() {
     assert_eq!(world.inbox("bob", "?unread=true").await, ["1:1"]);
     assert_eq!(world.ask("POST", "/api/v1/notifications/read", "bob", json!({"all": true})).await.1["updated"], 1);
     assert!(world.inbox("bob", "?unread=true").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_keyword_notifies_a_member_and_says_so() {
+    let world = World::new(true).await;
+    let more = json!({"mentions": ["bob"], "keywords": ["bob", "cy", "eve", "ada"]});
+    world.happened_with("1", 1, "ada", more).await.unwrap();
+    let (_, page) = world.ask("GET", "/api/v1/notifications", "cy", Value::Null).await;
+    assert_eq!(page["items"][0]["reason"], "keyword");
+    let (_, page) = world.ask("GET", "/api/v1/notifications", "bob", Value::Null).await;
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["items"][0]["reason"]), (1, &json!("mention")));
+    assert!(world.inbox("eve", "").await.is_empty() && world.inbox("ada", "").await.is_empty());
+}
+
+#[tokio::test]
+async fn rows_that_are_too_old_go_a_few_at_a_time() {
+    let world = World::new(true).await;
+    let row = |seq: u64, ts: u64| {
+        json!({"user": "bob", "event": format!("1:{seq}"), "channel": "1", "message": "9", "epoch": 1, "seq": seq,
+            "author": "ada", "ts": ts, "reason": "mention", "read": true})
+    };
+    for seq in 1..=150 {
+        // 91 days, and the last five of them 89.
+        let ts = world.began_ms - (if seq > 145 { 89 } else { 91 }) * 86_400_000 + seq;
+        let key = format!("bob:{ts:015}:1:{seq}");
+        world.documents.put("inbox", &key, Expect::Absent, Some(row(seq, ts))).await.unwrap();
+        let reasons = json!({"event": format!("1:{seq}"), "channel": "1", "users": {}});
+        world.documents.put("reasons", &format!("1:{seq}"), Expect::Absent, Some(reasons)).await.unwrap();
+    }
+    world.happened("1", 200, "ada", &["bob"]).await.unwrap();
+    assert_eq!(world.inbox("bob", "?limit=200").await.len(), 51, "a hundred at once");
+    world.happened("1", 201, "ada", &["bob"]).await.unwrap();
+    let left: Vec<String> = [201, 200].into_iter().chain((146..=150).rev()).map(|seq| format!("1:{seq}")).collect();
+    assert_eq!(world.inbox("bob", "?limit=200").await, left);
+    assert!(world.documents.get("reasons", "1:145").await.unwrap().is_none());
+    assert!(world.documents.get("reasons", "1:146").await.unwrap().is_some());
 }
 
 #[tokio::test]

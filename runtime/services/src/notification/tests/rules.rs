@@ -8,7 +8,15 @@ use super::super::logic::{Created, Reason, decide, item_id, place};
 
 fn created(author: &str, mentions: &[&str]) -> Created {
     let mentions = mentions.iter().map(|user| (*user).to_owned()).collect();
-    Created { id: "9".to_owned(), channel: "5".to_owned(), author: author.to_owned(), mentions, everyone: None }
+    let keywords = Vec::new();
+    Created {
+        id: "9".to_owned(),
+        channel: "5".to_owned(),
+        author: author.to_owned(),
+        mentions,
+        keywords,
+        everyone: None,
+    }
 }
 
 fn set(users: &[&str]) -> BTreeSet<String> {
