@@ -1,10 +1,14 @@
 //! Exit statuses: the contract with scripts. 1 to 3 speak of the user's system, 64 and above of the call or the machine
-//! (sysexits.h). 2 (the plan has changes) and 3 (drift) are kept for `plan` and `drift`.
+//! (sysexits.h).
 
 /// Done, and nothing is wrong.
 pub const OK: u8 = 0;
 /// Errors in the spec; a simulation that is red or vacuous.
 pub const WRONG: u8 = 1;
+/// `plan`: something changes.
+pub const CHANGES: u8 = 2;
+/// `drift`: something is not as the spec says.
+pub const DRIFT: u8 = 3;
 /// Wrong use of the command line.
 pub const USAGE: u8 = 64;
 /// Something that the command needs is not there: no fleet is up, one is up already, a port is taken, a store's engine has no

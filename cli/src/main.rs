@@ -6,6 +6,7 @@ mod exit;
 mod logging;
 mod lsp;
 mod means;
+mod out_folder;
 mod printer;
 mod sibling;
 mod spec_files;

@@ -33,6 +33,8 @@ fn main() -> Result<(), Error> {
         let name = environment.map_or_else(|| name.to_owned(), |e| format!("{name}-{e}"));
         write(&folder.join(name), &text, &topology)?;
     }
+    let many = many();
+    write(&folder.join("many"), &many, &random::load(&many).map_err(Error::other)?)?;
     // A seed of its own, so that a finding is there again the next time.
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
@@ -43,6 +45,40 @@ fn main() -> Result<(), Error> {
         write(&folder.join(format!("random-{number:03}")), &text, &topology)?;
     }
     Ok(())
+}
+
+/// Two hundred services over six stores: what pictures must still be legible for.
+fn many() -> String {
+    let mut text = String::from(
+        "archgen: v1\nname: many\nzones: [a, b, c]\nregistry: { kind: consul, datacenter: eu, servers: 3 }\n",
+    );
+    text.push_str("gateway:\n  kind: nginx\n  version: \"1.28\"\n  host: many.example.test\n  port: 8080\n  routes:\n");
+    for i in 0..12 {
+        text.push_str(&format!("    /api/{i}: {{ to: team-{i}, auth: none }}\n"));
+    }
+    text.push_str("services:\n");
+    for i in 0..200 {
+        // A few levels: callers before what they call.
+        let mut needs: Vec<String> =
+            [i + 12 + i % 5, i * 2 + 13].iter().filter(|n| **n < 200).map(|n| format!("team-{n}")).collect();
+        needs.push(format!("store-{}", i % 6));
+        text.push_str(&format!(
+            "  team-{i}: {{ kind: process, command: [./team], port: {}, replicas: {}, needs: [{}] }}\n",
+            3_000 + i,
+            i % 4 + 1,
+            needs.join(", ")
+        ));
+    }
+    text.push_str("stores:\n");
+    for i in 0..6 {
+        let kind = if i % 2 == 0 {
+            "postgres, version: \"15\", tables: { t: { key: id uuid } }"
+        } else {
+            "redis, version: \"7.2\", nodes: 6, replicas: 1"
+        };
+        text.push_str(&format!("  store-{i}: {{ kind: {kind} }}\n"));
+    }
+    text
 }
 
 fn write(folder: &Path, spec: &str, topology: &Topology) -> Result<(), Error> {

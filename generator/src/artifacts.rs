@@ -7,11 +7,16 @@ use thiserror::Error;
 
 use crate::context::{
     cassandra, compose, consul, elasticsearch, graph as graph_context, image, kafka, kubernetes, mongodb, nginx,
-    observe, postgres, redis, s3,
+    observe, page, postgres, redis, s3,
 };
+use crate::diff::facts;
+use crate::picture::{Theme, View, picture};
 use crate::plan::{engine_files, plan};
 use crate::private_address;
 use crate::render::Engine;
+
+/// What a generated folder remembers of its spec: [`crate::diff::Facts`] as JSON.
+pub const FACTS_PATH: &str = "facts.json";
 
 /// Files to be written: path relative to the out folder, with `/`, to text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,15 +93,17 @@ pub enum Target {
     Kubernetes,
     /// Prometheus, Alertmanager and Grafana.
     Observe,
-    /// Mermaid and DOT of the logical view.
+    /// Diagrams of the logical view, and pictures of every view.
     Graph,
+    /// `architecture.html`.
+    Page,
     /// `plan.json`, each store's plan in its engine's own terms, and `addresses.json`.
     Plan,
 }
 
 impl Target {
     /// Every target with its name on the command line.
-    pub const ALL: [(&'static str, Self); 15] = [
+    pub const ALL: [(&'static str, Self); 16] = [
         ("nginx", Self::Nginx),
         ("consul", Self::Consul),
         ("postgres", Self::Postgres),
@@ -111,6 +118,7 @@ impl Target {
         ("kubernetes", Self::Kubernetes),
         ("observe", Self::Observe),
         ("graph", Self::Graph),
+        ("page", Self::Page),
         ("plan", Self::Plan),
     ];
 
@@ -141,6 +149,22 @@ pub enum GraphFormat {
     Mermaid,
     /// Graphviz.
     Dot,
+    /// Structurizr DSL (C4).
+    Structurizr,
+    /// PlantUML.
+    PlantUml,
+}
+
+impl GraphFormat {
+    /// Where it is among the artifacts.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Mermaid => "graph/logical.mmd",
+            Self::Dot => "graph/logical.dot",
+            Self::Structurizr => "graph/logical.dsl",
+            Self::PlantUml => "graph/logical.puml",
+        }
+    }
 }
 
 /// Generates the artifacts of a topology. The same topology and options give the same bytes.
@@ -171,9 +195,9 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             Target::Observe => observe::files(topology, address, &mut files)?,
             Target::Compose => compose::files(topology, address, &mut files)?,
             Target::Graph => {
-                files.insert("graph/logical.mmd".to_owned(), graph(topology, GraphFormat::Mermaid)?);
-                files.insert("graph/logical.dot".to_owned(), graph(topology, GraphFormat::Dot)?);
+                graphs(topology, &engine, &mut files)?;
             }
+            Target::Page => page::files(topology, &mut files),
             Target::Plan => plan_files(topology, address, &mut files)?,
         }
     }
@@ -185,11 +209,20 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
 /// # Errors
 /// Where a template fails.
 pub fn graph(topology: &Topology, format: GraphFormat) -> Result<String, GenerateError> {
-    let path = match format {
-        GraphFormat::Mermaid => "graph/logical.mmd",
-        GraphFormat::Dot => "graph/logical.dot",
-    };
-    Engine::new()?.render(path, &graph_context::logical(topology))
+    Engine::new()?.render(format.path(), &graph_context::logical(topology))
+}
+
+/// Every diagram, and each view drawn for light and for dark pages.
+fn graphs(topology: &Topology, engine: &Engine, files: &mut BTreeMap<String, String>) -> Result<(), GenerateError> {
+    let logical = graph_context::logical(topology);
+    for format in [GraphFormat::Mermaid, GraphFormat::Dot, GraphFormat::Structurizr, GraphFormat::PlantUml] {
+        files.insert(format.path().to_owned(), engine.render(format.path(), &logical)?);
+    }
+    for (name, view) in View::ALL {
+        files.insert(format!("graph/{name}.svg"), picture(topology, view, Theme::Light));
+        files.insert(format!("graph/{name}-dark.svg"), picture(topology, view, Theme::Dark));
+    }
+    Ok(())
 }
 
 fn plan_files(
@@ -208,7 +241,8 @@ fn plan_files(
     }
     let addresses: BTreeMap<String, String> =
         topology.instances().iter().map(|i| (i.name.clone(), format!("{}:{}", address(i), i.port))).collect();
-    json_file("addresses.json", &addresses, files)
+    json_file("addresses.json", &addresses, files)?;
+    json_file(FACTS_PATH, &facts(topology), files)
 }
 
 /// Adds an indented JSON file.

@@ -8,13 +8,18 @@
 mod addresses;
 mod artifacts;
 mod context;
+pub mod diff;
+pub mod import;
+pub mod migrate;
 mod ownership;
+mod picture;
 mod plan;
 mod render;
 
 pub use addresses::private_address;
-pub use artifacts::{Artifacts, GenerateError, GraphFormat, Options, Target, generate, graph};
+pub use artifacts::{Artifacts, FACTS_PATH, GenerateError, GraphFormat, Options, Target, generate, graph};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
+pub use picture::{Theme, View, difference, picture};
 pub use plan::{
     Balance, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Migration, Move, Moves,
     Node, OwnersMigration, Pace, Phase, Plan, Promise, Question, Reads, Step, StoreMigration, StorePlan, Transfer,

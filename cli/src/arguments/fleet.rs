@@ -125,6 +125,18 @@ pub struct SuperviseArguments {
 pub struct HostArguments {
     /// The host's name.
     pub name: String,
+    /// The spec, where no supervisor left one: in a container.
+    #[arg(long, value_name = "SPEC", requires_all = ["addresses", "service_key"])]
+    pub spec: Option<PathBuf>,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME", requires = "spec")]
+    pub environment: Option<String>,
+    /// Where each host is: a JSON object of names to `address:port`, as `generate` writes it.
+    #[arg(long, value_name = "FILE", requires = "spec")]
+    pub addresses: Option<PathBuf>,
+    /// File with the fleet's key.
+    #[arg(long, value_name = "FILE", requires = "spec")]
+    pub service_key: Option<PathBuf>,
     #[command(flatten)]
     pub state: StateArguments,
 }

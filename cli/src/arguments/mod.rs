@@ -1,6 +1,7 @@
 //! Command-line arguments: shapes, help, defaults. What commands do with them is in `commands`.
 
 mod fleet;
+mod generated;
 mod program;
 mod sim;
 mod spec;
@@ -9,6 +10,7 @@ pub use fleet::{
     DownArguments, HostArguments, ListFormat, LogsArguments, PsArguments, RestartArguments, StateArguments,
     SuperviseArguments, UpArguments, WaitArguments,
 };
+pub use generated::{ApplyArguments, DriftArguments, ImportArguments, MigrateSchemaArguments, PlanArguments};
 pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{

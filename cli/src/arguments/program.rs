@@ -3,9 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CheckArguments, ConfigArguments, DownArguments, ExplainArguments, FixArguments, FmtArguments, GenerateArguments,
-    GraphArguments, HostArguments, InitArguments, LogsArguments, LspArguments, MigrateArguments, PsArguments,
-    RestartArguments, SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    ApplyArguments, CheckArguments, ConfigArguments, DownArguments, DriftArguments, ExplainArguments, FixArguments,
+    FmtArguments, GenerateArguments, GraphArguments, HostArguments, ImportArguments, InitArguments, LogsArguments,
+    LspArguments, MigrateArguments, MigrateSchemaArguments, PlanArguments, PsArguments, RestartArguments,
+    SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -36,6 +37,11 @@ pub enum Command {
     Explain(ExplainArguments),
     Schema(SchemaArguments),
     Generate(GenerateArguments),
+    Plan(PlanArguments),
+    Apply(ApplyArguments),
+    Drift(DriftArguments),
+    Import(ImportArguments),
+    MigrateSchema(MigrateSchemaArguments),
     Graph(GraphArguments),
     Shards(ShardsArguments),
     Lsp(LspArguments),

@@ -53,6 +53,12 @@ pub enum Notation {
     Mermaid,
     /// Graphviz.
     Dot,
+    /// Structurizr DSL (C4).
+    Structurizr,
+    /// PlantUML.
+    Plantuml,
+    /// A picture, ready to look at.
+    Svg,
 }
 
 /// Report every error of one or more specs.
@@ -219,12 +225,16 @@ pub struct GenerateArguments {
     /// Overwrite files that archgen did not write or that were changed since.
     #[arg(long)]
     pub force: bool,
+    /// Say what would be written and removed, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
-/// Print the logical view of the system.
+/// Print the system as a diagram, or draw a view of it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  archgen graph examples/slack/topology.yaml --format mermaid\n  archgen graph \
-                        examples/slack/topology.yaml --format dot | dot -Tsvg > system.svg")]
+                        examples/slack/topology.yaml --format svg --view failure-domains --dark > domains.svg\n  archgen graph new.yaml \
+                        --from old.yaml --format svg > changes.svg")]
 pub struct GraphArguments {
     /// The topology spec.
     pub spec: PathBuf,
@@ -234,6 +244,15 @@ pub struct GraphArguments {
     /// Notation.
     #[arg(long, value_enum, default_value_t = Notation::Mermaid)]
     pub format: Notation,
+    /// What a picture shows: logical, failure-domains, data-flow or shards.
+    #[arg(long, value_name = "VIEW", default_value = "logical")]
+    pub view: String,
+    /// Draw for a dark page.
+    #[arg(long)]
+    pub dark: bool,
+    /// Draw what changes from this spec to the other.
+    #[arg(long, value_name = "SPEC")]
+    pub from: Option<PathBuf>,
 }
 
 /// Print where each store's slots live, how even that is, what the load makes of it, and what a loss would leave.

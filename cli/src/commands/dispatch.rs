@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    check, config, down, explain, fix, fmt, generate, graph, host, init, logs, lsp, migrate, ps, restart, schema,
-    shards, sim, supervise, up, wait,
+    check, config, down, drift, explain, fix, fmt, generate, graph, host, import, init, logs, lsp, migrate,
+    migrate_schema, plan, ps, restart, schema, shards, sim, supervise, up, wait,
 };
 use crate::{
     arguments::{Command, Program},
@@ -46,6 +46,11 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),
+        Command::Plan(arguments) => plan::plan(&arguments, printer),
+        Command::Apply(arguments) => plan::apply(&arguments, printer),
+        Command::Drift(arguments) => drift::run(&arguments, printer),
+        Command::Import(arguments) => import::run(&arguments, printer),
+        Command::MigrateSchema(arguments) => migrate_schema::run(&arguments, printer),
         Command::Graph(arguments) => graph::run(&arguments, printer),
         Command::Shards(arguments) => shards::run(&arguments, printer),
         Command::Lsp(arguments) => lsp::run(&arguments),
@@ -57,6 +62,6 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Down(arguments) => down::run(&arguments, printer),
         Command::Sim(arguments) => sim::run(&arguments, printer),
         Command::Supervise(arguments) => supervise::run(&arguments, printer),
-        Command::Host(arguments) => host::run(&arguments),
+        Command::Host(arguments) => host::run(&arguments, printer),
     }
 }

@@ -3,17 +3,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{ErrorKind, Write},
-    path::{Component, Path, PathBuf},
+    path::Path,
 };
 
-use anyhow::{Context, anyhow, bail};
-use archgen_generator::{Artifacts, MANIFEST_PATH, Manifest, Options, Target, WritePlan, content_hash, reconcile};
+use anyhow::anyhow;
+use archgen_generator::{Artifacts, MANIFEST_PATH, Manifest, Options, Target, WritePlan, reconcile};
 
 use crate::{
     arguments::GenerateArguments,
     exit::{self, Failure, Outcome},
+    out_folder::WritableFolder,
     printer::Printer,
     spec_files::{self, Environment},
 };
@@ -28,28 +27,41 @@ pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
     let (topology, _) = spec_files::topology(&arguments.spec, environment, printer)?;
     let options = Options { only: only.clone(), ..Options::default() };
     let new = archgen_generator::generate(&topology, &options).map_err(|error| anyhow!(error))?;
-    let out = Out { root: arguments.out.clone() };
-    let manifest = out.manifest()?;
+    let out = WritableFolder::at(&arguments.out);
+    let manifest = out.folder.manifest()?;
     // What other targets wrote stays theirs: only the chosen ones are compared.
     let (chosen, others) = split(manifest, &new, &only, &topology)?;
-    let on_disk = out.hashes(chosen.files.keys().chain(new.files.keys()))?;
+    let on_disk = out.folder.hashes(chosen.files.keys().chain(new.files.keys()))?;
     let plan = reconcile(Some(&chosen), &on_disk, &new, arguments.force);
     if !plan.refused.is_empty() {
         return Err(refusal(&plan, &arguments.out));
     }
-    out.apply(&plan, &new)?;
+    if arguments.dry_run {
+        return Ok(dry(&plan, &arguments.out, printer));
+    }
+    out.apply(&plan, &new.files)?;
     let mut whole = Manifest::of(&new);
     whole.files.extend(others);
     out.write_if_changed(MANIFEST_PATH, &whole.text())?;
     for path in &plan.write {
-        printer.data(&format!("wrote    {}\n", out.root.join(path).display()));
+        printer.data(&format!("wrote    {}\n", arguments.out.join(path).display()));
     }
     for path in &plan.remove {
-        printer.data(&format!("removed  {}\n", out.root.join(path).display()));
+        printer.data(&format!("removed  {}\n", arguments.out.join(path).display()));
     }
     let count = (plan.write.len(), plan.unchanged.len(), plan.remove.len());
     printer.note(&format!("{} written, {} unchanged, {} removed", count.0, count.1, count.2));
     Ok(exit::OK)
+}
+
+/// What would be done.
+fn dry(plan: &WritePlan, out: &Path, printer: Printer) -> u8 {
+    for (word, paths) in [("would write ", &plan.write), ("would remove", &plan.remove)] {
+        for path in paths {
+            printer.data(&format!("{word} {}\n", out.join(path).display()));
+        }
+    }
+    exit::OK
 }
 
 fn targets(names: &[String]) -> Result<Vec<Target>, Failure> {
@@ -100,97 +112,4 @@ fn refusal(plan: &WritePlan, out: &Path) -> Failure {
         "these files are not archgen's, or were changed since; nothing was written (`--force` overwrites them):{text}"
     );
     Failure::new(exit::REFUSED, message)
-}
-
-/// The folder that is written to.
-struct Out {
-    root: PathBuf,
-}
-
-impl Out {
-    /// The path of a file, which is inside the folder.
-    fn path(&self, relative: &str) -> anyhow::Result<PathBuf> {
-        let path = Path::new(relative);
-        if !path.components().all(|c| matches!(c, Component::Normal(_))) || relative.is_empty() {
-            bail!("`{relative}` is no path inside `{}`", self.root.display());
-        }
-        Ok(self.root.join(path))
-    }
-
-    fn read(&self, relative: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        let path = self.path(relative)?;
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-        }
-    }
-
-    fn manifest(&self) -> Result<Option<Manifest>, Failure> {
-        let Some(bytes) = self.read(MANIFEST_PATH)? else { return Ok(None) };
-        let damaged = || {
-            let path = self.root.join(MANIFEST_PATH);
-            Failure::new(
-                exit::REFUSED,
-                format!("`{}` is no manifest of archgen's; nothing was written", path.display()),
-            )
-        };
-        let text = String::from_utf8(bytes).map_err(|_| damaged())?;
-        Manifest::parse(&text).ok_or_else(damaged).map(Some)
-    }
-
-    fn hashes<'a>(&self, paths: impl Iterator<Item = &'a String>) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut hashes = BTreeMap::new();
-        for path in paths {
-            if let Some(bytes) = self.read(path)? {
-                hashes.insert(path.clone(), content_hash(&bytes));
-            }
-        }
-        Ok(hashes)
-    }
-
-    fn apply(&self, plan: &WritePlan, new: &Artifacts) -> anyhow::Result<()> {
-        for path in &plan.write {
-            self.write(path, new.files.get(path).map_or("", String::as_str))?;
-        }
-        for relative in &plan.remove {
-            let path = self.path(relative)?;
-            fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
-            // Folders that only held our files go with them; one that holds more stays.
-            for folder in path.ancestors().skip(1).take_while(|f| *f != self.root) {
-                if fs::remove_dir(folder).is_err() {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write_if_changed(&self, relative: &str, text: &str) -> anyhow::Result<()> {
-        if self.read(relative)?.as_deref() == Some(text.as_bytes()) {
-            return Ok(());
-        }
-        self.write(relative, text)
-    }
-
-    /// Writes by way of a temporary file: a reader sees the old text or the new.
-    fn write(&self, relative: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.path(relative)?;
-        let write = || {
-            let folder = path.parent().unwrap_or(&self.root);
-            fs::create_dir_all(folder)?;
-            let mut name = path.clone().into_os_string();
-            name.push(format!(".{}.new", std::process::id()));
-            let temporary = PathBuf::from(name);
-            let written = fs::File::create(&temporary)
-                .and_then(|mut file| file.write_all(text.as_bytes()))
-                .and_then(|()| fs::rename(&temporary, &path));
-            if written.is_err() {
-                // Whatever there is of it is of no use.
-                let _ = fs::remove_file(&temporary);
-            }
-            written
-        };
-        write().with_context(|| format!("cannot write `{}`", path.display()))
-    }
 }

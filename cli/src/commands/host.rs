@@ -1,37 +1,64 @@
 //! `archgen host`: one host of a fleet in a process of its own. The supervisor starts it; people need not.
 
-use std::{fs, io};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use anyhow::{Context, anyhow};
 use archgen_env::{os, task::Shutdown};
-use archgen_fleet::FleetError;
+use archgen_fleet::{Addresses, FleetError};
+use archgen_ports::ServiceKey;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::HostArguments,
     exit::{self, Failure, Outcome},
     logging::log_to,
-    state::{FleetFile, StateFolder, service_key},
+    printer::Printer,
+    spec_files::{self, Environment},
+    state::{FleetFile, StateFolder, read_service_key, service_key},
 };
 
 /// Threads of a host: a fleet is many processes on one machine.
 const WORKERS: usize = 2;
 
 /// Runs the host until SIGTERM.
-pub fn run(arguments: &HostArguments) -> Outcome {
+pub fn run(arguments: &HostArguments, printer: Printer) -> Outcome {
     log_to(io::stdout)?;
+    let given = given(arguments, printer)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
-    runtime.context("cannot start the runtime")?.block_on(serve(arguments))
+    runtime.context("cannot start the runtime")?.block_on(serve(arguments, given))
 }
 
-async fn serve(arguments: &HostArguments) -> Outcome {
+/// The fleet and its key where the command line says them; else a supervisor left them in the state folder.
+fn given(arguments: &HostArguments, printer: Printer) -> Result<Option<(FleetFile, ServiceKey)>, Failure> {
+    let (Some(spec), Some(addresses), Some(key)) = (&arguments.spec, &arguments.addresses, &arguments.service_key)
+    else {
+        return Ok(None);
+    };
+    let environment = Environment::Exactly(arguments.environment.as_deref());
+    let (_, texts) = spec_files::topology(spec, environment, printer)?;
+    let folder = spec_files::folder(spec)?;
+    let fleet = FleetFile { spec: texts, folder, addresses: read_addresses(addresses)?, in_process: false };
+    Ok(Some((fleet, read_service_key(key)?)))
+}
+
+fn read_addresses(path: &Path) -> anyhow::Result<Addresses> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let all: BTreeMap<String, String> =
+        serde_json::from_str(&text).with_context(|| format!("`{}` is no list of addresses", path.display()))?;
+    let parsed = all.into_iter().map(|(name, address)| Ok((name, address.parse()?)));
+    parsed.collect::<anyhow::Result<Addresses>>().with_context(|| format!("`{}` is damaged", path.display()))
+}
+
+async fn serve(arguments: &HostArguments, given: Option<(FleetFile, ServiceKey)>) -> Outcome {
     let state = StateFolder::at(&arguments.state.folder)?;
-    let fleet = FleetFile::load(&state)?;
     let shutdown = Shutdown::default();
     let data = state.data(&arguments.name);
     fs::create_dir_all(&data).with_context(|| format!("cannot make `{}`", data.display()))?;
     let env = os::env(&arguments.name, &data, shutdown.clone());
-    let key = service_key(&state, &env.entropy("service-key"))?;
+    let (fleet, key) = match given {
+        Some(given) => given,
+        None => (FleetFile::load(&state)?, service_key(&state, &env.entropy("service-key"))?),
+    };
     let assembly = fleet.assembly(key)?;
     let hosts = archgen_fleet::hosts(&assembly).map_err(failure)?;
     let host = hosts.into_iter().find(|h| h.name() == arguments.name);

@@ -43,6 +43,23 @@ pub(super) fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// The fleet's key in a file that somebody else made.
+///
+/// # Errors
+/// The file is not there, or holds no key.
+pub fn read_service_key(path: &Path) -> anyhow::Result<ServiceKey> {
+    let text = read_if_there(path)?.with_context(|| format!("`{}` is not there", path.display()))?;
+    key_of(path, &text)
+}
+
+fn key_of(path: &Path, text: &str) -> anyhow::Result<ServiceKey> {
+    let key = text.trim();
+    if key.len() != KEY_BYTES * 2 || !key.bytes().all(|b| b.is_ascii_hexdigit()) {
+        bail!("`{}` is damaged: it must hold {} hexadecimal digits", path.display(), KEY_BYTES * 2);
+    }
+    Ok(ServiceKey::new(key))
+}
+
 /// The fleet's key, made at the first start.
 ///
 /// # Errors
@@ -50,11 +67,7 @@ pub(super) fn read_if_there(path: &Path) -> anyhow::Result<Option<String>> {
 pub fn service_key(state: &StateFolder, entropy: &Entropy) -> anyhow::Result<ServiceKey> {
     let path = state.service_key();
     if let Some(text) = read_if_there(&path)? {
-        let key = text.trim();
-        if key.len() != KEY_BYTES * 2 || !key.bytes().all(|b| b.is_ascii_hexdigit()) {
-            bail!("`{}` is damaged: delete it to have a new one", path.display());
-        }
-        return Ok(ServiceKey::new(key));
+        return key_of(&path, &text).with_context(|| format!("delete `{}` to have a new one", path.display()));
     }
     let key = entropy.token(KEY_BYTES);
     write_private(&path, &format!("{key}\n"))?;

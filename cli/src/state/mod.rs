@@ -9,7 +9,7 @@ mod port_owner;
 mod ports;
 mod processes;
 
-pub use files::{demo_password, service_key, write_private};
+pub use files::{demo_password, read_service_key, service_key, write_private};
 pub use fleet_file::FleetFile;
 pub use layout::StateFolder;
 pub use lock::{Lock, running_pid};

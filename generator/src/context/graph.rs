@@ -16,6 +16,7 @@ struct Vertex {
     id: String,
     label: String,
     shape: &'static str,
+    kind: &'static str,
 }
 
 #[derive(Serialize)]
@@ -49,7 +50,7 @@ fn vertex(topology: &Topology, component: Component, id: String) -> Vertex {
         Component::Realtime => ("socket.io", "hexagon"),
         Component::Gateway => ("nginx", "hexagon"),
     };
-    Vertex { id, label: format!("{name} ({kind}, {count})"), shape }
+    Vertex { id, label: format!("{name} ({kind}, {count})"), shape, kind }
 }
 
 /// `writes`, `reads` or both for a topic, else nothing.

@@ -11,6 +11,7 @@ pub(crate) mod kubernetes;
 pub(crate) mod mongodb;
 pub(crate) mod nginx;
 pub(crate) mod observe;
+pub(crate) mod page;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod s3;

@@ -1,6 +1,6 @@
 //! PostgreSQL: tables, hash partitions and indexes.
 
-use archgen_spec::topology::{Column, Component, DatasetShape, Need, Store, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{Column, Component, Dataset, DatasetShape, Need, Store, StoreId, StoreKind, Topology};
 use serde::Serialize;
 
 use super::Files;
@@ -8,7 +8,7 @@ use super::container::ENGINE_FILES;
 use crate::GenerateError;
 use crate::render::Engine;
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Context<'a> {
     system: &'a str,
     store: &'a str,
@@ -168,6 +168,18 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
     Ok(())
 }
 
+/// The statements that make one table.
+pub(crate) fn create_table(datasets: &[Dataset], name: &str) -> Result<String, GenerateError> {
+    let tables = datasets.iter().filter(|d| d.name == name).filter_map(|dataset| match &dataset.shape {
+        DatasetShape::PostgresTable { key, columns, shard, indexes } => {
+            Some(table(&dataset.name, key, columns, shard.as_ref(), indexes))
+        }
+        _ => None,
+    });
+    let context = Context { tables: tables.collect(), ..Context::default() };
+    Engine::new()?.render("postgres/schema.sql", &context)
+}
+
 /// A role for each component that needs the store, with the tables that it needs.
 fn roles(topology: &Topology, id: StoreId) -> Vec<Role<'_>> {
     let store = topology.store(id);
@@ -248,7 +260,7 @@ fn table<'a>(
 }
 
 /// PostgreSQL cuts identifiers at 63 bytes without a word; a longer one ends in a hash of the whole instead.
-fn short(name: &str, table: &str) -> String {
+pub(crate) fn short(name: &str, table: &str) -> String {
     if name.len() <= 63 {
         return name.to_owned();
     }

@@ -12,6 +12,7 @@ pub(super) fn rule(path: &str) -> Rule {
         Some("yaml" | "yml") => |text| Some(json(text)),
         Some("json") => |text| Some(json(text)),
         Some("js") => |text| Some(json(text)),
+        Some("dsl" | "puml") => |text| Some(dot(text)),
         Some("dot") => |text| Some(dot(text)),
         Some("mmd") => |text| Some(mermaid(text)),
         _ => |text| (!text.contains(['\n', '\r', '\0'])).then(|| text.to_owned()),

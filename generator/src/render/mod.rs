@@ -7,3 +7,4 @@ mod escape;
 mod tests;
 
 pub(crate) use engine::Engine;
+pub(crate) use escape::sql_identifier;

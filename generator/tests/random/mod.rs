@@ -111,14 +111,16 @@ pub fn spec(drawn: &Drawn) -> String {
     for (i, (name, replicas, needs)) in drawn.services.iter().enumerate() {
         let mut all: Vec<String> = needs.iter().filter(|n| **n < i).map(|n| drawn.services[*n].0.clone()).collect();
         if i == 0 {
-            all.extend(drawn.stores.iter().map(|s| STORE_NAMES[*s].to_owned()));
+            // A log is written to, not needed.
+            all.extend(drawn.stores.iter().filter(|s| **s != 4).map(|s| STORE_NAMES[*s].to_owned()));
         }
+        let publishes = if i == 0 && drawn.stores.contains(&4) { ", publishes: [events.message]" } else { "" };
         all.sort();
         all.dedup();
         let _ = writeln!(
             text,
             "  {name}: {{ kind: process, command: [./run, --port, \"${{port}}\", \"$HOME \\\"q\\\"\"], env: {{ A: \"x $y\", \
-             B: \"secret:key\" }}, port: {}, replicas: {replicas}, needs: [{}] }}",
+             B: \"secret:key\" }}, port: {}, replicas: {replicas}, needs: [{}]{publishes} }}",
             9_000 + i,
             all.join(", ")
         );

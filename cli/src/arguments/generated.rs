@@ -1,0 +1,115 @@
+//! Arguments of the commands around generated folders: plan, apply, drift, import, migrate-schema.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ReportFormat, StateArguments};
+
+/// Show what a spec would change: components, routes, tables, instances, slots, files.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  archgen plan examples/slack/topology.yaml --against generated\n  archgen plan \
+                  examples/slack/topology.yaml --running\n  archgen plan examples/slack/topology.yaml --against generated -o \
+                  plan.json && archgen apply plan.json\n\nExit status: 0 nothing changes, 1 errors in the spec, 2 something changes, \
+                  73 a plan cannot be saved because a file is not archgen's.")]
+pub struct PlanArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// The folder that `generate` wrote to.
+    #[arg(long, value_name = "DIR", default_value = "generated")]
+    pub against: PathBuf,
+    /// Compare the system with the fleet that `archgen up` runs instead of with what the folder remembers.
+    #[arg(long)]
+    pub running: bool,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Save the plan for `archgen apply`.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    #[command(flatten)]
+    pub state: StateArguments,
+}
+
+/// Do exactly what a saved plan says, or nothing where a file is not as it was when the plan was made.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  archgen plan topology.yaml --against generated -o plan.json; archgen apply plan.json\n\n\
+                        Exit status: 0 done, 73 the files have changed since."
+)]
+pub struct ApplyArguments {
+    /// What `archgen plan -o` wrote.
+    pub plan: PathBuf,
+}
+
+/// Say whether what is there is what the spec says. Nothing is written.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen drift examples/slack/topology.yaml --out generated\n  nginx -T > live.txt; archgen drift \
+                  topology.yaml --nginx live.txt\n  archgen drift topology.yaml --running --ignore load.\n\nExit status: 0 as the spec \
+                  says, 1 errors in the spec, 3 something has drifted."
+)]
+pub struct DriftArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Compare the folder that `generate` wrote to.
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["running", "nginx"])]
+    pub out: Option<PathBuf>,
+    /// Compare the fleet that `archgen up` runs.
+    #[arg(long)]
+    pub running: bool,
+    /// Compare what a running nginx has read: the output of `nginx -T`.
+    #[arg(long, value_name = "FILE")]
+    pub nginx: Option<PathBuf>,
+    /// Leave out what begins like this: a file, or the path of a fact. May be repeated.
+    #[arg(long, value_name = "START")]
+    pub ignore: Vec<String>,
+    /// Environment overlay.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    #[command(flatten)]
+    pub state: StateArguments,
+}
+
+/// Make a spec from a docker-compose file, and say what of it a spec has no place for.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  archgen import docker-compose.yml > topology.yaml && archgen check topology.yaml\n\n\
+                        The spec goes to standard output, the report to standard error. Exit status: 0 done, 1 the file is no \
+                        compose file."
+)]
+pub struct ImportArguments {
+    /// The compose file.
+    pub file: PathBuf,
+    /// Write the report as JSON to this file instead.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// Print how to come from the schemas of one spec to those of another while they are in use.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  archgen migrate-schema old/topology.yaml new/topology.yaml\n\nExit status: 0 the steps are printed, 1 \
+                  something stands in the way: it would lose data, or cannot be done online."
+)]
+pub struct MigrateSchemaArguments {
+    /// The spec that the schemas were made from.
+    pub old: PathBuf,
+    /// The spec that they shall be as.
+    pub new: PathBuf,
+    /// Environment overlay of both.
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Do what loses data, too.
+    #[arg(long)]
+    pub lose_data: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}

@@ -1,0 +1,148 @@
+//! The folder that `generate` writes to. [`OutFolder`] only reads; [`WritableFolder`] is a type of its own, so that commands that
+//! must not write have no way to.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{ErrorKind, Write},
+    path::{Component, Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use archgen_generator::{MANIFEST_PATH, Manifest, WritePlan, content_hash};
+
+use crate::exit::{self, Failure};
+
+/// A folder of artifacts, for reading.
+pub struct OutFolder {
+    root: PathBuf,
+}
+
+impl OutFolder {
+    /// The folder at this path, which need not be there.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The path of a file, which is inside the folder.
+    ///
+    /// # Errors
+    /// It would be outside.
+    pub fn path(&self, relative: &str) -> anyhow::Result<PathBuf> {
+        let path = Path::new(relative);
+        if !path.components().all(|c| matches!(c, Component::Normal(_))) || relative.is_empty() {
+            bail!("`{relative}` is no path inside `{}`", self.root.display());
+        }
+        Ok(self.root.join(path))
+    }
+
+    /// A file's bytes, where it is there.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn read(&self, relative: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = self.path(relative)?;
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+        }
+    }
+
+    /// What an earlier run wrote.
+    ///
+    /// # Errors
+    /// The manifest is damaged, or cannot be read.
+    pub fn manifest(&self) -> Result<Option<Manifest>, Failure> {
+        let Some(bytes) = self.read(MANIFEST_PATH)? else { return Ok(None) };
+        let damaged = || {
+            let path = self.root.join(MANIFEST_PATH);
+            Failure::new(
+                exit::REFUSED,
+                format!("`{}` is no manifest of archgen's; nothing was written", path.display()),
+            )
+        };
+        let text = String::from_utf8(bytes).map_err(|_| damaged())?;
+        Manifest::parse(&text).ok_or_else(damaged).map(Some)
+    }
+
+    /// Hashes of those of the files that are there.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn hashes<'a>(&self, paths: impl Iterator<Item = &'a String>) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut hashes = BTreeMap::new();
+        for path in paths {
+            if let Some(bytes) = self.read(path)? {
+                hashes.insert(path.clone(), content_hash(&bytes));
+            }
+        }
+        Ok(hashes)
+    }
+}
+
+/// The same folder, for writing.
+pub struct WritableFolder {
+    /// For reading.
+    pub folder: OutFolder,
+}
+
+impl WritableFolder {
+    /// The folder at this path; it is made when something is written.
+    pub fn at(root: &Path) -> Self {
+        Self { folder: OutFolder::at(root) }
+    }
+
+    /// Writes and removes what a decision says.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn apply(&self, plan: &WritePlan, texts: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        for path in &plan.write {
+            self.write(path, texts.get(path).map_or("", String::as_str))?;
+        }
+        for relative in &plan.remove {
+            let path = self.folder.path(relative)?;
+            fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+            // Folders that only held our files go with them; one that holds more stays.
+            for folder in path.ancestors().skip(1).take_while(|f| *f != self.folder.root) {
+                if fs::remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file unless it says that already.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_if_changed(&self, relative: &str, text: &str) -> anyhow::Result<()> {
+        if self.folder.read(relative)?.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        self.write(relative, text)
+    }
+
+    /// Writes by way of a temporary file: a reader sees the old text or the new.
+    fn write(&self, relative: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.folder.path(relative)?;
+        let write = || {
+            let folder = path.parent().unwrap_or(&self.folder.root);
+            fs::create_dir_all(folder)?;
+            let mut name = path.clone().into_os_string();
+            name.push(format!(".{}.new", std::process::id()));
+            let temporary = PathBuf::from(name);
+            let written = fs::File::create(&temporary)
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .and_then(|()| fs::rename(&temporary, &path));
+            if written.is_err() {
+                // Whatever there is of it is of no use.
+                let _ = fs::remove_file(&temporary);
+            }
+            written
+        };
+        write().with_context(|| format!("cannot write `{}`", path.display()))
+    }
+}

@@ -1,0 +1,54 @@
+//! Pictures as SVG, drawn here without another program: which part calls which, where each instance is, what flows, where slots lie,
+//! and what a new spec changes.
+//!
+//! `layers` decides places, `canvas` writes shapes in the colours of a theme, one module for each view says what is drawn.
+
+mod canvas;
+mod difference;
+mod domains;
+mod flow;
+mod layers;
+mod logical;
+mod shards;
+
+#[cfg(test)]
+mod tests;
+
+use archgen_spec::topology::Topology;
+
+pub use canvas::Theme;
+pub(crate) use canvas::escaped;
+pub use difference::difference;
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Which component calls which.
+    Logical,
+    /// Which instance is in which failure domain.
+    Domains,
+    /// Which data flow from whom to whom.
+    Flow,
+    /// How the slots of each store lie on its nodes.
+    Shards,
+}
+
+impl View {
+    /// Every view with its name.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("logical", Self::Logical),
+        ("failure-domains", Self::Domains),
+        ("data-flow", Self::Flow),
+        ("shards", Self::Shards),
+    ];
+}
+
+/// A view of a system. The same topology gives the same bytes.
+pub fn picture(topology: &Topology, view: View, theme: Theme) -> String {
+    match view {
+        View::Logical => logical::draw(topology, theme),
+        View::Domains => domains::draw(topology, theme),
+        View::Flow => flow::draw(topology, theme),
+        View::Shards => shards::draw(topology, theme),
+    }
+}
