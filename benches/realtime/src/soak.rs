@@ -74,7 +74,11 @@ async fn send_paced(
 /// Listens; comes and goes where it is one of those, and reads everything.
 async fn listen(ours: Ours, listener: usize, until: Instant, heard: Arc<AtomicU64>) -> io::Result<()> {
     while Instant::now() < until {
-        let (mut client, ..) = ours.connect(listener, None).await?;
+        // A refusal for now is an answer like any other.
+        let Ok((mut client, ..)) = ours.connect(listener, None).await else {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            continue;
+        };
         let stays = if listener.is_multiple_of(4) { (Instant::now() + STAY).min(until) } else { until };
         let listening = async {
             loop {
