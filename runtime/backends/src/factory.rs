@@ -34,6 +34,8 @@ fn maker(engine: Engine) -> Option<Open> {
         (Engine::Kafka, crate::kafka::open),
         #[cfg(feature = "postgres")]
         (Engine::Postgres, crate::postgres::open),
+        #[cfg(feature = "redis")]
+        (Engine::Redis, crate::redis::open),
     ];
     built.iter().find(|(of, _)| *of == engine).map(|(_, open)| *open)
 }

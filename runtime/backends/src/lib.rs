@@ -17,6 +17,8 @@ mod guard;
 mod kafka;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod target;
 
 pub use backend::{Backend, PortSet, Server};

@@ -34,7 +34,8 @@ pub trait Cache: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn increment(&self, key: &str, by: i64, ttl_ms: u64) -> Result<i64, StoreError>;
 
-    /// Keys with this prefix, sorted, at most `limit`.
+    /// Keys of a group, sorted, at most `limit`. What stands before the last `#` of a key is its group, and a group is asked for
+    /// by that with the `#`: a cache need not be able to list anything else.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -13,4 +13,5 @@ mod elasticsearch;
 mod kafka;
 mod load;
 mod postgres;
+mod redis;
 mod server;

@@ -108,7 +108,7 @@ impl Private {
         let own = shared.with_file_name(format!("{engine}-private"));
         let _ = std::fs::remove_dir_all(&own);
         std::fs::create_dir_all(&own).expect("a folder");
-        for program in ["lib", "programs"].iter().filter(|name| shared.join(name).exists()) {
+        for program in ["lib", "programs", "redis-server"].iter().filter(|name| shared.join(name).exists()) {
             std::os::unix::fs::symlink(shared.join(program), own.join(program)).expect("a link");
         }
         let (_, port) =
@@ -146,6 +146,12 @@ impl Private {
         let mut start = script(&self.engine, "start");
         start.arg(&self.folder).arg(self.port.to_string()).args(nodes.iter().map(ToString::to_string));
         run(&mut start);
+    }
+
+    /// Sends a signal to the process whose id stands in this file.
+    pub fn signal_file(&self, file: &str, signal: &str) {
+        let pid = std::fs::read_to_string(self.folder.join(file)).expect("a pid");
+        run(Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()));
     }
 
     /// Sends a signal to a node, counted from 1.

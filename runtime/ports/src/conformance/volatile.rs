@@ -31,11 +31,11 @@ pub async fn cache<W: AsyncFn(u64)>(port: &dyn Cache, wait: W) -> Result<(), Vio
     port.increment("m", 1, LONG_MS).await?;
     wait(60).await;
     expect("and no longer", port.increment("m", 1, LONG_MS).await?, 1)?;
-    port.set("p:b", Bytes::new(), LONG_MS).await?;
-    port.set("p:a", Bytes::new(), LONG_MS).await?;
-    expect("keys by prefix, sorted", port.keys("p:", 10).await?, vec!["p:a".to_owned(), "p:b".to_owned()])?;
-    port.delete("p:a").await?;
-    expect("a deleted key is gone", port.keys("p:", 10).await?, vec!["p:b".to_owned()])
+    port.set("p#b", Bytes::new(), LONG_MS).await?;
+    port.set("p#a", Bytes::new(), LONG_MS).await?;
+    expect("keys of a group, sorted", port.keys("p#", 10).await?, vec!["p#a".to_owned(), "p#b".to_owned()])?;
+    port.delete("p#a").await?;
+    expect("a deleted key is gone", port.keys("p#", 10).await?, vec!["p#b".to_owned()])
 }
 
 fn document(id: &str, version: u64, text: &str, channel: &str, rank: u64) -> Document {

@@ -49,7 +49,7 @@ pub(super) struct Presence {
 impl State {
     /// Records what a realtime node says of a user.
     pub async fn report_presence(&self, report: &Report, node: &str, ttl_ms: u64) -> Result<(), UserError> {
-        let key = format!("presence:{}:{node}", report.user);
+        let key = format!("presence:{}#{node}", report.user);
         match report.status {
             Status::Offline => self.presence.delete(&key).await?,
             Status::Away | Status::Online => {
@@ -65,7 +65,7 @@ impl State {
     pub async fn presence_of(&self, user: &str) -> Result<Presence, UserError> {
         let cache: &dyn Cache = &*self.presence;
         let (mut status, mut devices) = (Status::Offline, BTreeMap::new());
-        for key in cache.keys(&format!("presence:{user}:"), NODES_MAX).await? {
+        for key in cache.keys(&format!("presence:{user}#"), NODES_MAX).await? {
             let Some(value) = cache.get(&key).await? else { continue };
             let Ok(report) = serde_json::from_slice::<Report>(&value) else { continue };
             status = status.max(report.status);
