@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
 
-.PHONY: test install build lint unit verify engines test-real interop journey simulate sim-determinism sabotage bench bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
 
 test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
@@ -72,6 +72,10 @@ sim-determinism: build
 # Plants one bug at a time and expects the simulator to find it.
 sabotage:
 	tests/sabotage
+
+# Weakens the reference spec in five ways and expects a smallest story of what each costs.
+weakenings: build
+	tests/weakenings
 
 bench: build
 	benches/run

@@ -220,3 +220,40 @@ fn on_host(kind: &str, host: &str, lease_ms: u64, draw: &mut Draw) -> Action {
         _ => Action::Exit { host },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use archgen_spec::ReadError;
+
+    use super::*;
+
+    fn reference() -> Topology {
+        let overlay = include_str!("../../../examples/slack/env/sim.yaml");
+        let read = |path: &str| if path == "env/sim.yaml" { Ok(overlay.to_owned()) } else { Err(ReadError::Missing) };
+        let text = include_str!("../../../examples/slack/topology.yaml").to_owned();
+        archgen_spec::load("topology.yaml", text, Some("sim"), &read, &|_| None).topology.expect("the reference spec")
+    }
+
+    #[test]
+    fn groups_of_copies_are_met_and_lose_no_more_machines_than_they_bear() {
+        let topology = reference();
+        let groups = store_groups(&topology);
+        let of =
+            |name: &str| groups.iter().find(|g| g.members[0].name == name).map(|g| (g.members.len(), g.losses_borne));
+        assert_eq!([of("chat-1"), of("users-1"), of("cache-1")], [Some((3, 1)), Some((3, 1)), Some((2, 1))]);
+        assert_eq!(of("blobs-1"), None);
+        let mut lost = 0;
+        for seed in 0..300 {
+            let schedule = derive(&topology, seed, 3);
+            for group in &groups {
+                let of_group = |host: &String| group.members.iter().any(|member| member.name == *host);
+                let losses =
+                    schedule.iter().filter(|s| matches!(&s.action, Action::DiskLoss { host } if of_group(host)));
+                let losses = losses.count();
+                assert!(losses <= group.losses_borne as usize, "seed {seed}: {losses} machines of one group are lost");
+                lost += losses;
+            }
+        }
+        assert!(lost > 0, "machines are lost sometimes");
+    }
+}

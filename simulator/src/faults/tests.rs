@@ -287,3 +287,37 @@ fn a_disk_is_slow_or_full_for_a_while() {
         assert!(slow[1].starts_with("true 4") && slow[0] == "true 0" && slow[2] == "true 0", "{kind}: {slow:?}");
     }
 }
+
+#[test]
+fn a_machine_that_is_lost_comes_back_empty() {
+    fn lives(action: Action, kind: EngineKind) -> Vec<String> {
+        let (world, log) = (World::new(5), Log::default());
+        let mut engine = engine(kind, &world);
+        let host_log = log.clone();
+        let host = move |env: Env| -> Running {
+            let log = host_log.clone();
+            Box::pin(async move {
+                let mut file = env.disk().open("f", true).unwrap();
+                note(&log, file.len().unwrap().to_string());
+                file.append(b"synced").unwrap();
+                file.sync().unwrap();
+                env.disk().sync_directory("").unwrap();
+                std::future::pending::<()>().await;
+            })
+        };
+        engine.add_host("server", Box::new(host));
+        let fault = Scheduled { at_ms: FAULT_MS.0, for_ms: FAULT_MS.1 - FAULT_MS.0, action };
+        let mut injector = Injector::new(&world, &[fault]);
+        for at_ms in [FAULT_MS.0, FAULT_MS.1, END_MS] {
+            engine.advance(Duration::from_millis(at_ms)).unwrap();
+            injector.advance(&mut *engine, at_ms);
+        }
+        drop(engine);
+        log.lock().unwrap().iter().map(|(_, event)| event.clone()).collect()
+    }
+    let host = || "server".to_owned();
+    for kind in EngineKind::ALL {
+        assert_eq!(lives(Action::PowerLoss { host: host() }, kind), ["0", "6"], "{kind}");
+        assert_eq!(lives(Action::DiskLoss { host: host() }, kind), ["0", "0"], "{kind}");
+    }
+}
