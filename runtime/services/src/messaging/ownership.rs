@@ -68,7 +68,7 @@ impl Ownership {
 
     /// Whether this instance is the one that a shard prefers.
     pub(super) fn prefers_us(&self, shard: u16) -> bool {
-        self.distance(shard) == 0
+        preferred(shard, self.place.replicas) == self.place.ordinal
     }
 
     /// The epoch to append under, while the lease lasts.
