@@ -267,9 +267,9 @@ impl Import {
         let mut all: BTreeMap<String, Option<String>> = BTreeMap::new();
         match service.get("environment") {
             Some(Value::Mapping(map)) => {
-                let pairs = map.iter().filter_map(|(k, v)| {
-                    Some((k.as_str()?.to_owned(), v.is_null().then_some(None).unwrap_or_else(|| scalar(v))))
-                });
+                let pairs = map
+                    .iter()
+                    .filter_map(|(k, v)| Some((k.as_str()?.to_owned(), if v.is_null() { None } else { scalar(v) })));
                 all.extend(pairs);
             }
             Some(Value::Sequence(list)) => {

@@ -95,7 +95,7 @@ fn nginx(path: &Path, files: &BTreeMap<String, String>) -> anyhow::Result<Vec<Dr
             None => found.push(drifted("nginx", path, "not read by the running nginx")),
             Some(text) if text.trim_end() != wanted.trim_end() => {
                 let differs = text.lines().zip(wanted.lines()).position(|(a, b)| a != b);
-                let line = differs.map_or_else(|| text.lines().count().min(wanted.lines().count()), |l| l) + 1;
+                let line = differs.unwrap_or_else(|| text.lines().count().min(wanted.lines().count())) + 1;
                 found.push(drifted("nginx", path, &format!("the running nginx differs from line {line} on")));
             }
             Some(_) => {}

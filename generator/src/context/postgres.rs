@@ -64,7 +64,7 @@ struct FoundBy {
 
 impl Kept {
     fn new((name, unique, indexes): &(&'static str, &[&'static str], &[&'static str])) -> Self {
-        let found = |field: &&'static str, end| FoundBy { index: format!("{name}_{field}{end}"), field: *field };
+        let found = |field: &&'static str, end| FoundBy { index: format!("{name}_{field}{end}"), field };
         Self {
             name: *name,
             unique: unique.iter().map(|field| found(field, "_unique")).collect(),
