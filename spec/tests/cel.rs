@@ -67,6 +67,10 @@ fn what_is_written_by_hand() {
     ] {
         assert!(compare(text), "{text} is refused");
     }
+    // An empty list beside another is of the other's kind, so that what is asked of an item is checked.
+    for text in ["(true ? [] : [1]).all(x, x)", "[[], [1]].all(x, x.all(y, y))", "([] + [1]).exists(x, x)"] {
+        assert!(!compare(text), "{text} is accepted");
+    }
 }
 
 /// Random expressions of a type, so that most of them have a value.

@@ -43,6 +43,15 @@ impl Kind {
         }
     }
 
+    /// What a value is that is one of two kinds which fit: an empty list beside a list of numbers is a list of numbers.
+    fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, other) => other,
+            (Self::List(a), Self::List(b)) => Self::List(Box::new(a.joined(*b))),
+            (kind, _) => kind,
+        }
+    }
+
     fn number(&self) -> bool {
         matches!(self, Self::Int | Self::Double | Self::Any)
     }
@@ -120,7 +129,7 @@ impl Typing {
                 self.demand(condition, &Kind::Bool, "`?` asks whether something is true");
                 let (a, b) = (self.kind(then), self.kind(otherwise));
                 if a.fits(&b) {
-                    return if a == Kind::Any { b } else { a };
+                    return a.joined(b);
                 }
                 let what = format!("one side of `:` is {}, the other {}", a.words(), b.words());
                 self.wrong(node.place(), what, "")
@@ -137,8 +146,8 @@ impl Typing {
             if !kind.fits(&here) {
                 let what = format!("this is {}; the items before it are {}", here.words(), kind.words());
                 self.wrong(item.place(), what, "");
-            } else if kind == Kind::Any {
-                kind = here;
+            } else {
+                kind = kind.joined(here);
             }
         }
         Kind::List(Box::new(kind))
@@ -244,8 +253,7 @@ impl Typing {
         }
         match operator {
             "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" => Kind::Bool,
-            _ if a == Kind::Any => b,
-            _ => a,
+            _ => a.joined(b),
         }
     }
 
