@@ -8,6 +8,7 @@
 mod editor;
 mod fleet;
 mod formatting;
+mod generated;
 mod language_server;
 mod no_text;
 mod program;
