@@ -85,6 +85,7 @@ const KEPT: &[(&str, &[&str], &[&str])] = &[
     ("members", &[], &["channel", "user"]),
     ("drafts", &[], &["user"]),
     ("bookmarks", &[], &["user"]),
+    ("keywords", &[], &[]),
     ("scheduled", &[], &["user"]),
     ("groups", &[], &[]),
     ("outbox", &[], &[]),
