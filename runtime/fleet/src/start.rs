@@ -66,6 +66,7 @@ async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
         address,
         key: wiring.assembly.key.clone(),
         engine: wiring.assembly.engine,
+        nodes: wiring.addresses(Component::Store(id))?.len(),
         topics: topics(store),
         membership: membership(wiring, id)?,
     };

@@ -48,6 +48,7 @@ fn config(engine: EngineKind) -> NodeConfig {
         address,
         key: ServiceKey::new("test-key"),
         engine,
+        nodes: 1,
         topics: BTreeMap::from([("message".to_owned(), 4)]),
         membership: None,
     }
@@ -193,6 +194,9 @@ async fn damaged_data_are_refused_by_the_file_s_name() {
         let text = std::fs::read_to_string(&marker).unwrap();
         std::fs::write(&marker, text.replace("\"test\"", "\"other\"")).unwrap();
         assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "another store's folder");
+        std::fs::write(&marker, text.replace("\"nodes\":1", "\"nodes\":3")).unwrap();
+        let error = refusal(data.path(), engine).await;
+        assert!(error.contains("made with 3 nodes and now has 1"), "another number of nodes: {error}");
         std::fs::write(&marker, "{").unwrap();
         assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "an unreadable marker");
         std::fs::remove_file(&marker).unwrap();

@@ -58,6 +58,7 @@ fn group(data: &Path, policy: Policy) -> Group {
             address: members[me].clone(),
             key: key.clone(),
             engine: EngineKind::Log,
+            nodes: members.len(),
             topics: BTreeMap::from([("message".to_owned(), 4)]),
             membership: Some(Membership { me, members: members.clone(), policy }),
         };

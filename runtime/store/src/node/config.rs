@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub key: ServiceKey,
     /// Engine.
     pub engine: EngineKind,
+    /// Nodes of the store, this one among them; a key's node follows from their number.
+    pub nodes: usize,
     /// Topic to its number of partitions.
     pub topics: BTreeMap<String, u16>,
     /// The group in which it keeps copies; `None` where its copy is the only one.
@@ -48,6 +50,19 @@ pub enum NodeError {
         reason: String,
         /// The store that was expected.
         store: String,
+    },
+    /// The store had another number of nodes when its data were written.
+    #[error(
+        "store `{store}` was made with {was} nodes and now has {now}: keys would be looked for where they are not. Data of embedded \
+         stores do not move between nodes: say `nodes: {was}` again, or begin anew in another folder (`--data`)"
+    )]
+    Resized {
+        /// The store.
+        store: String,
+        /// Nodes then.
+        was: usize,
+        /// Nodes now.
+        now: usize,
     },
     /// The data cannot be read.
     #[error(transparent)]

@@ -1,5 +1,6 @@
-//! The marker file of a data folder: which store and which engine it belongs to, and whether data were ever written there. Data
-//! without a marker, or a marker without data, is never taken for an empty store.
+//! The marker file of a data folder: which store and which engine it belongs to, how many nodes that store has, and whether data
+//! were ever written there. Data without a marker, or a marker without data, is never taken for an empty store; nor are data looked
+//! for on another node than the one that wrote them.
 
 use archgen_env::{Env, disk::File};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub(super) struct Marker {
     format: u32,
     store: String,
     engine: String,
+    /// Nodes of the store when it was made: they decide which keys lie here. 0 where an older build did not say.
+    #[serde(default)]
+    nodes: usize,
     /// Whether the engine was opened and written to.
     #[serde(default)]
     sealed: bool,
@@ -37,7 +41,7 @@ impl Marker {
     pub(super) fn check(env: &Env, config: &NodeConfig) -> Result<Self, NodeError> {
         let disk = env.disk();
         let (store, engine) = (config.store.clone(), config.engine.name().to_owned());
-        let wanted = Self { format: FORMAT, store, engine, sealed: false };
+        let wanted = Self { format: FORMAT, store, engine, nodes: config.nodes, sealed: false };
         let text = match disk.open(FILE, false) {
             Ok(file) => read(file)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -54,7 +58,17 @@ impl Marker {
         let found: Self = serde_json::from_slice(&text)
             .map_err(|error| Self::foreign(FILE, format!("it cannot be read: {error}"), config))?;
         if (found.format, &found.store, &found.engine) == (wanted.format, &wanted.store, &wanted.engine) {
-            return Ok(found);
+            return match found.nodes {
+                0 => {
+                    let found = Self { nodes: config.nodes, ..found };
+                    found.write(env)?;
+                    Ok(found)
+                }
+                nodes if nodes != config.nodes => {
+                    Err(NodeError::Resized { store: found.store, was: nodes, now: config.nodes })
+                }
+                _ => Ok(found),
+            };
         }
         let says = format!("it says store `{}`, engine {}, format {}", found.store, found.engine, found.format);
         Err(Self::foreign(FILE, says, config))
