@@ -82,21 +82,22 @@ pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Schedul
     schedule
 }
 
-/// An owner of shards cannot reach one of its stores for longer than its lease, and comes back believing that it still owns them.
-fn stale_owner(topology: &Topology, duration_ms: u64, draw: &mut Draw) -> Option<Scheduled> {
+/// An owner of shards cannot reach one of its stores, with all its nodes, for longer than its lease, and comes back believing that it
+/// still owns them.
+fn stale_owner(topology: &Topology, duration_ms: u64, draw: &mut Draw) -> Vec<Scheduled> {
     let owns = |i: &Instance| matches!(i.component, Component::Service(id) if topology.service(id).shards > 0);
     let owners: Vec<Instance> = topology.instances().into_iter().filter(owns).collect();
-    let owner = owners.get(draw.below(owners.len() as u64) as usize)?;
-    let Component::Service(id) = owner.component else { return None };
+    let Some(owner) = owners.get(draw.below(owners.len() as u64) as usize) else { return Vec::new() };
+    let Component::Service(id) = owner.component else { return Vec::new() };
     let lease_ms = topology.service(id).lease.as_millis() as u64;
     let needs = topology.component_needs(owner.component).into_iter();
-    let stores: Vec<Instance> = needs
-        .filter(|component| matches!(component, Component::Store(_)))
-        .flat_map(|component| topology.component_instances(component))
-        .collect();
-    let store = stores.get(draw.below(stores.len() as u64) as usize)?;
-    let action = Action::Partition { a: owner.name.clone(), b: store.name.clone() };
-    Some(Scheduled { at_ms: draw.below(duration_ms / 2 + 1), for_ms: lease_ms + draw.below(lease_ms / 2 + 1), action })
+    let stores: Vec<Component> = needs.filter(|component| matches!(component, Component::Store(_))).collect();
+    let Some(store) = stores.get(draw.below(stores.len() as u64) as usize) else { return Vec::new() };
+    let (at_ms, for_ms) = (draw.below(duration_ms / 2 + 1), lease_ms + draw.below(lease_ms / 2 + 1));
+    // From all of its nodes: one that is left would renew the lease.
+    let cut = |node: Instance| Action::Partition { a: owner.name.clone(), b: node.name };
+    let nodes = topology.component_instances(*store).into_iter();
+    nodes.map(cut).map(|action| Scheduled { at_ms, for_ms, action }).collect()
 }
 
 /// One of the faults that copies are there for: a node that its peers do not reach, some that are down at once, or one that is
