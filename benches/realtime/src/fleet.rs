@@ -22,7 +22,7 @@ const MESSAGE_EVERY: Duration = Duration::from_millis(20);
 /// Messages that each client missed when all come back.
 const MISSED: usize = 20;
 /// Wait before a refused client tries again.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How much load.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-use crate::fleet::{Dialect, Fleet, Ours, sends};
+use crate::fleet::{AGAIN_AFTER, Dialect, Fleet, Ours, sends};
 
 /// Share of the rate that was measured just before.
 const LOAD: f64 = 0.7;
@@ -76,7 +76,7 @@ async fn listen(ours: Ours, listener: usize, until: Instant, heard: Arc<AtomicU6
     while Instant::now() < until {
         // A refusal for now is an answer like any other.
         let Ok((mut client, ..)) = ours.connect(listener, None).await else {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(AGAIN_AFTER).await;
             continue;
         };
         let stays = if listener.is_multiple_of(4) { (Instant::now() + STAY).min(until) } else { until };
