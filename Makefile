@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 ARCHGEN := $(or $(CARGO_TARGET_DIR),target)/release/archgen
 SLACK := examples/slack/topology.yaml
+# The random cases of property tests are the same in each run; another number draws others.
+export PROPTEST_RNG_SEED ?= 1
 
 .PHONY: test install build lint unit verify engines test-real interop journey simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
 

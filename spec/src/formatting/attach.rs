@@ -54,7 +54,8 @@ struct Place {
 pub(super) fn is_block(text: &str, node: &Node) -> bool {
     match &node.value {
         Value::Mapping(entries) => !entries.is_empty() && !text[node.span.start..].starts_with('{'),
-        Value::Sequence(items) => !items.is_empty() && !text[node.span.start..].starts_with('['),
+        // A block begins where its first item does, brackets before it; and the item can have brackets of its own.
+        Value::Sequence(items) => items.first().is_some_and(|first| first.span.start == node.span.start),
         _ => false,
     }
 }
@@ -69,11 +70,29 @@ pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |index| index + 1)
 }
 
-/// Where the dash of an item stands.
+/// Where the dash of an item stands. Between it and the item there can be blanks, ends of lines and comments. Depth is bounded by the
+/// parser's budget.
 pub(super) fn dash(text: &str, item: &Node) -> usize {
-    let start = item.tag.map_or(item.span.start, |(_, tag)| tag.start.min(item.span.start));
-    let before = text[..start].trim_end();
-    if before.ends_with('-') { before.len() - 1 } else { start }
+    // The span of a list begins behind its first dash.
+    let start = match &item.value {
+        Value::Sequence(items) if is_block(text, item) => {
+            items.first().map_or(item.span.start, |first| dash(text, first))
+        }
+        _ => item.span.start,
+    };
+    let start = item.tag.map_or(start, |(_, tag)| tag.start.min(start));
+    let mut before = text[..start].trim_end();
+    while !before.ends_with('-') {
+        let line = line_start(before, before.len());
+        let Some(comment) = comment_start(&before[line..]) else { return start };
+        before = before[..line + comment].trim_end();
+    }
+    before.len() - 1
+}
+
+/// Where the comment of a line begins on which no quotes stand.
+fn comment_start(line: &str) -> Option<usize> {
+    line.match_indices('#').map(|(at, _)| at).find(|at| *at == 0 || line[..*at].ends_with([' ', '\t']))
 }
 
 /// The column of a byte, blanks before it in characters.

@@ -1,5 +1,7 @@
 //! From a text to its canonical form, or the reason why there is none.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use super::attach::Attached;
@@ -8,7 +10,10 @@ use super::same::same;
 use super::writer::Writer;
 use crate::diagnostic::Diagnostic;
 use crate::reference::language;
-use crate::source::{FileId, Sources, comments, parse};
+use crate::source::{FileId, Node, Sources, comments, parse};
+
+/// How often a text is written before it is given up that does not become its own canonical form.
+const ROUNDS_MAX: usize = 4;
 
 /// Why a text has no canonical form.
 #[derive(Debug, Clone, Error)]
@@ -44,20 +49,37 @@ pub fn formatted(text: &str, path: &str) -> Result<String, FormatError> {
         let text = trimmed.join("\n").trim_matches('\n').to_owned();
         return Ok(if text.is_empty() { text } else { lines(ended(text), carriage) });
     };
+    let mut written = rewritten(&plain, &root, &remarks)?;
+    // Where comments and empty lines end up can depend on where they stood: what is given must be its own canonical form.
+    for _ in 1..ROUNDS_MAX {
+        let root = parse(FileId(0), &written, &mut faults).ok_or(FormatError::Changed)?;
+        let remarks = comments(&written).ok_or(FormatError::Changed)?;
+        let again = rewritten(&written, &root, &remarks)?;
+        if again == written {
+            return Ok(lines(written, carriage));
+        }
+        written = again;
+    }
+    Err(FormatError::Changed)
+}
+
+/// Writes a tree once; what is written must mean the same and hold the same comments.
+fn rewritten(plain: &str, root: &Node, remarks: &[Range<usize>]) -> Result<String, FormatError> {
     let scope = Scope::whole(language().shape());
-    let attached = Attached::new(&plain, &root, &remarks);
-    let written = ended(Writer::new(&plain, &attached).document(&root, scope).trim_end().to_owned());
+    let attached = Attached::new(plain, root, remarks);
+    let written = ended(Writer::new(plain, &attached).document(root, scope).trim_end().to_owned());
+    let mut faults = Vec::new();
     let again = parse(FileId(0), &written, &mut faults);
     let kept = comments(&written).ok_or(FormatError::Changed)?;
-    let sorted = |text: &str, all: &[std::ops::Range<usize>]| {
+    let sorted = |text: &str, all: &[Range<usize>]| {
         let mut all: Vec<String> = all.iter().map(|range| text[range.clone()].to_owned()).collect();
         all.sort();
         all
     };
     let unchanged = faults.is_empty()
-        && again.is_some_and(|again| same(&root, &again, scope))
-        && sorted(&plain, &remarks) == sorted(&written, &kept);
-    if unchanged { Ok(lines(written, carriage)) } else { Err(FormatError::Changed) }
+        && again.is_some_and(|again| same(root, &again, scope))
+        && sorted(plain, remarks) == sorted(&written, &kept);
+    if unchanged { Ok(written) } else { Err(FormatError::Changed) }
 }
 
 fn ended(mut text: String) -> String {

@@ -50,6 +50,13 @@ fn lists_and_brackets() {
 }
 
 #[test]
+fn comments_between_a_dash_and_its_list() {
+    check("-  # x\n - !unset \n\n  1", "-  # x\n  - !unset 1\n");
+    check("-\n  - [1, 2]\n  -   - 3\n", "-\n  - [1, 2]\n  -\n    - 3\n");
+    check("-\n  # y\n  # z - w\n  - a\n", "-\n  # y\n  # z - w\n  - a\n");
+}
+
+#[test]
 fn overlays_keep_their_tags() {
     check(
         "stores:\n    a: !add {kind: redis}\n    b: !unset\n    c: !replace\n      kind:  s3\ngateway: {tls: !unset, port: 1}\n",
