@@ -38,6 +38,18 @@ struct Context<'a> {
     locations: Vec<Location<'a>>,
     has_root: bool,
     edge: Option<Edge>,
+    cors: Option<Cross>,
+}
+
+/// Pages of other origins: what stands on the right of a `map`, or in one header.
+#[derive(Serialize)]
+struct Cross {
+    any: bool,
+    origins: Vec<String>,
+    methods: String,
+    headers: String,
+    credentials: bool,
+    max_age_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -111,6 +123,9 @@ pub(super) fn paths(topology: &Topology) -> Vec<&'static str> {
     if topology.realtime.is_some() {
         paths.push("nginx/realtime.conf");
     }
+    if topology.gateway.as_ref().is_some_and(|g| g.cors.is_some()) {
+        paths.push("nginx/cross-origin.conf");
+    }
     if topology.gateway.as_ref().is_some_and(hashes_credential) {
         paths.extend(["nginx/modules/njs.conf", "nginx/credential.js"]);
     }
@@ -182,6 +197,14 @@ fn context<'a>(
         micro_cache: locations.iter().any(|l| l.cache_seconds > 0),
         has_root: locations.iter().any(|l| l.path == "/"),
         locations,
+        cors: gateway.cors.as_ref().map(|cors| Cross {
+            any: cors.any,
+            origins: cors.origins.clone(),
+            methods: cors.methods.join(", "),
+            headers: cors.headers.join(", "),
+            credentials: cors.credentials,
+            max_age_seconds: cors.max_age.as_secs(),
+        }),
         edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
     }
 }

@@ -80,7 +80,14 @@ fn callers(topology: &Topology, of: DatasetRef) -> Vec<&str> {
 
 /// Browsers send and fetch files themselves, with addresses that were signed for them.
 fn cors(topology: &Topology) -> Value {
-    let origins: Vec<String> = topology.gateway.iter().map(super::nginx::origin).collect();
+    let mut origins: Vec<String> = topology.gateway.iter().map(super::nginx::origin).collect();
+    for cors in topology.gateway.iter().filter_map(|g| g.cors.as_ref()) {
+        if cors.any {
+            origins = vec!["*".to_owned()];
+        } else {
+            origins.extend(cors.origins.iter().cloned());
+        }
+    }
     let origins = if origins.is_empty() { vec!["https://localhost".to_owned()] } else { origins };
     json!({"CORSRules": [{
         "AllowedOrigins": origins, "AllowedMethods": ["GET", "HEAD", "PUT"], "AllowedHeaders": ["*"],

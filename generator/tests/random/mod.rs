@@ -153,6 +153,14 @@ fn gateway(drawn: &Drawn, text: &mut String) {
     if !limits.is_empty() {
         let _ = writeln!(text, "  limits: {{ {} }}", limits.join(", "));
     }
+    if drawn.cache {
+        let _ = writeln!(
+            text,
+            "  cors: {{ origins: [https://app.example.test, \"http://localhost:5173\"], credentials: {ip}, max_age: 1h }}"
+        );
+    } else if connections {
+        text.push_str("  cors: { origins: [\"*\"], methods: [GET], headers: [X-Any] }\n");
+    }
     let first = &drawn.services[0].0;
     let _ = writeln!(text, "  auth: {{ by: {first}, cache: 5s, cache_denied: 1s }}\n  routes:");
     let cache = if drawn.cache { ", micro_cache: 2s" } else { "" };

@@ -11,7 +11,9 @@ use archgen_services::{
     messaging, notification, realtime, registry, search, user,
 };
 use archgen_socketio::Origins;
-use archgen_spec::topology::{Component, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind};
+use archgen_spec::topology::{
+    Component, Cors, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind,
+};
 use archgen_store::{
     NodeConfig, NodeError,
     replication::{Membership, groups},
@@ -142,19 +144,30 @@ async fn run_realtime(wiring: &Wiring<'_>) -> Result<(), FleetError> {
     let missing = || FleetError::NoService { component: "realtime".to_owned(), kind: "realtime" };
     let declared = topology.realtime.as_ref().ok_or_else(missing)?;
     let context = wiring.context()?;
+    let cors = topology.gateway.as_ref().and_then(|g| g.cors.as_ref());
     let config = realtime::Config {
         messaging: wiring.service(&context, &ServiceKind::Messaging, "messaging")?,
         user: wiring.service(&context, &ServiceKind::User, "user")?,
         realtime: wiring.peers(&context, Component::Realtime)?,
         verifier: verifier(wiring, &context)?,
         revocations: revocations(wiring, &context, wiring.any_cache(&context)?)?,
-        // The page comes from the gateway; other clients are no browsers.
-        origins: Origins::These(page_origins(&wiring.assembly.public.gateway)),
+        origins: origins(cors, &wiring.assembly.public.gateway),
+        credentials: cors.is_none_or(|c| c.credentials),
         ping_interval_ms: declared.ping_interval.as_millis() as u64,
         ping_timeout_ms: declared.ping_timeout.as_millis() as u64,
         sessions_max: declared.connections_per_replica_max as usize,
     };
     ended(wiring, realtime::run(context, config).await)
+}
+
+/// Pages that may connect: those of the gateway, and those of other origins to which the spec opens the API.
+fn origins(cors: Option<&Cors>, gateway: &str) -> Origins {
+    if cors.is_some_and(|c| c.any) {
+        return Origins::Any;
+    }
+    let mut origins = page_origins(gateway);
+    origins.extend(cors.iter().flat_map(|c| c.origins.iter().cloned()));
+    Origins::These(origins)
 }
 
 /// The origins at which browsers know the gateway: on loopback, by both of its names.

@@ -4,6 +4,7 @@ use crate::ast::choice::{choice, choice_decode};
 use crate::topology::Balance;
 use crate::units::{Bytes, Count, Limit, Period, Version};
 
+use super::cors::Cors;
 use super::{Choice, Host, Named, Port};
 
 section! {
@@ -27,6 +28,8 @@ section! {
         limits: Limits,
         /// Who checks credentials.
         auth: GatewayAuth,
+        /// Pages of other origins.
+        cors: Cors,
         /// Where members are looked up.
         discovery: GatewayDiscovery,
         /// Path prefix to route.

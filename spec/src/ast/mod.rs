@@ -6,6 +6,7 @@
 #[macro_use]
 mod section;
 mod choice;
+mod cors;
 mod decoder;
 mod endpoint;
 mod gateway;

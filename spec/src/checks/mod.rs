@@ -20,6 +20,7 @@ pub(crate) mod cannot_be_managed;
 pub(crate) mod contradictory_load;
 pub(crate) mod copies_above_nodes;
 pub(crate) mod copies_above_zones;
+pub(crate) mod cors_wildcard;
 pub(crate) mod cut_between_strangers;
 pub(crate) mod cycle;
 pub(crate) mod dangling;

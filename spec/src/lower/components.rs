@@ -160,7 +160,7 @@ fn queries(written: &ast::Service, work: &mut Resolution<'_>) -> Vec<Query> {
 const PASSWORD_MEMORY_BYTES: u64 = 19 * 1024 * 1024;
 
 /// The word of a choice.
-fn word<C: Choice + PartialEq>(choice: C) -> String {
+pub(super) fn word<C: Choice + PartialEq>(choice: C) -> String {
     C::words().iter().find(|(_, c)| *c == choice).map_or_else(String::new, |(w, _)| (*w).to_owned())
 }
 

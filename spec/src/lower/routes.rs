@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ast::{self, GatewayDiscovery, Named, RouteAuth};
 use crate::checks::{bad_unit, dangling};
 use crate::source::Spanned;
-use crate::topology::{Balance, Gateway, GatewayAuth, RateLimit, Route, ServiceId};
+use crate::topology::{Balance, Cors, Gateway, GatewayAuth, RateLimit, Route, ServiceId};
 use crate::units::Limit;
 
 use super::components;
@@ -52,6 +52,7 @@ pub(super) fn gateway(work: &mut Resolution<'_>) -> Option<Gateway> {
         limit_per_token: limit(limits.and_then(|l| l.per_token.as_ref())),
         connections_per_ip_max: connections.map(|c| u32::try_from(c.value.0).unwrap_or(u32::MAX)),
         routes: routes(auth.as_ref(), work),
+        cors: cors(work),
         auth,
         discovery,
     })
@@ -73,6 +74,54 @@ fn auth(work: &mut Resolution<'_>) -> Option<GatewayAuth> {
             "a revoked token lives at most so long",
         ),
         cache_denied: work.or(denied, || path("cache_denied"), Duration::from_secs(2), "2s", "a new token works soon"),
+    })
+}
+
+/// What a JSON API needs, and no more.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const HEADERS: [&str; 2] = ["Authorization", "Content-Type"];
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+fn cors(work: &mut Resolution<'_>) -> Option<Cors> {
+    let written = &work.spec.gateway.as_ref()?.value.cors.as_ref()?.value;
+    let path = |key: &str| format!("gateway.cors.{key}");
+    let origins: Vec<String> = written.origins.iter().flat_map(|o| &o.value).map(|o| o.value.0.clone()).collect();
+    let methods = written.methods.as_ref();
+    let methods = methods.map(|m| m.value.iter().map(|m| components::word(m.value)).collect());
+    let headers = written.headers.as_ref();
+    let headers = headers.map(|h| h.value.iter().map(|h| h.value.0.clone()).collect());
+    let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+    Some(Cors {
+        any: origins.iter().any(|o| o == "*"),
+        origins: origins.into_iter().filter(|o| o != "*").collect(),
+        methods: work.or(
+            methods,
+            || path("methods"),
+            owned(&METHODS),
+            &format!("[{}]", METHODS.join(", ")),
+            "what a JSON API uses",
+        ),
+        headers: work.or(
+            headers,
+            || path("headers"),
+            owned(&HEADERS),
+            &format!("[{}]", HEADERS.join(", ")),
+            "a token and JSON",
+        ),
+        credentials: work.or(
+            written.credentials.map(|c| c.value),
+            || path("credentials"),
+            false,
+            "false",
+            "access tokens travel in a header, not in a cookie",
+        ),
+        max_age: work.or(
+            written.max_age.map(|m| m.value.0),
+            || path("max_age"),
+            MAX_AGE,
+            "10m",
+            "few further questions",
+        ),
     })
 }
 

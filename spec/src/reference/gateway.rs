@@ -54,6 +54,31 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("gateway.auth.cache_denied", "How long a no is remembered.", "2s")
         .value("2s", "a new token works soon")
         .reaches(&[Nginx]),
+    key(
+        "gateway.cors",
+        "Which pages of other origins may use the API; the gateway answers their browsers' questions itself.",
+        "{ origins: [https://app.example.org] }",
+    )
+    .absent("only pages that the gateway itself serves")
+    .why("Browsers ask before they let a page of one origin read from another. Programs that are no browsers do not ask, so that this is no protection of the API. The realtime layer admits the same origins.")
+    .reaches(&[Checks, Nginx, Up, Sim]),
+    key("gateway.cors.origins", "Origins of the pages that may, or `\"*\"` for all of the web.", "[https://app.example.org]")
+        .required()
+        .why("Only a listed origin is named in an answer; others get an answer without permission, which the browser withholds.")
+        .reaches(&[Checks, Nginx, Up, Sim]),
+    key("gateway.cors.methods", "Methods that those pages may use.", "[GET, POST]")
+        .value("[GET, HEAD, POST, PUT, PATCH, DELETE]", "what a JSON API uses")
+        .reaches(&[Nginx, Up]),
+    key("gateway.cors.headers", "Headers that those pages may send.", "[Authorization, Content-Type, Idempotency-Key]")
+        .value("[Authorization, Content-Type]", "a token and JSON")
+        .reaches(&[Nginx, Up]),
+    key("gateway.cors.credentials", "Whether the browser may send its cookies for this host.", "true")
+        .value("false", "access tokens travel in a header, not in a cookie")
+        .reaches(&[Checks, Nginx, Up]),
+    key("gateway.cors.max_age", "How long a browser may remember the permission before it asks again.", "1h")
+        .value("10m", "few further questions")
+        .why("Browsers have an upper bound of their own: two hours in Chromium, a day in Firefox.")
+        .reaches(&[Nginx, Up]),
     key("gateway.discovery", "Where the gateway looks up the members of a service.", "consul")
         .derived("`consul` where a registry is declared, else `static`")
         .reaches(&[Checks]),

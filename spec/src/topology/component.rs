@@ -49,6 +49,8 @@ pub struct Gateway {
     pub connections_per_ip_max: Option<u32>,
     /// Who checks credentials, and for how long an answer is trusted.
     pub auth: Option<GatewayAuth>,
+    /// Which pages of other origins may use the API; `None` none.
+    pub cors: Option<Cors>,
     /// Whether members are discovered from the registry (else the spec's static list).
     pub discovery: bool,
     /// Routes, longest prefix first.
@@ -64,6 +66,23 @@ pub struct GatewayAuth {
     pub cache: Duration,
     /// How long a refused credential is cached.
     pub cache_denied: Duration,
+}
+
+/// Which pages of other origins may use the API.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cors {
+    /// Whether a page of any origin may.
+    pub any: bool,
+    /// Those that may, as browsers send them.
+    pub origins: Vec<String>,
+    /// Methods that they may use.
+    pub methods: Vec<String>,
+    /// Headers that they may send.
+    pub headers: Vec<String>,
+    /// Whether the browser may send cookies with a request.
+    pub credentials: bool,
+    /// How long a browser may remember the permission.
+    pub max_age: Duration,
 }
 
 /// One route of the gateway.

@@ -16,6 +16,7 @@ use super::{
     auth::Identity,
     body::HeldBody,
     cache,
+    cors::Question,
     error::GatewayError,
     headers::finish,
     limit::{Buckets, client_of},
@@ -32,7 +33,9 @@ pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<B
     state.counters.requests.inc();
     let client = client_address(&request);
     let hold = state.in_flight.as_ref().map(|all| all.enter(client_of(client)));
+    let asks = state.cors.as_ref().map(|cors| (cors, cors.question(request.method(), request.headers())));
     let served = match &hold {
+        _ if matches!(asks, Some((_, Question::Preflight(_)))) => Ok(StatusCode::NO_CONTENT.into_response()),
         Some(None) => Err(GatewayError::Limited { retry_after_s: 1 }),
         _ => serve(&state, request, client, &request_id).await,
     };
@@ -45,6 +48,9 @@ pub(super) async fn handle(Shared(state): Shared<Arc<State>>, request: Request<B
         tracing::debug!(request_id, %error, "refused");
         error.into_response()
     });
+    if let Some((cors, question)) = &asks {
+        cors.share(question, response.headers_mut());
+    }
     finish(response.headers_mut(), &request_id);
     match hold.flatten() {
         Some(hold) => response.map(|body| Body::new(HeldBody::new(body, hold))),

@@ -10,6 +10,7 @@ mod balance;
 mod body;
 mod cache;
 mod config;
+mod cors;
 mod discovery;
 mod error;
 mod headers;

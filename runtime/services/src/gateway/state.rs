@@ -14,6 +14,7 @@ use super::{
     balance::Pool,
     cache::MicroCache,
     config::Config,
+    cors::Cors,
     limit::{Buckets, InFlight},
     metrics::Counters,
     page::Page,
@@ -53,6 +54,7 @@ pub(super) struct State {
     pub routes: Routes,
     pub services: Vec<Service>,
     pub auth: Authenticator,
+    pub cors: Option<Cors>,
     pub cache: Option<MicroCache>,
     pub budget: RetryBudget,
     /// Per client address.
@@ -87,6 +89,7 @@ impl State {
             routes,
             services: config.services.into_iter().map(service).collect(),
             auth: Authenticator::new(config.verifier, config.revocations, config.gateway.auth.as_ref()),
+            cors: config.gateway.cors.as_ref().map(Cors::new),
             cache: config.cache.map(|cache| MicroCache::new(context.env.clone(), cache)),
             budget: RetryBudget::default(),
         }

@@ -26,6 +26,8 @@ pub struct Config {
     pub revocations: Revocations,
     /// Browser origins that may connect.
     pub origins: Origins,
+    /// Whether browsers may send cookies along.
+    pub credentials: bool,
     /// Engine.IO ping interval, milliseconds.
     pub ping_interval_ms: u64,
     /// Engine.IO ping timeout, milliseconds.
@@ -44,6 +46,7 @@ pub async fn run(context: HostContext, config: Config) -> Result<(), HostError> 
         ping_interval_ms: config.ping_interval_ms,
         ping_timeout_ms: config.ping_timeout_ms,
         origins: config.origins.clone(),
+        credentials: config.credentials,
         sessions_max: config.sessions_max,
         ..SocketConfig::default()
     };

@@ -70,6 +70,8 @@ pub struct Config {
     pub admission: RateLimit,
     /// Which browser origins may connect.
     pub origins: Origins,
+    /// Whether browsers may send cookies with requests of [`Origins::These`].
+    pub credentials: bool,
     /// Headers of the opening request that a socket remembers (each at most 1 KiB).
     pub handshake_headers: Vec<HeaderName>,
     /// Name of the event `{"reason": …}` that a connected client is sent before the server closes it.
@@ -99,6 +101,7 @@ impl Default for Config {
             sessions_max: 100_000,
             admission: RateLimit { per_second_max: 2_000, burst_max: 4_000 },
             origins: Origins::Any,
+            credentials: true,
             handshake_headers: vec![header::USER_AGENT, HeaderName::from_static("x-forwarded-for")],
             farewell_event: "kick".to_owned(),
             reconnect_spread_ms_max: 2_000,

@@ -250,6 +250,6 @@ async fn serve(State(server): State<Server>, request: Request<Body>) -> Response
             Err(refusal) => refuse(refusal),
         }
     };
-    share(origins, origin.as_ref(), &mut response);
+    share(origins, server.0.config.credentials, origin.as_ref(), &mut response);
     response
 }

@@ -69,7 +69,7 @@ pub(crate) fn preflight(request: &HeaderMap) -> Response<Body> {
 }
 
 /// Lets the browser show the answer to the page that asked.
-pub(crate) fn share(origins: &Origins, origin: Option<&HeaderValue>, response: &mut Response<Body>) {
+pub(crate) fn share(origins: &Origins, credentials: bool, origin: Option<&HeaderValue>, response: &mut Response<Body>) {
     let Some(origin) = origin else { return };
     let headers = response.headers_mut();
     match origins {
@@ -78,7 +78,9 @@ pub(crate) fn share(origins: &Origins, origin: Option<&HeaderValue>, response: &
         }
         Origins::These(_) => {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            if credentials {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
             headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         }
     }

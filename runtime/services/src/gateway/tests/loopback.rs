@@ -96,12 +96,12 @@ impl Registry for Named {
     }
 }
 
-struct World {
+pub(super) struct World {
     env: Env,
     client: Client,
     gateway: Address,
     issuer: Issuer,
-    served: Arc<AtomicUsize>,
+    pub(super) served: Arc<AtomicUsize>,
     cache: Arc<MemoryCache>,
 }
 
@@ -141,7 +141,7 @@ fn echo(name: &'static str, served: Arc<AtomicUsize>) -> Router {
 }
 
 impl World {
-    async fn new(adjust: impl FnOnce(&mut Config)) -> Self {
+    pub(super) async fn new(adjust: impl FnOnce(&mut Config)) -> Self {
         Self::with_registry(None, adjust).await
     }
 
@@ -176,6 +176,7 @@ impl World {
                     cache: Duration::from_secs(1),
                     cache_denied: Duration::from_secs(1),
                 }),
+                cors: None,
                 discovery: registry.is_some(),
                 routes: vec![route("/oauth2", 0, false), route("/api", 1, true)],
             },
@@ -194,18 +195,18 @@ impl World {
         Self { client: Client::new(&env, Limits::default()), env, gateway, issuer, served, cache }
     }
 
-    fn token(&self) -> HeaderMap {
+    pub(super) fn token(&self) -> HeaderMap {
         let token = self.issuer.token(&claims(&self.env, "u-1"));
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
         headers
     }
 
-    async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Reply {
+    pub(super) async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Reply {
         self.client.call(method, &self.gateway, path, headers, body).await.unwrap()
     }
 
-    async fn get(&self, path: &str, headers: HeaderMap) -> Reply {
+    pub(super) async fn get(&self, path: &str, headers: HeaderMap) -> Reply {
         self.send(Method::GET, path, headers, vec![]).await
     }
 

@@ -1,4 +1,5 @@
 //! The gateway's parts as pure units, and the whole over loopback against stub services.
 
+mod cross_origin;
 mod loopback;
 mod units;

@@ -134,6 +134,7 @@ impl World {
             verifier: TokenVerifier::new(env.clone(), peers(&env, "user", &[user]), "chat"),
             revocations: Revocations::new(None, None),
             origins: Origins::Any,
+            credentials: true,
             ping_interval_ms: 25_000,
             ping_timeout_ms: 20_000,
             sessions_max: 10_000,
