@@ -53,7 +53,7 @@ pub fn load(
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Loaded {
-    load_at(path, text, environment, (read, variable), None)
+    load_at(path, text, environment, (read, variable, &parse), None)
 }
 
 /// The same on a day: waivers that ended before it are reported.
@@ -65,16 +65,22 @@ pub fn load_on(
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Loaded {
-    load_at(path, text, environment, (read, variable), Some(today))
+    load_at(path, text, environment, (read, variable, &parse), Some(today))
 }
 
-type Callbacks<'a> = (&'a dyn Fn(&str) -> Result<String, ReadError>, &'a dyn Fn(&str) -> Option<String>);
+/// How a file is read, what the environment's variables say, and how a text is parsed.
+pub(crate) type Callbacks<'a> = (
+    &'a dyn Fn(&str) -> Result<String, ReadError>,
+    &'a dyn Fn(&str) -> Option<String>,
+    &'a dyn Fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>,
+);
 
-fn load_at(
+/// The same with the caller's own parser, on a day or on none.
+pub(crate) fn load_at(
     path: &str,
     text: String,
     environment: Option<&str>,
-    (read, variable): Callbacks<'_>,
+    (read, variable, parse): Callbacks<'_>,
     today: Option<Date>,
 ) -> Loaded {
     let mut loaded = Loaded {
@@ -84,7 +90,7 @@ fn load_at(
         origins: Origins::default(),
         environments: Vec::new(),
     };
-    let tree = tree(path, text, environment, read, &mut loaded);
+    let tree = tree(path, text, environment, (read, variable, parse), &mut loaded);
     if let Some(tree) = tree {
         loaded.topology = meaning(tree, variable, today, &mut loaded);
     }
@@ -117,10 +123,10 @@ fn tree(
     path: &str,
     text: String,
     environment: Option<&str>,
-    read: &dyn Fn(&str) -> Result<String, ReadError>,
+    (read, _, parse): Callbacks<'_>,
     loaded: &mut Loaded,
 ) -> Option<Node> {
-    let Some(mut base) = file(path, text, loaded) else {
+    let Some(mut base) = file(path, text, parse, loaded) else {
         if loaded.diagnostics.is_empty() {
             let nothing = Span::start_of(FileId(0));
             loaded.diagnostics.push(wrong_type::at(nothing, "the spec", "a mapping", "an empty file", None));
@@ -146,7 +152,7 @@ fn tree(
         Ok(text) => {
             let folder = path.rfind(['/', '\\']).map_or("", |i| &path[..=i]);
             let before = loaded.diagnostics.len();
-            match file(&format!("{folder}{relative}"), text, loaded) {
+            match file(&format!("{folder}{relative}"), text, parse, loaded) {
                 Some(overlay) => {
                     let file = overlay.span.file;
                     lower::merge(&mut base, overlay, &mut loaded.diagnostics);
@@ -170,7 +176,12 @@ fn within(relative: &str) -> Result<(), ReadError> {
 }
 
 /// One file to its tree, with secrets found and blanked out.
-fn file(path: &str, text: String, loaded: &mut Loaded) -> Option<Node> {
+fn file(
+    path: &str,
+    text: String,
+    parse: &dyn Fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>,
+    loaded: &mut Loaded,
+) -> Option<Node> {
     let id = loaded.sources.add(path, String::new());
     let root = parse(id, &text, &mut loaded.diagnostics);
     loaded.sources.set(id, text);

@@ -10,7 +10,7 @@ use archgen_spec::{ReadError, editor::Project};
 use lsp_types::TextDocumentContentChangeEvent;
 
 use super::places;
-use crate::text_file;
+use crate::{spec_files, text_file};
 
 /// How far above an overlay its spec is looked for.
 const FOLDERS_UP_MAX: usize = 3;
@@ -66,7 +66,7 @@ impl Documents {
             let text = self.text(&base).ok()?;
             let folder = Path::new(&base).parent().unwrap_or(Path::new("/")).to_owned();
             let read = |relative: &str| self.text(&folder.join(relative).to_string_lossy());
-            let project = Project::new(&base, &text, &read, &|name| std::env::var(name).ok());
+            let project = Project::new(spec_files::today(), &base, &text, &read, &|name| std::env::var(name).ok());
             self.projects.insert(base.clone(), project);
         }
         self.projects.get(&base)

@@ -4,6 +4,7 @@
 use archgen_spec::ReadError;
 use archgen_spec::editor::{Lines, Project};
 use archgen_spec::source::{FileId, Span};
+use archgen_spec::units::Date;
 use libfuzzer_sys::fuzz_target;
 
 const SPEC: &str = include_str!("../../../examples/minimal/topology.yaml");
@@ -20,7 +21,7 @@ fn sound(project: &Project, span: Span) {
 }
 
 fn ask(text: &str, offset: usize) {
-    let project = Project::new("fuzz.yaml", text, &|_| Err(ReadError::Missing), &|_| None);
+    let project = Project::new(Date::of_unix_days(20_000), "fuzz.yaml", text, &|_| Err(ReadError::Missing), &|_| None);
     let file = FileId(0);
     for problem in project.problems() {
         sound(&project, problem.diagnostic.primary);

@@ -54,6 +54,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             add(port.value.0, &store.name.value, Some(port), port.span);
         }
     }
+    let free = next_free(used.iter().map(|(port, ..)| *port));
     let mut first: BTreeMap<u16, (String, Span)> = BTreeMap::new();
     for (port, name, span) in used {
         match first.get(&port) {
@@ -66,16 +67,38 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
                     span,
                     format!("port {port} of `{name}` is already the port of `{other}`"),
                 );
-                let free = (port..=u16::MAX).find(|p| !first.contains_key(p)).unwrap_or(port);
-                out.push(fault.with_help(format!("{free} is free")).with_related(*place, format!("port of `{other}`")));
+                let fault = match free[usize::from(port)] {
+                    Some(free) => fault.with_help(format!("{free} is free")),
+                    None => fault,
+                };
+                out.push(fault.with_related(*place, format!("port of `{other}`")));
             }
         }
     }
 }
 
+/// For each port the first from there on that nothing uses.
+fn next_free(used: impl Iterator<Item = u16>) -> Vec<Option<u16>> {
+    let mut next: Vec<Option<u16>> = (0..=u16::MAX).map(Some).collect();
+    for port in used {
+        next[usize::from(port)] = None;
+    }
+    for port in (0..usize::from(u16::MAX)).rev() {
+        next[port] = next[port].or(next[port + 1]);
+    }
+    next
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_is_what_nothing_uses() {
+        let next = next_free([80, 81, 83, u16::MAX].into_iter());
+        assert_eq!([next[79], next[80], next[81], next[83]], [Some(79), Some(82), Some(82), Some(84)]);
+        assert_eq!(next[usize::from(u16::MAX)], None);
+    }
 
     #[test]
     fn example_holds() {

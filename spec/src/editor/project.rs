@@ -1,12 +1,15 @@
 //! One spec with its overlays, as the editor has them now: what is read of each file, what is wrong with it in any environment.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::Lines;
 use super::names::{self, Use};
 use crate::diagnostic::Diagnostic;
+use crate::loading::load_at;
 use crate::source::{FileId, Node, Span, parse};
-use crate::{Loaded, ReadError, load};
+use crate::units::Date;
+use crate::{Loaded, ReadError};
 
 /// A file of the project.
 #[derive(Debug)]
@@ -32,6 +35,28 @@ pub struct Project {
     environments: Vec<String>,
 }
 
+/// What a text was parsed to, with its faults.
+type Outcome = (FileId, String, Option<Node>, Vec<Diagnostic>);
+
+/// The texts of one project, each parsed once, in however many environments it is read.
+#[derive(Default)]
+struct Parsed(RefCell<Vec<Outcome>>);
+
+impl Parsed {
+    fn tree(&self, file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node> {
+        let known = |(of, was, ..): &&Outcome| *of == file && was == text;
+        if let Some((.., tree, faults)) = self.0.borrow().iter().find(known) {
+            out.extend(faults.iter().cloned());
+            return tree.clone();
+        }
+        let mut faults = Vec::new();
+        let tree = parse(file, text, &mut faults);
+        out.extend(faults.iter().cloned());
+        self.0.borrow_mut().push((file, text.to_owned(), tree.clone(), faults));
+        tree
+    }
+}
+
 /// Something wrong, in which environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -42,19 +67,26 @@ pub struct Problem {
 }
 
 impl Project {
-    /// Reads a spec: `text` of the file `path`, and through `read` the overlays that it declares.
+    /// Reads a spec: `text` of the file `path`, and through `read` the overlays that it declares. `today` is the day on which waivers
+    /// must hold.
     pub fn new(
+        today: Date,
         path: &str,
         text: &str,
         read: &dyn Fn(&str) -> Result<String, ReadError>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        let base = load(path, text.to_owned(), None, read, variable);
+        let parsed = Parsed::default();
+        let parse = |file: FileId, text: &str, out: &mut Vec<Diagnostic>| parsed.tree(file, text, out);
+        let load = |environment: Option<&str>| {
+            load_at(path, text.to_owned(), environment, (read, variable, &parse), Some(today))
+        };
+        let base = load(None);
         let environments = base.environments.clone();
         let mut project = Self { files: Vec::new(), loads: vec![base], environments };
-        project.add(path, text.to_owned());
+        project.add(path, text.to_owned(), &parsed);
         for environment in &project.environments.clone() {
-            let loaded = load(path, text.to_owned(), Some(environment), read, variable);
+            let loaded = load(Some(environment));
             for file in loaded.sources.files().skip(1) {
                 let relative = loaded.sources.path(file);
                 let folder = path.rfind(['/', '\\']).map_or(0, |at| at + 1);
@@ -62,7 +94,7 @@ impl Project {
                 if let Some(text) = relative.get(folder..).and_then(|r| read(r).ok())
                     && !project.files.iter().any(|f| f.path == relative)
                 {
-                    project.add(relative, text);
+                    project.add(relative, text, &parsed);
                 }
             }
             project.loads.push(loaded);
@@ -70,9 +102,9 @@ impl Project {
         project
     }
 
-    fn add(&mut self, path: &str, text: String) {
+    fn add(&mut self, path: &str, text: String, parsed: &Parsed) {
         let file = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let tree = parse(file, &text, &mut Vec::new());
+        let tree = parsed.tree(file, &text, &mut Vec::new());
         let uses = tree.as_ref().map(|tree| names::uses(tree, file.0 == 0)).unwrap_or_default();
         self.files.push(File { path: path.to_owned(), lines: Lines::new(&text), text, tree, uses });
     }

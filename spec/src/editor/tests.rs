@@ -3,6 +3,7 @@
 use super::{CompletionKind, Project};
 use crate::ReadError;
 use crate::source::{FileId, Span};
+use crate::units::Date;
 
 const SPEC: &str = "\
 archgen: v1
@@ -31,7 +32,7 @@ const OVERLAY: &str = "services:\n  billing: { replicas: 2 }\nstores:\n  chat: {
 
 fn project(spec: &str, overlay: &str) -> Project {
     let read = |path: &str| if path == "env/dev.yaml" { Ok(overlay.to_owned()) } else { Err(ReadError::Missing) };
-    Project::new("demo.yaml", spec, &read, &|_| None)
+    Project::new(Date::of_unix_days(20_000), "demo.yaml", spec, &read, &|_| None)
 }
 
 /// Puts lines in place of the spec's tail from a line on; `|` is the cursor.
@@ -182,7 +183,7 @@ fn the_outline_follows_the_text() {
 #[test]
 fn numbers_that_follow_from_the_reference_spec() {
     let slack = include_str!("../../../examples/slack/topology.yaml");
-    let project = Project::new("topology.yaml", slack, &|_| Err(ReadError::Missing), &|_| None);
+    let project = Project::new(Date::of_unix_days(20_000), "topology.yaml", slack, &|_| Err(ReadError::Missing), &|_| None);
     let hints: Vec<String> =
         project.hints(FileId(0)).iter().map(|h| format!("{}{}", &slack[h.at.start..h.at.end], h.label)).collect();
     let text = hints.join("; ");
