@@ -183,7 +183,8 @@ fn the_outline_follows_the_text() {
 #[test]
 fn numbers_that_follow_from_the_reference_spec() {
     let slack = include_str!("../../../examples/slack/topology.yaml");
-    let project = Project::new(Date::of_unix_days(20_000), "topology.yaml", slack, &|_| Err(ReadError::Missing), &|_| None);
+    let project =
+        Project::new(Date::of_unix_days(20_000), "topology.yaml", slack, &|_| Err(ReadError::Missing), &|_| None);
     let hints: Vec<String> =
         project.hints(FileId(0)).iter().map(|h| format!("{}{}", &slack[h.at.start..h.at.end], h.label)).collect();
     let text = hints.join("; ");
