@@ -103,6 +103,7 @@ fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
     let url = |i: &Instance| format!("http://{}:{}", i.name, i.port);
     let of = |component| topology.component_instances(component).iter().map(url).collect::<Vec<_>>();
     Arc::new(Assembly {
+        founders: BTreeMap::new(),
         topology: topology.clone(),
         addresses,
         key: ServiceKey::new(format!("simulated-fleet-key-{seed}")),

@@ -16,5 +16,5 @@ pub use sim::SimArguments;
 pub use spec::{
     CheckArguments, CheckFormat, ConfigArguments, DataFormat, ExplainArguments, FixArguments, FmtArguments,
     GenerateArguments, GraphArguments, InitArguments, LspArguments, MigrateArguments, Notation, ReportFormat,
-    SchemaArguments, ShardsArguments, Starter,
+    SchemaArguments, ShardsAction, ShardsArguments, Starter,
 };

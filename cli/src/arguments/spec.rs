@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use archgen_generator::Lost;
 use archgen_spec::units::{Bytes, Unit};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::StateArguments;
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -261,7 +263,11 @@ pub struct GraphArguments {
                         examples/slack/topology.yaml --format json\n  archgen shards examples/slack/topology.yaml --lose \
                         zone:eu-b --load 3x\n  archgen shards --from today.yaml --to tomorrow.yaml --throttle 80MB\n\nWith --lose, --load or --grow the answer is a list of promises, the broken \
                         ones first; exit code 1 when one breaks.")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ShardsArguments {
+    /// Look after a move of the running fleet.
+    #[command(subcommand)]
+    pub action: Option<ShardsAction>,
     /// The topology spec.
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     pub spec: Option<PathBuf>,
@@ -300,6 +306,40 @@ fn lost(text: &str) -> Result<Lost, String> {
         Some(("zone", name)) if !name.is_empty() => Ok(Lost::Zone(name.to_owned())),
         Some(("node", name)) if !name.is_empty() => Ok(Lost::Instance(name.to_owned())),
         _ => Err("write `zone:NAME` or `node:NAME`, such as zone:eu-b or node:chat-3".to_owned()),
+    }
+}
+
+/// What to do about moves of embedded stores, which `archgen up` makes where a spec has another number of nodes.
+#[derive(Debug, Subcommand)]
+pub enum ShardsAction {
+    /// Say where each move stands.
+    Status(MoveArguments),
+    /// Stop moving; everything goes on being served.
+    Pause(MoveArguments),
+    /// Go on moving.
+    Resume(MoveArguments),
+    /// Move everything back to where it was.
+    Rollback(MoveArguments),
+}
+
+/// Which fleet and store.
+#[derive(Debug, Args)]
+pub struct MoveArguments {
+    /// The store; all of them where none is named.
+    pub store: Option<String>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    #[command(flatten)]
+    pub state: StateArguments,
+}
+
+impl ShardsAction {
+    /// What all of them take.
+    pub fn arguments(&self) -> &MoveArguments {
+        match self {
+            Self::Status(a) | Self::Pause(a) | Self::Resume(a) | Self::Rollback(a) => a,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     logging::log_to,
     printer::Printer,
     spec_files::{self, Environment},
-    state::{FleetFile, StateFolder, read_service_key, service_key},
+    state::{FleetFile, Nodes, StateFolder, read_service_key, service_key},
 };
 
 /// Threads of a host: a fleet is many processes on one machine.
@@ -37,7 +37,13 @@ fn given(arguments: &HostArguments, printer: Printer) -> Result<Option<(FleetFil
     let environment = Environment::Exactly(arguments.environment.as_deref());
     let (_, texts) = spec_files::topology(spec, environment, printer)?;
     let folder = spec_files::folder(spec)?;
-    let fleet = FleetFile { spec: texts, folder, addresses: read_addresses(addresses)?, in_process: false };
+    let fleet = FleetFile {
+        spec: texts,
+        folder,
+        addresses: read_addresses(addresses)?,
+        in_process: false,
+        nodes: Nodes::new(),
+    };
     Ok(Some((fleet, read_service_key(key)?)))
 }
 

@@ -17,6 +17,7 @@ mod logs;
 mod lsp;
 mod migrate;
 mod migrate_schema;
+mod moves;
 mod plan;
 mod ps;
 mod restart;

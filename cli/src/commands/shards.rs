@@ -8,6 +8,7 @@ use archgen_env::{os, task::Shutdown};
 use archgen_generator::{Pace, Plan, Question, migration, migration_table, promises_table, shards_table, what_if};
 use archgen_spec::topology::Topology;
 
+use super::moves;
 use crate::{
     arguments::{ReportFormat, ShardsArguments},
     exit::{self, Failure, Outcome},
@@ -17,6 +18,9 @@ use crate::{
 
 /// Prints the plan, or the answer to the question.
 pub fn run(arguments: &ShardsArguments, printer: Printer) -> Outcome {
+    if let Some(action) = &arguments.action {
+        return moves::run(action, printer);
+    }
     let environment = Environment::Exactly(arguments.environment.as_deref());
     if let (Some(from), Some(to)) = (&arguments.from, &arguments.to) {
         let old = spec_files::topology(from, environment, printer)?.0;

@@ -19,7 +19,7 @@ use crate::{
     exit::{self, Failure, Outcome},
     printer::Printer,
     spec_files::{self, Environment},
-    state::{FleetFile, Lock, PortError, ProcessList, StateFolder, assign, service_key},
+    state::{FleetFile, Lock, PortError, ProcessList, StateFolder, assign, nodes, save_nodes, service_key, with_held},
     supervisor::{self, HostState, Mode, Progress, Request, ask},
 };
 
@@ -50,6 +50,8 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     state.create()?;
     let lock = Lock::take(&state)?;
     clear_leftovers(&state)?;
+    let nodes = nodes(&state, &topology)?;
+    let topology = with_held(topology, &nodes);
     let addresses = assign(&state, &topology).map_err(|error| {
         let status = if matches!(error, PortError::State(_)) { exit::SYSTEM } else { exit::UNAVAILABLE };
         Failure { status, error: anyhow!(error) }
@@ -57,7 +59,7 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     let env = os::env("up", state.root(), Shutdown::default());
     let key = service_key(&state, &env.entropy("service-key"))?;
     let folder = spec_files::folder(&arguments.spec)?;
-    let fleet = FleetFile { spec, folder, addresses, in_process: arguments.in_process };
+    let fleet = FleetFile { spec, folder, addresses, in_process: arguments.in_process, nodes };
     let assembly =
         fleet.assembly_of(Arc::new(topology), key).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     // Whatever cannot be assembled is said now, not by a child later.
@@ -65,6 +67,7 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
         archgen_fleet::hosts(&assembly).map_err(|e| Failure { status: exit::CONFIGURATION, error: anyhow!(e) })?;
     supervisor::units(&assembly.topology, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
     fleet.save(&state)?;
+    save_nodes(&state, &fleet.nodes)?;
     printer.note(&format!("starting {} hosts of `{}`", fleet.addresses.len(), assembly.topology.name));
     if arguments.detach {
         drop(lock);

@@ -10,7 +10,7 @@ use archgen_ports::ServiceKey;
 use archgen_spec::topology::{Component, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::{StateFolder, files::read_if_there, write_private};
+use super::{Nodes, StateFolder, files::read_if_there, with_held, write_private};
 use crate::{
     means::means,
     spec_files::{self, SpecTexts},
@@ -27,6 +27,9 @@ pub struct FleetFile {
     pub addresses: Addresses,
     /// Whether hosts are tasks of the supervisor's process.
     pub in_process: bool,
+    /// Nodes of stores that move their data.
+    #[serde(default)]
+    pub nodes: Nodes,
 }
 
 impl FleetFile {
@@ -61,6 +64,7 @@ impl FleetFile {
     /// # Errors
     /// A secret is not there.
     pub fn assembly_of(&self, topology: Arc<Topology>, key: ServiceKey) -> anyhow::Result<Arc<Assembly>> {
+        let topology = Arc::new(with_held((*topology).clone(), &self.nodes));
         let urls = |component: Component| {
             let instances = topology.component_instances(component);
             instances.iter().filter_map(|i| self.addresses.get(&i.name)).map(url).collect::<Vec<String>>()
@@ -69,7 +73,9 @@ impl FleetFile {
         let public = PublicUrls { gateway, realtime: urls(Component::Realtime) };
         let addresses = self.addresses.clone();
         let means = means(&topology, &self.folder)?;
-        Ok(Arc::new(Assembly { topology, addresses, key, engine: EngineKind::Fjall, copies: false, public, means }))
+        let founders = self.nodes.iter().map(|(store, nodes)| (store.clone(), nodes.founders)).collect();
+        let engine = EngineKind::Fjall;
+        Ok(Arc::new(Assembly { topology, addresses, key, engine, copies: false, public, means, founders }))
     }
 }
 

@@ -51,6 +51,11 @@ impl StateFolder {
         self.root.join("fleet.json")
     }
 
+    /// Nodes of stores that move their data.
+    pub fn nodes(&self) -> PathBuf {
+        self.root().join("nodes.json")
+    }
+
     /// Ports by host.
     pub fn ports(&self) -> PathBuf {
         self.root.join("ports.json")

@@ -27,6 +27,7 @@ use super::{
     control::{self, Phase},
     demo,
     lifecycle::{keep, record_of},
+    moves,
     output::{Output, Routes, Shown},
     progress::Progress,
     unit::Unit,
@@ -179,6 +180,7 @@ pub async fn run(
         () = signals(&floor) => {}
         () = control::serve(&listener, &floor) => {}
         () = story(&floor, mode, &failed) => {}
+        () = moves::keep(&floor) => {}
     }
     // The socket goes first: who finds the lock free finds no socket of ours.
     let _ = std::fs::remove_file(floor.state.control());

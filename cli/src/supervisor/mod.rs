@@ -9,6 +9,7 @@ mod demo;
 mod floor;
 mod lifecycle;
 mod log_file;
+mod moves;
 mod output;
 mod program;
 mod progress;

@@ -24,11 +24,13 @@ pub enum Bug {
     SilentPresence,
     /// A device forgets a message that it should send again.
     NoResend,
+    /// A unit is handed over before its last changes have arrived.
+    SwitchEarly,
 }
 
 impl Bug {
     /// Every bug with its name.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("ack-before-sync", Self::AckBeforeSync),
         ("no-dedup", Self::NoDedup),
         ("no-fence", Self::NoFence),
@@ -39,6 +41,7 @@ impl Bug {
         ("changed-byte", Self::ChangedByte),
         ("silent-presence", Self::SilentPresence),
         ("no-resend", Self::NoResend),
+        ("switch-early", Self::SwitchEarly),
     ];
 }
 

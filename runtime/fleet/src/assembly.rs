@@ -39,6 +39,8 @@ pub struct Assembly {
     pub public: PublicUrls,
     /// Secrets and schemas of real stores.
     pub means: Means,
+    /// Nodes with which an embedded store began, where these are not those that it has: what was moved since, its nodes know.
+    pub founders: BTreeMap<String, u32>,
 }
 
 impl Assembly {

@@ -10,7 +10,7 @@ mod start;
 mod wiring;
 
 pub use archgen_backends::{Fault, FaultKind, Secret, Server};
-pub use archgen_store::EngineKind;
+pub use archgen_store::{EngineKind, Journal, MoveError, Mover, Phase as MovePhase, nodes_at_first};
 pub use assembly::{Addresses, Assembly, FleetError, PublicUrls, hosts};
 pub use host::Host;
 pub use real::{Means, RealStore, drives, real_stores};

@@ -15,7 +15,7 @@ use archgen_spec::topology::{
     Component, Cors, DatasetShape, Instance, Service, ServiceKind, Store, StoreId, StoreKind,
 };
 use archgen_store::{
-    NodeConfig, NodeError,
+    NodeConfig, NodeError, Place,
     replication::{Membership, groups},
 };
 
@@ -68,9 +68,14 @@ async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
         address,
         key: wiring.assembly.key.clone(),
         engine: wiring.assembly.engine,
-        nodes: wiring.addresses(Component::Store(id))?.len(),
+        nodes: wiring.first_nodes(id),
         topics: topics(store),
         membership: membership(wiring, id)?,
+        place: Place {
+            ordinal: wiring.instance.ordinal,
+            founders: wiring.founders(id)?,
+            shards: wiring.assembly.shards(),
+        },
     };
     archgen_store::run(wiring.env.clone(), config).await.map_err(|error: NodeError| {
         let cause = std::error::Error::source(&error).map_or_else(String::new, |c| format!(": {c}"));

@@ -10,7 +10,7 @@ use archgen_ports::{
 };
 use archgen_services::host::{HostContext, Peer, Peers};
 use archgen_spec::topology::{Component, DatasetRef, Instance, Service, ServiceId, ServiceKind, StoreId, StoreKind};
-use archgen_store::StoreClient;
+use archgen_store::{PlacedClient, StoreClient};
 
 use crate::{
     Assembly, FleetError,
@@ -34,6 +34,27 @@ impl Wiring<'_> {
     pub(crate) fn addresses(&self, component: Component) -> Result<Vec<Address>, FleetError> {
         let instances = self.assembly.topology.component_instances(component);
         instances.iter().map(|i| self.assembly.address(&i.name).cloned()).collect()
+    }
+
+    /// Whether the data of a store move between its nodes: the messages of one that keeps a single copy of each.
+    pub(crate) fn moves(&self, id: StoreId) -> bool {
+        self.assembly.topology.store(id).kind == StoreKind::Cassandra && self.assembly.policy(id).is_none()
+    }
+
+    /// Nodes by whose number the keys of a store were first laid out.
+    pub(crate) fn first_nodes(&self, id: StoreId) -> usize {
+        let store = self.assembly.topology.store(id);
+        let founders = self.assembly.founders.get(&store.name).copied().filter(|_| self.moves(id));
+        founders.unwrap_or(store.nodes).max(1) as usize
+    }
+
+    /// Addresses of the nodes with which a store began: all of them, unless the assembly says otherwise.
+    pub(crate) fn founders(&self, id: StoreId) -> Result<Vec<Address>, FleetError> {
+        let store = self.assembly.topology.store(id);
+        let address = |number: usize| self.assembly.addresses.get(&format!("{}-{number}", store.name)).cloned();
+        let found: Vec<Address> = (1..=self.first_nodes(id)).filter_map(address).collect();
+        // Founders that left are known to the placement, if to nobody else.
+        if found.is_empty() { self.addresses(Component::Store(id)) } else { Ok(found) }
     }
 
     /// A component's instances as peers, ordinal order.
@@ -113,8 +134,12 @@ impl Wiring<'_> {
         }
         let nodes = self.addresses(Component::Store(id))?;
         let key = self.assembly.key.clone();
-        let client =
-            Arc::new(StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), self.assembly.policy(id)));
+        let policy = self.assembly.policy(id);
+        if self.moves(id) {
+            let client = PlacedClient::new(&self.env, self.founders(id)?, &key, self.assembly.shards());
+            return Ok(PortSet { messages: Some(Arc::new(client)), ..PortSet::default() });
+        }
+        let client = Arc::new(StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), policy));
         Ok(match store.kind {
             StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
             StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },

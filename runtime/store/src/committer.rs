@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     engine::{Batch, Engine, EngineError, View},
+    placement::Held,
     replication::Replica,
 };
 
@@ -68,7 +69,7 @@ pub enum Promise {
 /// Where the writes of decisions go.
 enum Sink {
     /// The only copy.
-    Alone(Arc<dyn Engine>),
+    Alone(Arc<dyn Engine>, Option<Held>),
     /// The log of a group that this node leads in this term.
     Group(Arc<dyn Engine>, Arc<Replica>, u64),
 }
@@ -76,13 +77,21 @@ enum Sink {
 impl Sink {
     fn engine(&self) -> &dyn Engine {
         match self {
-            Self::Alone(engine) | Self::Group(engine, ..) => &**engine,
+            Self::Alone(engine, _) | Self::Group(engine, ..) => &**engine,
         }
     }
 
     fn commit(&self, writes: Batch, sync: bool) -> Result<(), EngineError> {
         match self {
-            Self::Alone(engine) => engine.commit(writes, sync && sync_before_ack()),
+            Self::Alone(engine, held) => {
+                let tracked = held.as_ref().map(|held| held.tracked(&writes));
+                let committed = engine.commit(writes, sync && sync_before_ack());
+                // Also where nobody knows whether it applies: the copy looks.
+                if let (Some(held), Some(tracked)) = (held, tracked) {
+                    held.note(tracked);
+                }
+                committed
+            }
             Self::Group(_, replica, term) => replica.append(*term, writes).map(|_| ()),
         }
     }
@@ -97,10 +106,10 @@ pub struct Committer {
 
 impl Committer {
     /// Starts the committer's task on this engine, of which others keep copies where there is a replica.
-    pub fn start(env: &Env, engine: Arc<dyn Engine>, replica: Option<Arc<Replica>>) -> Self {
+    pub(crate) fn start(env: &Env, engine: Arc<dyn Engine>, replica: Option<Arc<Replica>>, held: Option<Held>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let version = watch::Sender::new(0);
-        env.spawn("committer", run(env.clone(), engine, replica, waiting, version.clone()));
+        env.spawn("committer", run(env.clone(), engine, (replica, held), waiting, version.clone()));
         Self { queue, version }
     }
 
@@ -126,7 +135,7 @@ impl Committer {
 async fn run(
     env: Env,
     engine: Arc<dyn Engine>,
-    replica: Option<Arc<Replica>>,
+    (replica, held): (Option<Arc<Replica>>, Option<Held>),
     mut waiting: mpsc::Receiver<Waiting>,
     version: watch::Sender<u64>,
 ) {
@@ -134,7 +143,7 @@ async fn run(
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         let taken = std::mem::take(&mut group);
         let Some(replica) = &replica else {
-            let sink = Sink::Alone(engine.clone());
+            let sink = Sink::Alone(engine.clone(), held.clone());
             let answers = env.compute(move || commit(&sink, taken)).await;
             version.send_modify(|v| *v += 1);
             for (answer, _, result) in answers {

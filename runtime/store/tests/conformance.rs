@@ -24,7 +24,7 @@ use archgen_ports::{
     messages::{Append, Appended, Counts, Messages, NewEntry},
 };
 use archgen_spec::sharding::slot_of;
-use archgen_store::{EngineKind, NodeConfig, NodeError, StoreClient, run};
+use archgen_store::{EngineKind, NodeConfig, NodeError, Place, StoreClient, run};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
@@ -43,6 +43,7 @@ fn config(engine: EngineKind) -> NodeConfig {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::new("127.0.0.1", socket.local_addr().unwrap().port());
     NodeConfig {
+        place: Place::alone(&address, SHARDS),
         store: "test".to_owned(),
         public_url: format!("http://{address}"),
         address,

@@ -18,7 +18,7 @@ use archgen_ports::{
 };
 use archgen_spec::sharding::slot_of;
 use archgen_store::{
-    EngineKind, NodeConfig, StoreClient,
+    EngineKind, NodeConfig, Place, StoreClient,
     replication::{Failover, Membership, Policy, Reads},
     run,
 };
@@ -53,6 +53,7 @@ fn group(data: &Path, policy: Policy) -> Group {
     let start = |me: usize| {
         let env = os::env(&format!("test-{me}"), &data.join(me.to_string()), Shutdown::default());
         let config = NodeConfig {
+            place: Place::alone(&members[me], 4),
             store: "test".to_owned(),
             public_url: format!("http://{}", members[me]),
             address: members[me].clone(),

@@ -30,6 +30,42 @@ impl SlotMap {
         Self { placement: (0..u32::from(slots)).map(|slot| vec![slot % nodes]).collect() }
     }
 
+    /// The same slots on the first `nodes` nodes, one copy each and even to within one, with the fewest moves: nodes with more
+    /// than their share give, those with less take. Where shares are not whole, those that hold most keep one more.
+    pub fn resized(&self, nodes: u32) -> Self {
+        let nodes = nodes.max(1) as usize;
+        let mut held = vec![0usize; nodes];
+        let mut owners: Vec<Option<u32>> = Vec::with_capacity(self.placement.len());
+        for holders in &self.placement {
+            let owner = holders.first().copied().filter(|owner| (*owner as usize) < nodes);
+            owner.iter().for_each(|owner| held[*owner as usize] += 1);
+            owners.push(owner);
+        }
+        let (share, more) = (owners.len() / nodes, owners.len() % nodes);
+        let mut order: Vec<usize> = (0..nodes).collect();
+        order.sort_by_key(|node| (std::cmp::Reverse(held[*node]), *node));
+        let mut wanted = vec![share; nodes];
+        order.iter().take(more).for_each(|node| wanted[*node] += 1);
+        for owner in &mut owners {
+            if let Some(node) = owner.map(|o| o as usize).filter(|node| held[*node] > wanted[*node]) {
+                held[node] -= 1;
+                *owner = None;
+            }
+        }
+        let mut taker = 0;
+        let placement = owners.into_iter().map(|owner| {
+            let owner = owner.unwrap_or_else(|| {
+                while taker + 1 < nodes && held[taker] >= wanted[taker] {
+                    taker += 1;
+                }
+                held[taker] += 1;
+                taker as u32
+            });
+            vec![owner]
+        });
+        Self { placement: placement.collect() }
+    }
+
     /// Number of slots.
     pub fn slots(&self) -> u16 {
         self.placement.len() as u16
@@ -78,6 +114,25 @@ mod tests {
         let owners = Owners::of(&map);
         for key in 0..1_000u32 {
             assert_eq!(owners.owner(&key.to_be_bytes()), map.owner(&key.to_be_bytes()));
+        }
+    }
+
+    #[test]
+    fn resizes_are_even_and_move_no_more_than_shares_change() {
+        for slots in [1u16, 7, 64, 1_000] {
+            for before in 1u32..7 {
+                for after in 1u32..7 {
+                    let map = SlotMap::round_robin(slots, before);
+                    let next = map.resized(after);
+                    let count = |map: &SlotMap, node: u32| map.placement.iter().filter(|h| h[0] == node).count();
+                    let held: Vec<usize> = (0..after).map(|n| count(&next, n)).collect();
+                    let (least, most) = (held.iter().min().copied(), held.iter().max().copied());
+                    assert!(most.unwrap_or(0) - least.unwrap_or(0) <= 1, "{slots} {before} {after} {held:?}");
+                    let moved = map.placement.iter().zip(&next.placement).filter(|(a, b)| a != b).count();
+                    let taken: usize = (0..after).map(|n| count(&next, n).saturating_sub(count(&map, n))).sum();
+                    assert_eq!(moved, taken, "{slots} slots, {before} to {after} nodes");
+                }
+            }
         }
     }
 }

@@ -84,6 +84,7 @@ impl Town {
             addresses.insert(instance.name.clone(), free_address());
         }
         let assembly = Arc::new(Assembly {
+            founders: BTreeMap::new(),
             topology,
             addresses,
             key: ServiceKey::new("the-key-of-a-town-in-a-test-0123456789"),

@@ -1,6 +1,9 @@
 //! The client of a store's nodes: every port but the registry, over the store protocol.
 
+mod messages;
+mod placed;
 mod port_calls;
 mod wire;
 
+pub use placed::PlacedClient;
 pub use wire::StoreClient;

@@ -11,11 +11,11 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State as Extract},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::post,
 };
-use http::StatusCode;
-use serde_json::{Value, to_value};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json, to_value};
 use tokio::time::{Instant, timeout_at};
 
 use super::{objects, state::State};
@@ -30,11 +30,14 @@ use crate::{
         kept_cache,
         messages::{self, MessagesCall},
     },
+    placement::{self, MoveCall, Touch, VERSION_HEADER, keep_ours, touch},
     replication::NotHere,
 };
 
 /// Body of one call.
 const CALL_BYTES_MAX: usize = 16 << 20;
+/// Marks the answer of a decision that came after its units were handed over.
+const MOVED: &str = "\u{0}moved";
 /// Longest wait of a fetch, milliseconds.
 const FETCH_WAIT_MS_MAX: u64 = 30_000;
 
@@ -45,6 +48,7 @@ pub(super) fn routes(state: Arc<State>) -> Router {
     Router::new()
         .route("/store/accounts", post(on_accounts))
         .route("/store/messages", post(on_messages))
+        .route("/store/move", post(on_move))
         .route("/store/documents", post(on_documents))
         .route("/store/events", post(on_events))
         .route("/store/index", post(on_index))
@@ -65,7 +69,7 @@ async fn guard(Extract(state): Shared, request: Request, next: Next) -> Result<R
 }
 
 /// A read's answer. An engine that cannot be read is a 500: nothing was applied.
-pub(super) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
+pub(crate) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
     result.map(Json).map_err(|error| match error {
         DecisionError::Invalid(reason) => Problem::invalid(reason),
         other => {
@@ -76,7 +80,7 @@ pub(super) fn read_answer(result: Result<Value, DecisionError>) -> Answer {
 }
 
 /// A decision's answer once it is durable. 4xx and 503 say that nothing was applied, 500 that nobody knows.
-pub(super) async fn decide(state: &State, decision: Decision) -> Answer {
+pub(crate) async fn decide(state: &State, decision: Decision) -> Answer {
     decide_for(state, decision, Promise::Durable).await
 }
 
@@ -138,21 +142,60 @@ async fn on_documents(Extract(state): Shared, Json(call): Json<DocumentsCall>) -
     }
 }
 
-async fn on_messages(Extract(state): Shared, Json(call): Json<MessagesCall>) -> Answer {
-    match messages::read(&*state.engine, &call, state.env.wall_ms()).transpose() {
-        Some(result) => told(&state, result).await,
-        None => {
-            let env = state.env.clone();
-            let promise = match call {
-                // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
-                MessagesCall::Lease { .. } | MessagesCall::Release { .. } => Promise::Certain,
-                // Entries that are relayed again have the ids of the first time.
-                MessagesCall::MarkPublished { .. } => Promise::ForNow,
-                _ => Promise::Durable,
-            };
-            decide_for(&state, Box::new(move |view| messages::decide(view, call, env.wall_ms())), promise).await
-        }
+async fn on_messages(Extract(state): Shared, headers: HeaderMap, Json(call): Json<MessagesCall>) -> Response {
+    let known = headers.get(VERSION_HEADER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+    let here = |state: &State, call: &MessagesCall| match touch(call, state.held.placement().owners.len() as u16) {
+        Touch::Units(units) => state.held.owns(&units),
+        Touch::Everything => state.held.placement().version == known,
+    };
+    let here = |state: &State, call: &MessagesCall| state.replica.is_some() || here(state, call);
+    if !here(&state, &call) {
+        return moved(&state);
     }
+    let now_ms = state.env.wall_ms();
+    if let Some(answer) = messages::read(&*state.engine, &call, now_ms).transpose() {
+        // It may have been read after the units were handed over, and be old.
+        if !here(&state, &call) {
+            return moved(&state);
+        }
+        let placement = state.held.placement();
+        let alone = state.replica.is_none();
+        let ours = |answer| if alone { keep_ours(&call, answer, &placement, state.held.me()) } else { answer };
+        return told(&state, answer.map(ours)).await.into_response();
+    }
+    let promise = match call {
+        // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
+        MessagesCall::Lease { .. } | MessagesCall::Release { .. } => Promise::Certain,
+        // Entries that are relayed again have the ids of the first time.
+        MessagesCall::MarkPublished { .. } => Promise::ForNow,
+        _ => Promise::Durable,
+    };
+    let (env, held, alone) = (state.env.clone(), state.held.clone(), state.replica.is_none());
+    let decided: Decision = Box::new(move |view| {
+        let Touch::Units(units) = touch(&call, held.placement().owners.len() as u16) else {
+            return Err(DecisionError::Invalid("a read is not a decision".to_owned()));
+        };
+        if alone && !held.owns(&units) {
+            return Ok(json!({ MOVED: true }));
+        }
+        messages::decide(view, call, env.wall_ms())
+    });
+    match decide_for(&state, decided, promise).await {
+        Ok(Json(answer)) if answer.get(MOVED).is_some() => moved(&state),
+        answer => answer.into_response(),
+    }
+}
+
+/// The answer to a call for units that are another node's: nothing was done, and who knows better now.
+fn moved(state: &State) -> Response {
+    (StatusCode::MISDIRECTED_REQUEST, Json(json!(*state.held.placement()))).into_response()
+}
+
+async fn on_move(Extract(state): Shared, Json(call): Json<MoveCall>) -> Answer {
+    if state.replica.is_some() {
+        return Err(Problem::invalid("a store that keeps several copies does not move them"));
+    }
+    placement::on_call(&state, call).await
 }
 
 fn partitions(state: &State, topic: &str) -> Result<u16, Problem> {

@@ -11,7 +11,9 @@ use archgen_ports::ServiceKey;
 
 use super::{api, marker::Marker, objects, state::State};
 use crate::{
+    committer::DecisionError,
     engine::{self, Engine, EngineError, EngineKind, MemoryEngine},
+    placement::{Held, Placement},
     replication::{self, Membership, Replica},
 };
 
@@ -28,12 +30,32 @@ pub struct NodeConfig {
     pub key: ServiceKey,
     /// Engine.
     pub engine: EngineKind,
-    /// Nodes of the store, this one among them; a key's node follows from their number.
+    /// Nodes of the store by whose number keys were first laid out: all of them, or the founders where units move since.
     pub nodes: usize,
     /// Topic to its number of partitions.
     pub topics: BTreeMap<String, u16>,
     /// The group in which it keeps copies; `None` where its copy is the only one.
     pub membership: Option<Membership>,
+    /// Its place among the store's nodes.
+    pub place: Place,
+}
+
+/// A node's place in its store.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its ordinal.
+    pub ordinal: u32,
+    /// The nodes with which the store began, ordinal order. A node beyond them has nothing until something is moved to it.
+    pub founders: Vec<Address>,
+    /// Ownership shards of channels: what is placed, and moved, as a whole.
+    pub shards: u16,
+}
+
+impl Place {
+    /// The place of a store's only node.
+    pub fn alone(address: &Address, shards: u16) -> Self {
+        Self { ordinal: 0, founders: vec![address.clone()], shards }
+    }
 }
 
 /// Why a node does not run.
@@ -53,8 +75,8 @@ pub enum NodeError {
     },
     /// The store had another number of nodes when its data were written.
     #[error(
-        "store `{store}` was made with {was} nodes and now has {now}: keys would be looked for where they are not. Data of embedded \
-         stores do not move between nodes: say `nodes: {was}` again, or begin anew in another folder (`--data`)"
+        "store `{store}` was made with {was} nodes and now has {now}: keys would be looked for where they are not, and nothing here \
+         moves the data of such a store: say `nodes: {was}` again, or begin anew in another folder (`--data`)"
     )]
     Resized {
         /// The store.
@@ -102,7 +124,14 @@ pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
         Some(membership) => Some(Replica::start(&env, engine.clone(), membership.clone(), &config.key)?),
         None => None,
     };
-    let state = Arc::new(State::new(&env, &config, engine, replica.clone(), &probe));
+    let founded = Placement::founded(config.place.founders.clone(), config.place.shards);
+    let held = Held::load(&*engine, config.place.ordinal, founded).map_err(|error| match error {
+        DecisionError::Engine(error) => NodeError::Engine(error),
+        other => {
+            NodeError::Foreign { file: "engine".to_owned(), reason: other.to_string(), store: config.store.clone() }
+        }
+    })?;
+    let state = Arc::new(State::new(&env, &config, engine, replica.clone(), held, &probe));
     let mut routes = api::routes(state.clone()).merge(objects::routes(state)).merge(probe.routes());
     if let Some(replica) = replica {
         routes = routes.merge(replication::routes(replica));

@@ -103,6 +103,12 @@ impl Marker {
     }
 }
 
+/// Nodes of the store when the data on this disk were made; `None` where there are none, or where they do not say.
+pub fn nodes_at_first(env: &Env) -> Option<u32> {
+    let found: Marker = serde_json::from_slice(&read(env.disk().open(FILE, false).ok()?).ok()?).ok()?;
+    u32::try_from(found.nodes).ok().filter(|nodes| *nodes > 0)
+}
+
 fn read(mut file: Box<dyn File>) -> Result<Vec<u8>, NodeError> {
     let length = file.len().map_err(Marker::failed)?;
     let mut text = vec![0; length.min(4_096) as usize];

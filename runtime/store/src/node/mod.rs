@@ -9,5 +9,9 @@ mod objects;
 mod signature;
 mod state;
 
-pub use config::{NodeConfig, NodeError, run};
+pub use config::{NodeConfig, NodeError, Place, run};
+pub use marker::nodes_at_first;
 pub use objects::BlobsCall;
+
+pub(crate) use api::{decide, read_answer};
+pub(crate) use state::State;

@@ -10,12 +10,13 @@ use archgen_ports::ServiceKey;
 use prometheus_client::metrics::counter::Counter;
 
 use super::{NodeConfig, signature::Signer};
-use crate::{committer::Committer, engine::Engine, operations::cache::Cached, replication::Replica};
+use crate::{committer::Committer, engine::Engine, operations::cache::Cached, placement::Held, replication::Replica};
 
-pub(super) struct State {
-    pub(super) env: Env,
+pub(crate) struct State {
+    pub(crate) env: Env,
     pub(super) key: ServiceKey,
-    pub(super) engine: Arc<dyn Engine>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) held: Held,
     pub(super) committer: Committer,
     pub(super) replica: Option<Arc<Replica>>,
     pub(super) cache: Mutex<Cached>,
@@ -31,14 +32,18 @@ impl State {
         config: &NodeConfig,
         engine: Arc<dyn Engine>,
         replica: Option<Arc<Replica>>,
+        held: Held,
         probe: &Probe,
     ) -> Self {
+        // Where a group keeps copies, it is the group that has a place.
+        let tracked = replica.is_none().then(|| held.clone());
         Self {
             env: env.clone(),
             key: config.key.clone(),
-            committer: Committer::start(env, engine.clone(), replica.clone()),
+            committer: Committer::start(env, engine.clone(), replica.clone(), tracked),
             replica,
             engine,
+            held,
             cache: Mutex::default(),
             topics: config.topics.clone(),
             signer: Signer::new(&config.key),

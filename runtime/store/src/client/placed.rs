@@ -1,0 +1,196 @@
+//! [`PlacedClient`] on the wire: calls go to the owner of what they touch, and where that moves, after it.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use archgen_env::{
+    Env,
+    http::{Client, ClientError, Limits},
+    net::Address,
+};
+use archgen_ports::{ServiceKey, StoreError};
+use archgen_spec::sharding::slot_of;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
+
+use crate::placement::{MoveCall, Placement, VERSION_HEADER};
+
+/// Deadline of a call, milliseconds.
+pub(super) const CALL_MS_MAX: u64 = 2_500;
+/// Time between tries of a call whose units are being handed over.
+const MOVING_WAIT: Duration = Duration::from_millis(5);
+
+/// The messages of a store that keeps one copy on each of its nodes, and moves them. Cloning shares the connections.
+#[derive(Clone)]
+pub struct PlacedClient {
+    client: Client,
+    first: Address,
+    shards: u16,
+    /// Where units are, as far as this client knows.
+    placement: Arc<RwLock<Arc<Placement>>>,
+    headers: HeaderMap,
+}
+
+/// A call that did not come to an answer.
+pub(super) enum Unanswered {
+    /// Another node has the units; this is what the node knows.
+    Moved(Placement),
+    /// As the ports have it; whether nothing was sent at all.
+    Failed(StoreError, bool),
+}
+
+impl PlacedClient {
+    /// A client of the store that began with these nodes, ordinal order. `shards` is the number of ownership shards of channels.
+    pub fn new(env: &Env, founders: Vec<Address>, key: &ServiceKey, shards: u16) -> Self {
+        let limits = Limits { call_ms_max: CALL_MS_MAX, connect_ms_max: 1_000, ..Limits::default() };
+        let mut headers = HeaderMap::new();
+        if let Ok(mut value) = HeaderValue::from_str(key.expose()) {
+            value.set_sensitive(true);
+            headers.insert(ServiceKey::HEADER, value);
+        }
+        let first = founders.first().cloned().unwrap_or_else(|| Address::new("", 0));
+        let placement = Arc::new(RwLock::new(Arc::new(Placement::founded(founders, shards.max(1)))));
+        Self { client: Client::new(env, limits), first, shards: shards.max(1), placement, headers }
+    }
+
+    fn learn(&self, found: Placement) {
+        let mut known = self.placement.write().unwrap_or_else(PoisonError::into_inner);
+        if found.version > known.version {
+            *known = Arc::new(found);
+        }
+    }
+
+    /// Where units are, as far as this client knows.
+    pub(super) fn placement(&self) -> Arc<Placement> {
+        self.placement.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The unit of a channel: its ownership shard.
+    pub(super) fn unit_of(&self, text: &str) -> u16 {
+        slot_of(text.as_bytes(), self.shards)
+    }
+
+    /// One call of the messages port to the owner of a unit, which may be moving.
+    pub(super) async fn call_unit<C, T>(&self, unit: u16, call: &C) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        let mut patience = Patience::new(CALL_MS_MAX);
+        loop {
+            let placement = self.placement();
+            let node = placement.nodes.get(placement.owner(unit) as usize).ok_or_else(no_node)?;
+            match self.send(node, "messages", call, patience.left_ms(), None).await {
+                Ok(answer) => return Ok(answer),
+                Err(unanswered) => self.settle(&mut patience, unanswered).await?,
+            }
+        }
+    }
+
+    /// Whether to ask again after a call without an answer: where units move, with the placement that is known by then. Nothing was
+    /// done by what was refused so.
+    pub(super) async fn settle(&self, patience: &mut Patience, unanswered: Unanswered) -> Result<(), StoreError> {
+        match unanswered {
+            Unanswered::Failed(error, unsent) => {
+                // A node that is gone may have left for good: the first one knows.
+                if !unsent || patience.asked_others || !self.ask_others().await {
+                    return Err(error);
+                }
+                patience.asked_others = true;
+            }
+            Unanswered::Moved(found) => {
+                self.learn(found);
+                if Instant::now() + MOVING_WAIT >= patience.until {
+                    return Err(moving());
+                }
+                sleep(MOVING_WAIT).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the first node for the placement; whether it knows a newer one.
+    async fn ask_others(&self) -> bool {
+        let known = self.placement().version;
+        let found = self.send::<_, Placement>(&self.first, "move", &MoveCall::Placement, CALL_MS_MAX / 4, None).await;
+        if let Ok(found) = found {
+            self.learn(found);
+        }
+        self.placement().version > known
+    }
+
+    /// One call to one address. `version` is said where the answers of all nodes are put together.
+    pub(super) async fn send<C, T>(
+        &self,
+        address: &Address,
+        port: &str,
+        call: &C,
+        call_ms_max: u64,
+        version: Option<u64>,
+    ) -> Result<T, Unanswered>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        let client = self.client.with_deadline(call_ms_max);
+        let path = format!("/store/{port}");
+        let mut headers = self.headers.clone();
+        if let Some(version) = version.filter(|v| *v > 0) {
+            headers.insert(VERSION_HEADER, HeaderValue::from(version));
+        }
+        let refused = |error: String, unsent| Unanswered::Failed(StoreError::Refused(error), unsent);
+        let indeterminate = |error: String| Unanswered::Failed(StoreError::Indeterminate(error), false);
+        let reply = client.json(Method::POST, address, &path, headers, call).await.map_err(|error| match &error {
+            ClientError::Invalid(_) => refused(error.to_string(), false),
+            // A connection that was never made carried nothing; hyper says so in the cause.
+            ClientError::Connection(_, cause) if is_unmade(cause) => refused(error.to_string(), true),
+            _ => indeterminate(error.to_string()),
+        })?;
+        match reply.status.as_u16() {
+            200 => reply.json().map_err(|error| indeterminate(error.to_string())),
+            421 => match reply.json() {
+                Ok(placement) => Err(Unanswered::Moved(placement)),
+                Err(error) => Err(refused(error.to_string(), false)),
+            },
+            status @ (400..=499 | 503) => {
+                let body = String::from_utf8_lossy(&reply.body);
+                Err(refused(format!("{address} answered {status}: {body}"), false))
+            }
+            status => Err(indeterminate(format!("{address} answered {status}"))),
+        }
+    }
+}
+
+/// How long a call waits for units that move.
+pub(super) struct Patience {
+    until: Instant,
+    asked_others: bool,
+}
+
+impl Patience {
+    pub(super) fn new(call_ms_max: u64) -> Self {
+        Self { until: Instant::now() + Duration::from_millis(call_ms_max), asked_others: false }
+    }
+
+    pub(super) fn left_ms(&self) -> u64 {
+        (self.until.duration_since(Instant::now()).as_millis() as u64).max(1)
+    }
+}
+
+/// What a call says whose units moved for as long as it could wait.
+pub(super) fn moving() -> StoreError {
+    StoreError::Refused("the data are being moved; try again".to_owned())
+}
+
+pub(super) fn no_node() -> StoreError {
+    StoreError::Refused("the store has no node".to_owned())
+}
+
+/// Whether the cause of a failed call is that no connection was made.
+fn is_unmade(cause: &str) -> bool {
+    let cause = cause.to_ascii_lowercase();
+    cause.contains("refused") || cause.contains("connect timed out")
+}

@@ -1,0 +1,24 @@
+//! Which node of an embedded store holds which unit of messages, and how units move while they are used.
+//!
+//! A unit is an ownership shard: all channels that hash to it with their logs, deduplication keys, leases and marks, and the read
+//! marks of the readers that hash to it. `map` is the placement, `unit` says to which unit a call or a stored pair belongs,
+//! `held` is a node's view of it, `call` what nodes are asked, `journal` what is kept of a move, and `mover` does one.
+
+mod call;
+mod held;
+mod journal;
+mod map;
+mod mover;
+mod touch;
+mod unit;
+
+pub use call::MoveCall;
+pub use journal::{Journal, Phase};
+pub use map::Placement;
+pub use mover::{MoveError, Mover};
+
+pub(crate) use call::on_call;
+pub(crate) use held::Held;
+pub(crate) use map::VERSION_HEADER;
+pub(crate) use touch::{Touch, keep_ours, touch};
+pub(crate) use unit::unit_of;
