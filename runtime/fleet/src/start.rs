@@ -74,6 +74,7 @@ async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
         place: Place {
             ordinal: wiring.instance.ordinal,
             founders: wiring.founders(id)?,
+            addresses: wiring.addresses(Component::Store(id))?,
             shards: wiring.assembly.shards(),
         },
     };

@@ -69,7 +69,12 @@ impl Store {
             nodes: 3,
             topics: BTreeMap::new(),
             membership: None,
-            place: Place { ordinal: node as u32, founders: self.addresses[..3].to_vec(), shards: SHARDS },
+            place: Place {
+                ordinal: node as u32,
+                founders: self.addresses[..3].to_vec(),
+                addresses: Vec::new(),
+                shards: SHARDS,
+            },
         };
         let its_env = env.clone();
         let task = env.spawn("node", async move { run(its_env, config).await.unwrap() });

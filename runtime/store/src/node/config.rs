@@ -47,6 +47,8 @@ pub struct Place {
     pub ordinal: u32,
     /// The nodes with which the store began, ordinal order. A node beyond them has nothing until something is moved to it.
     pub founders: Vec<Address>,
+    /// Where nodes are today, ordinal order: they may have been elsewhere when a placement was written down.
+    pub addresses: Vec<Address>,
     /// Ownership shards of channels: what is placed, and moved, as a whole.
     pub shards: u16,
 }
@@ -54,7 +56,7 @@ pub struct Place {
 impl Place {
     /// The place of a store's only node.
     pub fn alone(address: &Address, shards: u16) -> Self {
-        Self { ordinal: 0, founders: vec![address.clone()], shards }
+        Self { ordinal: 0, founders: vec![address.clone()], addresses: Vec::new(), shards }
     }
 }
 
@@ -125,7 +127,7 @@ pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
         None => None,
     };
     let founded = Placement::founded(config.place.founders.clone(), config.place.shards);
-    let held = Held::load(&*engine, config.place.ordinal, founded).map_err(|error| match error {
+    let held = Held::load(&*engine, &config.place, founded).map_err(|error| match error {
         DecisionError::Engine(error) => NodeError::Engine(error),
         other => {
             NodeError::Foreign { file: "engine".to_owned(), reason: other.to_string(), store: config.store.clone() }

@@ -9,6 +9,7 @@ use super::{Placement, unit_of};
 use crate::{
     committer::DecisionError,
     engine::{Batch, Engine, View},
+    node::Place,
 };
 
 /// Where a placement that has changed is kept.
@@ -44,10 +45,14 @@ impl Held {
     ///
     /// # Errors
     /// The engine cannot be read.
-    pub(crate) fn load(engine: &dyn Engine, me: u32, founded: Placement) -> Result<Self, DecisionError> {
+    pub(crate) fn load(engine: &dyn Engine, place: &Place, founded: Placement) -> Result<Self, DecisionError> {
         let stored = engine.get(KEY)?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
-        let placement = Arc::new(RwLock::new(Arc::new(stored.unwrap_or(founded))));
-        Ok(Self { me, placement, tracking: Arc::default() })
+        let mut placement: Placement = stored.unwrap_or(founded);
+        for (node, address) in placement.nodes.iter_mut().zip(&place.addresses) {
+            node.clone_from(address);
+        }
+        let placement = Arc::new(RwLock::new(Arc::new(placement)));
+        Ok(Self { me: place.ordinal, placement, tracking: Arc::default() })
     }
 
     /// This node's ordinal.
