@@ -1,5 +1,7 @@
 //! The collecting decoder: it reports every fault of form and goes on. Nothing here knows a particular section.
 
+use std::collections::BTreeSet;
+
 use super::Shape;
 use crate::checks::{foreign_key, missing_key, unknown_key, wrong_type};
 use crate::diagnostic::Diagnostic;
@@ -34,12 +36,14 @@ pub struct Decoder<'a> {
     pub(super) store_kind: Option<crate::topology::StoreKind>,
     /// Where the innermost section is named, and the outer ones before it.
     places: Vec<Span>,
+    /// Dotted paths of names and items whose value could not be read.
+    unread: BTreeSet<String>,
 }
 
 impl<'a> Decoder<'a> {
     /// A decoder that reports to `out`.
     pub fn new(out: &'a mut Vec<Diagnostic>) -> Self {
-        Self { out, path: Vec::new(), store_kind: None, places: Vec::new() }
+        Self { out, path: Vec::new(), store_kind: None, places: Vec::new(), unread: BTreeSet::new() }
     }
 
     /// Reports.
@@ -55,6 +59,11 @@ impl<'a> Decoder<'a> {
     /// The path's last name in back quotes, or `the spec`.
     pub fn subject(&self) -> String {
         if self.path.is_empty() { "the spec".to_owned() } else { format!("`{}`", self.path()) }
+    }
+
+    /// At the root, everything whose value could not be read; elsewhere nothing.
+    pub(super) fn unread(&mut self) -> BTreeSet<String> {
+        if self.path.is_empty() { std::mem::take(&mut self.unread) } else { BTreeSet::new() }
     }
 
     /// The names on the path from the root.
@@ -153,8 +162,8 @@ impl<'a> Keys<'a> {
         decoder.under(key, entry.key.span, &entry.value)
     }
 
-    /// Reports unknown keys and missing required ones.
-    pub fn close(self, required: &[&'static str], decoder: &mut Decoder<'_>) {
+    /// Reports unknown keys and missing required ones. Gives the keys that misspelt and foreign ones mean.
+    pub fn close(self, required: &[&'static str], decoder: &mut Decoder<'_>) -> Vec<&'static str> {
         let known: Vec<&'static str> = match &self.limit {
             Some((_, keys)) => keys.clone(),
             None => self.known.to_vec(),
@@ -164,7 +173,7 @@ impl<'a> Keys<'a> {
             None => decoder.subject(),
         };
         // What a misspelt or foreign key means is not missing as well.
-        let mut meant: Vec<&str> = Vec::new();
+        let mut meant: Vec<&'static str> = Vec::new();
         for entry in self.entries {
             let key = entry.key.text.as_str();
             if key.is_empty() || known.contains(&key) {
@@ -188,6 +197,7 @@ impl<'a> Keys<'a> {
                 decoder.report(missing_key::at(self.here, key, &subject));
             }
         }
+        meant
     }
 }
 
@@ -206,6 +216,8 @@ impl<T: Decode> Decode for Vec<Spanned<T>> {
                     None => item.span,
                 };
                 all.push(Spanned { value, span });
+            } else {
+                decoder.unread.insert(decoder.path());
             }
             decoder.path.pop();
         }
@@ -228,6 +240,10 @@ impl<T: Decode> Decode for Vec<Named<T>> {
             if let Some(value) = decoder.under(&entry.key.text, entry.key.span, &entry.value) {
                 let name = Spanned { value: entry.key.text.clone(), span: entry.key.span };
                 all.push(Named { name, value: value.value });
+            } else {
+                decoder.path.push(entry.key.text.clone());
+                decoder.unread.insert(decoder.path());
+                decoder.path.pop();
             }
         }
         Some(all)

@@ -14,8 +14,10 @@ macro_rules! section {
         pub struct $name {
             /// Where the section is named.
             pub here: $crate::source::Span,
-            /// The known keys that are written, right or wrong.
+            /// The known keys that are written, right or wrong, misspelt ones included.
             pub said: Vec<&'static str>,
+            /// At the root: dotted paths of the names and items of the whole spec whose value could not be read.
+            pub unread: std::collections::BTreeSet<String>,
             $( $(#[$fmeta])* pub $field: $crate::ast::Field<$type>, )*
         }
 
@@ -24,12 +26,14 @@ macro_rules! section {
                 const KEYS: &[&str] = &[$( $crate::ast::Keys::name(stringify!($field)) ),*];
                 let mut keys = $crate::ast::Keys::open(node, decoder, KEYS)?;
                 $( keys.limit($limit(node, decoder)); )?
-                let section = Self {
+                let mut section = Self {
                     here: keys.here(),
                     said: keys.said(),
+                    unread: std::collections::BTreeSet::new(),
                     $( $field: keys.take($crate::ast::Keys::name(stringify!($field)), decoder), )*
                 };
-                keys.close(&[$( stringify!($required) ),*], decoder);
+                section.said.extend(keys.close(&[$( stringify!($required) ),*], decoder));
+                section.unread = decoder.unread();
                 Some(section)
             }
 

@@ -32,6 +32,10 @@ pub struct Copies<'a> {
     pub nodes: u32,
     /// Where the number is written.
     pub span: Span,
+    /// The store that keeps them.
+    pub store: &'a str,
+    /// How many machines there are is written, but could not be read.
+    pub nodes_unread: bool,
 }
 
 /// Copies of which some number must be there.
@@ -54,6 +58,12 @@ pub struct Quorum<'a> {
 pub fn datasets_of(store: &Store) -> &[Named<Dataset>] {
     let sections = [&store.tables, &store.collections, &store.topics, &store.indexes, &store.buckets];
     sections.into_iter().flatten().next().map_or(&[], |s| s.value.as_slice())
+}
+
+fn nodes_unread(store: &Store) -> bool {
+    let read =
+        [("nodes", store.nodes.is_some()), ("brokers", store.brokers.is_some()), ("shards", store.shards.is_some())];
+    read.into_iter().any(|(key, read)| !read && store.said.contains(&key))
 }
 
 impl<'a> Context<'a> {
@@ -164,7 +174,9 @@ impl<'a> Context<'a> {
                 _ => written.value.replicas.as_ref().map(|r| r.span),
             };
             if let Some(span) = span {
-                all.push(Copies { name: &written.name.value, copies: model.copies, nodes: model.nodes, span });
+                let (store, nodes_unread) = (written.name.value.as_str(), nodes_unread(&written.value));
+                let (copies, nodes) = (model.copies, model.nodes);
+                all.push(Copies { name: store, copies, nodes, span, store, nodes_unread });
             }
         }
         for (store, index, dataset) in self.indexed_datasets() {
@@ -175,7 +187,15 @@ impl<'a> Context<'a> {
                 _ => continue,
             };
             if let (Some(written), false) = (&dataset.value.replicas, model.embedded) {
-                all.push(Copies { name: &dataset.name.value, copies, nodes: model.nodes, span: written.span });
+                let owner = &self.stores[store];
+                all.push(Copies {
+                    name: &dataset.name.value,
+                    copies,
+                    nodes: model.nodes,
+                    span: written.span,
+                    store: &owner.name.value,
+                    nodes_unread: nodes_unread(&owner.value),
+                });
             }
         }
         all

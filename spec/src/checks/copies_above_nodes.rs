@@ -20,7 +20,7 @@ pub const EXPLANATION: Explanation = Explanation {
 /// Copies of each real store against its nodes.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     for copies in context.copies() {
-        if copies.copies > copies.nodes {
+        if copies.copies > copies.nodes && !copies.nodes_unread {
             let message = format!(
                 "`{}` keeps {} copies on {} node{}",
                 copies.name,
@@ -29,7 +29,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
                 if copies.nodes == 1 { "" } else { "s" }
             );
             let fault = Diagnostic::error(EXPLANATION.code, copies.span, message);
-            out.push(fault.with_help("add nodes, or keep fewer copies"));
+            out.push(fault.with_help("add nodes, or keep fewer copies").with_cause(copies.store));
         }
     }
 }

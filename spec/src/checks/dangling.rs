@@ -28,6 +28,14 @@ pub fn at(span: Span, name: &str, what: &str, declared: &[&str]) -> Diagnostic {
         .with_fix(suggestion::fix(span, name, declared.iter().copied()))
 }
 
+/// A whole section is missing that could declare `name`: one cause, however many names are used.
+pub fn in_section(span: Span, name: &str, what: &str, section: &str, declared: &[&str]) -> Diagnostic {
+    let help = suggestion::help(name, "declared", declared);
+    at(span, name, what, declared)
+        .with_help(format!("{help}; this spec has no section `{section}:`"))
+        .with_cause(format!("{section}:"))
+}
+
 /// The store has no such table, collection, topic, index or bucket.
 pub fn in_store(span: Span, name: &str, what: &str, store: &str, declared: &[&str]) -> Diagnostic {
     let shown: String = name.chars().take(60).collect();

@@ -11,7 +11,7 @@ pub const EXPLANATION: Explanation = Explanation {
     code: Code(33),
     title: "a name is declared twice",
     why: "Services and stores share one name space with `gateway`, `realtime` and `registry`: names become host names, and `needs: [x]` must mean one thing.",
-    fix: "Rename one of the two. Zones and policies must differ among themselves as well.",
+    fix: "Rename one of the two. Zones, policies and tests must differ among themselves as well.",
     before: r#"services:
   search: { port: 9600 }
 stores:
@@ -54,6 +54,8 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     twice("zone", zones.map(|z| (z.value.as_str(), z.span)), out);
     let policies = context.spec.policies.iter().flat_map(|p| &p.value).filter_map(|p| p.value.id.as_ref());
     twice("policy", policies.map(|id| (id.value.0.as_str(), id.span)), out);
+    let tests = context.spec.tests.iter().flat_map(|t| &t.value).filter_map(|t| t.value.id.as_ref());
+    twice("test", tests.map(|id| (id.value.0.as_str(), id.span)), out);
 }
 
 #[cfg(test)]
@@ -63,5 +65,26 @@ mod tests {
     #[test]
     fn example_holds() {
         crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn ids_of_policies_and_tests_differ_and_both_places_are_shown() {
+        let loaded = crate::checks::testing::loaded(
+            "zones: [a, b, a]\npolicies:\n  - { id: x, check: \"1 < 2\" }\n  - { id: x, check: \"1 < 3\" }\n\
+             tests:\n  - { id: x, check: \"1 < 2\" }\n  - { id: y, check: \"1 < 2\" }\n  - { id: x, check: \"1 < 3\" }\n",
+        );
+        let line = |span: Span| loaded.sources.position(span.file, span.start).line;
+        let said: Vec<(usize, usize, &str)> = loaded
+            .diagnostics
+            .iter()
+            .filter(|d| d.code == EXPLANATION.code)
+            .map(|d| (line(d.primary), line(d.related[0].0), d.message.as_str()))
+            .collect();
+        let wanted = [
+            (3, 3, "the zone `a` is declared twice"),
+            (6, 5, "the policy `x` is declared twice"),
+            (10, 8, "the test `x` is declared twice"),
+        ];
+        assert_eq!(said, wanted);
     }
 }

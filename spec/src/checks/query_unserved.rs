@@ -70,7 +70,11 @@ fn title(context: &Context<'_>, query: &Query) -> String {
 fn stranger(context: &Context<'_>, service: &str, query: &Query, place: Span) -> Diagnostic {
     let dataset = title(context, query);
     let message = format!("`{service}` asks `{dataset}`, which it does not need");
-    Diagnostic::error(EXPLANATION.code, place, message).with_help(format!("add `{dataset}` to its `needs`"))
+    let nothing = context.services.iter().any(|s| s.name.value == service && s.value.needs.is_none());
+    let cause = if nothing { service.to_owned() } else { format!("{service} {dataset}") };
+    Diagnostic::error(EXPLANATION.code, place, message)
+        .with_help(format!("add `{dataset}` to its `needs`"))
+        .with_cause(cause)
 }
 
 fn unserved(context: &Context<'_>, service: &str, query: &Query, span: Span, often: &str) -> Diagnostic {

@@ -1,6 +1,6 @@
 //! AG034: a column that the table does not have.
 
-use super::{Context, Explanation, suggestion};
+use super::{Context, Explanation, datasets_of, suggestion};
 use crate::ast::{Dataset, DatasetKey, Named};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
@@ -31,6 +31,7 @@ pub const EXPLANATION: Explanation = Explanation {
 fn at(span: Span, column: &str, table: &str, declared: &[&str]) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, format!("the table `{table}` has no column `{column}`"))
         .with_help(suggestion::help(column, "declared columns", declared))
+        .with_cause(format!("{table}.{column}"))
 }
 
 /// Columns in indexes, shard rules and time buckets.
@@ -39,9 +40,28 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         if !matches!(context.topology.stores[store].kind, StoreKind::Postgres | StoreKind::Cassandra) {
             continue;
         }
-        table_columns(table, out);
+        if !columns_unread(context, store, table) {
+            table_columns(table, out);
+        }
     }
     query_columns(context, out);
+}
+
+/// A key or a column is missing or could not be read, which has been reported: which columns there are is not known.
+fn columns_unread(context: &Context<'_>, store: usize, table: &Named<Dataset>) -> bool {
+    let dataset = &table.value;
+    let key = matches!(dataset.key, Some(Spanned { value: DatasetKey::Columns(_), .. }));
+    let due = match context.topology.stores[store].kind {
+        StoreKind::Postgres => key,
+        StoreKind::Cassandra => dataset.partition.is_some(),
+        _ => return false,
+    };
+    let read = [("cluster", dataset.cluster.is_some()), ("columns", dataset.columns.is_some())];
+    let above = format!("stores.{}.tables.{}.", context.stores[store].name.value, table.name.value);
+    let lost = context.spec.unread.range(above.clone()..).take_while(|path| path.starts_with(&above));
+    let mut lost = lost.filter_map(|path| path[above.len()..].split('.').next());
+    let lost = lost.any(|key| ["key", "partition", "cluster", "columns"].contains(&key));
+    !due || lost || read.into_iter().any(|(key, read)| !read && dataset.said.contains(&key))
 }
 
 /// Columns by which services ask. Documents have whatever fields they have.
@@ -50,6 +70,10 @@ fn query_columns(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         let places = written.value.queries.as_ref().map_or(&[][..], |q| q.value.as_slice());
         for query in &model.queries {
             let dataset = &context.topology.store(query.on.store).datasets[query.on.dataset];
+            let written = datasets_of(&context.stores[query.on.store.0].value).get(query.on.dataset);
+            if written.is_some_and(|table| columns_unread(context, query.on.store.0, table)) {
+                continue;
+            }
             let declared: Vec<&str> = match &dataset.shape {
                 DatasetShape::PostgresTable { key, columns, .. } => key.iter().chain(columns).collect::<Vec<_>>(),
                 DatasetShape::CassandraTable { partition, cluster, columns, .. } => {

@@ -65,6 +65,8 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// The change that mends it, where one is certain.
     pub fix: Option<Fix>,
+    /// What it comes from, where several places may show one cause: they are joined to one report.
+    pub(crate) cause: Option<String>,
 }
 
 impl Diagnostic {
@@ -78,6 +80,7 @@ impl Diagnostic {
             primary,
             related: Vec::new(),
             fix: None,
+            cause: None,
         }
     }
 
@@ -95,6 +98,12 @@ impl Diagnostic {
     /// The same with the change that mends it.
     pub fn with_fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
         self.fix = fix.into();
+        self
+    }
+
+    /// The same as one of several that come from one cause.
+    pub(crate) fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 

@@ -6,6 +6,7 @@ mod names;
 mod origins;
 mod overlay;
 mod profiles;
+mod read;
 mod resolve;
 mod routes;
 mod sections;

@@ -3,14 +3,19 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::ast::{Named, Service, Spec, Store};
+use crate::ast::{Dataset, Named, Service, Spec, Store};
 use crate::checks::{dangling, datasets_of, nearest, wrong_kind};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 use crate::topology::{DatasetRef, Need, ServiceId, StoreId, StoreKind};
 
+use super::read::{Read, Section};
+
 /// Most reports for which a similar name is looked for: each costs a comparison with every name.
 const SEARCHES_MAX: usize = 100;
+
+/// Where a name of a component can be declared.
+const COMPONENTS: [Section; 2] = [Section::Services, Section::Stores];
 
 /// The name space of one spec.
 pub(super) struct Names<'a> {
@@ -23,8 +28,8 @@ pub(super) struct Names<'a> {
     searches: Cell<usize>,
     secrets: Vec<&'a str>,
     zones: Vec<&'a str>,
-    /// Where services, stores, secrets and zones are declared: the sections.
-    sections: [Option<Span>; 4],
+    /// What could be read of the sections that declare names.
+    read: Read<'a>,
     singletons: Vec<&'static str>,
 }
 
@@ -59,12 +64,7 @@ impl<'a> Names<'a> {
             searches: Cell::new(0),
             secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
             zones: spec.zones.iter().flat_map(|z| &z.value).map(|z| z.value.as_str()).collect(),
-            sections: [
-                spec.services.as_ref().map(|s| s.span),
-                spec.stores.as_ref().map(|s| s.span),
-                spec.secrets.as_ref().map(|s| s.span),
-                spec.zones.as_ref().map(|z| z.span),
-            ],
+            read: Read::new(spec),
             singletons: singletons.into_iter().flatten().collect(),
         }
     }
@@ -90,7 +90,7 @@ impl<'a> Names<'a> {
         if let Some(place) = near.and_then(|near| self.what(near)).and_then(|(_, place)| place) {
             return fault.with_related(place, "this is declared");
         }
-        let [services, stores, ..] = self.sections;
+        let (services, stores) = (self.read.place(Section::Services), self.read.place(Section::Stores));
         let services = services.filter(|_| what != "store").map(|at| (at, "services are declared here"));
         let stores = stores.filter(|_| what != "service").map(|at| (at, "stores are declared here"));
         services.into_iter().chain(stores).fold(fault, |fault, (at, what)| fault.with_related(at, what))
@@ -100,13 +100,35 @@ impl<'a> Names<'a> {
         self.by_service.keys().chain(self.by_store.keys()).copied()
     }
 
-    /// A name that is none of the declared ones. Comparing it with all of them takes time: only the first reports do.
-    fn dangling(&self, span: Span, name: &str, what: &str, declared: impl Iterator<Item = &'a str>) -> Diagnostic {
+    /// Reports a name that is none of the declared ones, unless the section that could declare it could not be read, which has been
+    /// reported there. Comparing it with all of them takes time: only the first reports do.
+    fn dangling(
+        &self,
+        (span, name): (Span, &str),
+        what: &str,
+        sections: &[Section],
+        declared: impl Iterator<Item = &'a str>,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        if sections.iter().any(|section| self.read.hides(*section, name)) {
+            return;
+        }
         if self.searches_over() {
-            return dangling::at(span, name, what, &[]).with_help("the first of these errors list what is declared");
+            let fault =
+                dangling::at(span, name, what, &[]).with_help("the first of these errors list what is declared");
+            out.push(fault.with_cause(name));
+            return;
         }
         let declared: Vec<&str> = declared.collect();
-        self.hinted(dangling::at(span, name, what, &declared), name, what, &declared)
+        // Names that a whole section is missing for have one cause.
+        let absent = sections.iter().find(|section| self.read.is_absent(**section));
+        out.push(match absent.filter(|_| nearest(name, declared.iter().copied()).is_none()) {
+            Some(absent) => {
+                let fault = dangling::in_section(span, name, what, absent.key(), &declared);
+                self.hinted(fault, name, what, &declared)
+            }
+            None => self.hinted(dangling::at(span, name, what, &declared), name, what, &declared).with_cause(name),
+        });
     }
 
     fn searches_over(&self) -> bool {
@@ -122,7 +144,11 @@ impl<'a> Names<'a> {
         }
         out.push(match self.what(text) {
             Some((found, place)) => wrong_kind::at(name.span, text, found, "a service is due here", place),
-            None => self.dangling(name.span, text, "service", self.by_service.keys().copied()),
+            None => {
+                let declared = self.by_service.keys().copied();
+                self.dangling((name.span, text), "service", &[Section::Services], declared, out);
+                return None;
+            }
         });
         None
     }
@@ -141,7 +167,10 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(name.span, text, found, "a service, a store or a `store.dataset` is due here", place)
                 }
-                None => self.dangling(name.span, text, "service or store", self.components()),
+                None => {
+                    self.dangling((name.span, text), "service or store", &COMPONENTS, self.components(), out);
+                    return None;
+                }
             });
             return None;
         };
@@ -167,9 +196,14 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place)
                 }
+                None if self.read.hides(Section::Stores, text) => return None,
+                None if self.read.is_absent(Section::Stores) => {
+                    dangling::in_section(name.span, text, "topic", Section::Stores.key(), &[])
+                }
                 None => {
                     let topics = self.topics();
-                    dangling::at(name.span, text, "topic", &topics.iter().map(String::as_str).collect::<Vec<_>>())
+                    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+                    dangling::at(name.span, text, "topic", &topics).with_cause(text)
                 }
             });
             return None;
@@ -201,7 +235,11 @@ impl<'a> Names<'a> {
         if !text.contains('.') {
             out.push(match self.what(text) {
                 Some((found, place)) => wrong_kind::at(name.span, text, found, DUE, place),
-                None => self.dangling(name.span, text, "store", self.by_store.keys().copied()),
+                None => {
+                    let declared = self.by_store.keys().copied();
+                    self.dangling((name.span, text), "store", &[Section::Stores], declared, out);
+                    return None;
+                }
             });
             return None;
         }
@@ -237,38 +275,55 @@ impl<'a> Names<'a> {
                 Some((found, place)) => {
                     wrong_kind::at(place_of_store, store, found, "a store is due before the dot", place)
                 }
-                None => self.dangling(place_of_store, store, "store", self.by_store.keys().copied()),
+                None => {
+                    let declared = self.by_store.keys().copied();
+                    self.dangling((place_of_store, store), "store", &[Section::Stores], declared, out);
+                    return None;
+                }
             });
             return None;
         };
         let datasets = datasets_of(&self.stores[id.0].value);
         let Some(&index) = self.by_dataset.get(&(id.0, dataset)) else {
-            if self.searches_over() {
-                let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
-                let fault = dangling::in_store(name.span, dataset, what, store, &[]);
-                out.push(fault.with_help("the first of these errors list what is declared"));
-                return None;
-            }
-            let declared: Vec<&str> = datasets.iter().map(|d| d.name.value.as_str()).collect();
-            let section = self.kind(*id).map_or("datasets", StoreKind::dataset_section);
-            // A section that could not be read has been reported; what it declares is not known.
-            let unread = datasets.is_empty() && self.stores[id.0].value.said.contains(&section);
-            if !unread {
-                let what = self.kind(*id).map_or("dataset", StoreKind::dataset_word);
-                let place = name.part(store.len() + 1, text.len());
-                let mut fault = dangling::in_store(place, dataset, what, store, &declared);
-                let near = nearest(dataset, declared.iter().copied());
-                let owner = &self.stores[id.0];
-                match (datasets.iter().find(|d| Some(d.name.value.as_str()) == near), section_of(&owner.value)) {
-                    (Some(near), _) => fault = fault.with_related(near.name.span, "this is declared"),
-                    (None, Some(at)) => fault = fault.with_related(at, format!("its {section} are declared here")),
-                    (None, None) => {}
-                }
-                out.push(fault.with_related(owner.name.span, "the store is declared here"));
-            }
+            self.no_dataset(name, (*id, store), dataset, datasets, out);
             return None;
         };
         Some(DatasetRef { store: *id, dataset: index })
+    }
+
+    /// Reports that a store has no such dataset, unless what it declares is not known.
+    fn no_dataset(
+        &self,
+        name: &Spanned<String>,
+        (id, store): (StoreId, &str),
+        dataset: &str,
+        datasets: &[Named<Dataset>],
+        out: &mut Vec<Diagnostic>,
+    ) {
+        let owner = &self.stores[id.0];
+        let section = self.kind(id).map_or("datasets", StoreKind::dataset_section);
+        // A kind or a section that could not be read has been reported.
+        let unread = self.kind(id).is_none() || (datasets.is_empty() && owner.value.said.contains(&section));
+        if unread || self.read.lost(&format!("stores.{store}.{section}.{dataset}")) {
+            return;
+        }
+        let what = self.kind(id).map_or("dataset", StoreKind::dataset_word);
+        let cause = if datasets.is_empty() { format!("datasets of {store}") } else { format!("{store}.{dataset}") };
+        if self.searches_over() {
+            let fault = dangling::in_store(name.span, dataset, what, store, &[]);
+            out.push(fault.with_help("the first of these errors list what is declared").with_cause(cause));
+            return;
+        }
+        let declared: Vec<&str> = datasets.iter().map(|d| d.name.value.as_str()).collect();
+        let place = name.part(store.len() + 1, name.value.len());
+        let mut fault = dangling::in_store(place, dataset, what, store, &declared).with_cause(cause);
+        let near = nearest(dataset, declared.iter().copied());
+        match (datasets.iter().find(|d| Some(d.name.value.as_str()) == near), section_of(&owner.value)) {
+            (Some(near), _) => fault = fault.with_related(near.name.span, "this is declared"),
+            (None, Some(at)) => fault = fault.with_related(at, format!("its {section} are declared here")),
+            (None, None) => {}
+        }
+        out.push(fault.with_related(owner.name.span, "the store is declared here"));
     }
 
     /// A declared secret as `secret:name`; gives the name.
@@ -282,8 +337,7 @@ impl<'a> Names<'a> {
             return Some(name.to_owned());
         }
         let place = text.part("secret:".len(), text.value.len());
-        let fault = dangling::at(place, name, "secret", &self.secrets);
-        out.push(declared_in(fault, self.sections[2], "secrets are declared here"));
+        self.absent((place, name), "secret", Section::Secrets, &self.secrets, out);
         None
     }
 
@@ -291,7 +345,7 @@ impl<'a> Names<'a> {
     pub(super) fn component(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
         if self.what(&name.value).is_none() {
             let declared = self.components().chain(self.singletons.iter().copied());
-            out.push(self.dangling(name.span, &name.value, "component", declared));
+            self.dangling((name.span, &name.value), "component", &COMPONENTS, declared, out);
         }
         name.value.clone()
     }
@@ -299,18 +353,30 @@ impl<'a> Names<'a> {
     /// A declared zone.
     pub(super) fn zone(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> String {
         if !self.zones.contains(&name.value.as_str()) {
-            let fault = dangling::at(name.span, &name.value, "zone", &self.zones);
-            out.push(declared_in(fault, self.sections[3], "zones are declared here"));
+            self.absent((name.span, &name.value), "zone", Section::Zones, &self.zones, out);
         }
         name.value.clone()
     }
-}
 
-/// A report with the section in which a name could be declared, where there is one.
-fn declared_in(fault: Diagnostic, section: Option<Span>, what: &str) -> Diagnostic {
-    match section {
-        Some(at) => fault.with_related(at, what),
-        None => fault,
+    /// Reports a secret or zone that is not declared, unless its section could not be read.
+    fn absent(
+        &self,
+        (span, name): (Span, &str),
+        what: &str,
+        section: Section,
+        declared: &[&str],
+        out: &mut Vec<Diagnostic>,
+    ) {
+        if self.read.hides(section, name) {
+            return;
+        }
+        out.push(match self.read.place(section) {
+            Some(at) => {
+                let fault = dangling::at(span, name, what, declared).with_cause(format!("{what} {name}"));
+                fault.with_related(at, format!("{} are declared here", section.key()))
+            }
+            None => dangling::in_section(span, name, what, section.key(), &[]),
+        });
     }
 }
 

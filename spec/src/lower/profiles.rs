@@ -7,6 +7,8 @@ use crate::checks::{dangling, profile_cycle};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Entry, Node, Span, Value};
 
+use super::read::is_misspelt;
+
 /// The key that takes a profile.
 const PROFILE: &str = "profile";
 
@@ -16,7 +18,8 @@ pub(crate) fn apply(root: &mut Node, out: &mut Vec<Diagnostic>) -> Vec<Span> {
     let written: Vec<Entry> = root.get("profiles").map_or(&[][..], Node::entries).to_vec();
     if written.is_empty() {
         // Without any, a `profile` that is taken is still a reference that names nothing.
-        return take(root, &BTreeMap::new(), out);
+        let misspelt = is_misspelt(root, "profiles");
+        return if misspelt { Vec::new() } else { take(root, &BTreeMap::new(), out) };
     }
     let whole = resolved(&written, out);
     take(root, &whole, out)
@@ -47,7 +50,10 @@ fn taken(section: &Node) -> Option<(String, Span)> {
 
 fn unknown<'a>(name: &str, span: Span, declared: impl Iterator<Item = &'a String>) -> Diagnostic {
     let declared: Vec<&str> = declared.map(String::as_str).collect();
-    dangling::at(span, name, "profile", &declared)
+    match declared.is_empty() {
+        true => dangling::in_section(span, name, "profile", "profiles", &[]),
+        false => dangling::at(span, name, "profile", &declared).with_cause(format!("profile {name}")),
+    }
 }
 
 /// Every profile with what it takes from others.

@@ -72,6 +72,7 @@ pub(crate) fn resolve(spec: &Spec, today: Option<Date>, origins: &mut Origins, o
     };
     let context = Context { spec, topology: &topology, services, stores: written_stores, needs: &needs, today };
     checks::check(&context, work.out);
+    crate::diagnostic::join(work.out);
     topology
 }
 

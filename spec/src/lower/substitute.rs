@@ -6,6 +6,8 @@ use crate::checks::{nearest, unknown_variable, unset_environment};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Node, Span, Value};
 
+use super::read::is_misspelt;
+
 /// Longest value after substitution, bytes: variables that repeat each other must not grow without end.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
@@ -24,6 +26,8 @@ struct Substitution<'a> {
     /// Where each of them is declared, and the section.
     places: Vec<(String, Span)>,
     section: Option<Span>,
+    /// The section is misspelt: which variables there are is not known.
+    misspelt: bool,
     /// Whether `${vars.…}` may be used: not inside `vars:` itself.
     in_vars: bool,
     variable: &'a dyn Fn(&str) -> Option<String>,
@@ -32,8 +36,9 @@ struct Substitution<'a> {
 
 /// Substitutes in every scalar of the tree. A faulty value becomes invalid after its report.
 pub(crate) fn substitute(root: &mut Node, variable: &dyn Fn(&str) -> Option<String>, out: &mut Vec<Diagnostic>) {
-    let mut work =
-        Substitution { vars: BTreeMap::new(), places: Vec::new(), section: None, in_vars: true, variable, out };
+    let misspelt = is_misspelt(root, "vars");
+    let (vars, places) = (BTreeMap::new(), Vec::new());
+    let mut work = Substitution { vars, places, section: None, misspelt, in_vars: true, variable, out };
     let Value::Mapping(entries) = &mut root.value else { return };
     for entry in entries.iter_mut().filter(|e| e.key.text == "vars") {
         work.node(&mut entry.value, Port::None);
@@ -112,11 +117,13 @@ impl Substitution<'_> {
             },
             Some(("vars", name)) if !self.in_vars => match self.vars.get(name) {
                 Some(value) => return value.clone(),
+                None if self.misspelt || (self.section.is_some() && self.vars.is_empty()) => return None,
                 None => {
                     let declared: Vec<&str> = self.vars.keys().map(String::as_str).collect();
                     let near = nearest(name, declared.iter().copied());
                     let near = self.places.iter().find(|(declared, _)| Some(declared.as_str()) == near);
-                    let fault = unknown_variable::at(span, name, &declared);
+                    let cause = if self.section.is_some() { name } else { "vars:" };
+                    let fault = unknown_variable::at(span, name, &declared).with_cause(cause);
                     match (near, self.section) {
                         (Some((_, at)), _) => fault.with_related(*at, "this is declared"),
                         (None, Some(at)) => fault.with_related(at, "variables are declared here"),
