@@ -5,7 +5,7 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: test install build lint unit verify engines test-real interop journey simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
 
 test: install build lint unit engines journey simulate sabotage
 	@echo "all parts passed"
@@ -53,12 +53,25 @@ test-real:
 	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: ; \
 	  status=$$?; tests/backends/stop $(REAL); exit $$status
 
-# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients.
+# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients. ARCHGEN_ENV is the
+# environment in which it is brought up.
 journey: build
-	$(ARCHGEN) down >/dev/null 2>&1 || true
-	export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
-	LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --detach && $(ARCHGEN) wait --healthy --timeout 60s && \
-	cargo test -p archgen-tests --test journey --test guarantees --test clients; status=$$?; $(ARCHGEN) down; exit $$status
+	$(PLAY); exit $$status
+
+# The same tests, unchanged, on a fleet whose users are kept by PostgreSQL; that server is killed like any host.
+journey-mixed:
+	cargo build --release --bins --features postgres
+	tests/backends/install postgres
+	tests/backends/start postgres
+	export ARCHGEN_ENV=mixed PG_PASSWORD=archgen-test; $(PLAY); tests/backends/stop postgres; exit $$status
+
+define PLAY
+$(ARCHGEN) down >/dev/null 2>&1 || true; \
+export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
+LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --env $${ARCHGEN_ENV:-dev} --detach && \
+$(ARCHGEN) wait --healthy --timeout 60s && \
+cargo test -p archgen-tests --test journey --test guarantees --test clients; status=$$?; $(ARCHGEN) down
+endef
 
 simulate: build
 	$(ARCHGEN) sim doctor

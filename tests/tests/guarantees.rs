@@ -123,6 +123,9 @@ impl Person {
 
 /// Kills a host. A store loses its power: what its process wrote and had not synced is gone when it comes back.
 fn kill(victim: &Running) {
+    if let Some(engine) = victim.kind.strip_suffix(" server") {
+        return kill_server(engine);
+    }
     let signal = |signal: &str, pid: u64| {
         let sent = Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
         assert!(sent.success(), "kill {signal} {pid} ({})", victim.name);
@@ -142,6 +145,21 @@ fn kill(victim: &Running) {
         "{}: no file of it is known to be synced: is the fleet up as `make journey` starts it?",
         victim.name
     );
+}
+
+/// Kills a real engine that the fleet only looks at, and starts it again as it was started.
+fn kill_server(engine: &str) {
+    assert_eq!(engine, "postgres", "this test knows how to kill it");
+    let scripts = archgen_tests::root().join("tests/backends");
+    let place =
+        format!("cd {} && . ./place && head -n 1 $root/{engine}/data/primary/postmaster.pid", scripts.display());
+    let pid = Command::new("bash").args(["-c", &place]).output().unwrap();
+    let pid = String::from_utf8(pid.stdout).unwrap();
+    assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success(), "{engine} ran as {pid}");
+    let log = fs::File::create(archgen_tests::root().join(".archgen/server.log")).unwrap();
+    let mut start = Command::new(scripts.join("start"));
+    start.arg(engine).stdout(log.try_clone().unwrap()).stderr(log);
+    assert!(start.status().unwrap().success(), "{engine} starts again: .archgen/server.log");
 }
 
 /// Takes away what was not synced; returns how many of the store's files are known to be synced up to somewhere.
@@ -179,7 +197,8 @@ async fn kill_one_of_each_kind() {
         kill(&victim);
         until(&format!("{} is back", victim.name), async || {
             let again = hosts(&kind).into_iter().find(|h| h.name == victim.name)?;
-            (again.pid > 0 && again.pid != victim.pid).then_some(())
+            let is_server = kind.ends_with(" server");
+            (is_server || again.pid > 0 && again.pid != victim.pid).then_some(())
         })
         .await;
         let (healthy, _) = archgen(&["wait", "--healthy", "--timeout", "30s"]);
