@@ -58,12 +58,14 @@ test-real:
 journey: build
 	$(PLAY); exit $$status
 
-# The same tests, unchanged, on a fleet whose users are kept by PostgreSQL; that server is killed like any host.
+# The same tests, unchanged, on a fleet whose users are kept by PostgreSQL and whose cache is Redis; those servers are killed like any
+# host.
 journey-mixed:
-	cargo build --release --bins --features postgres
-	tests/backends/install postgres
-	tests/backends/start postgres
-	export ARCHGEN_ENV=mixed PG_PASSWORD=archgen-test; $(PLAY); tests/backends/stop postgres; exit $$status
+	cargo build --release --bins --features postgres,redis
+	tests/backends/install postgres redis
+	tests/backends/start postgres redis
+	export ARCHGEN_ENV=mixed PG_PASSWORD=archgen-test REDIS_PASSWORD=archgen-test; $(PLAY); \
+	  tests/backends/stop postgres redis; exit $$status
 
 define PLAY
 $(ARCHGEN) down >/dev/null 2>&1 || true; \

@@ -124,7 +124,7 @@ impl Person {
 /// Kills a host. A store loses its power: what its process wrote and had not synced is gone when it comes back.
 fn kill(victim: &Running) {
     if let Some(engine) = victim.kind.strip_suffix(" server") {
-        return kill_server(engine);
+        return kill_server(victim, engine);
     }
     let signal = |signal: &str, pid: u64| {
         let sent = Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
@@ -148,11 +148,15 @@ fn kill(victim: &Running) {
 }
 
 /// Kills a real engine that the fleet only looks at, and starts it again as it was started.
-fn kill_server(engine: &str) {
-    assert_eq!(engine, "postgres", "this test knows how to kill it");
+fn kill_server(victim: &Running, engine: &str) {
+    let port = victim.address.rsplit(':').next().unwrap();
+    let file = match engine {
+        "postgres" => "data/primary/postmaster.pid".to_owned(),
+        "redis" => format!("data/{port}/pid"),
+        other => panic!("this test does not know how to kill {other}"),
+    };
     let scripts = archgen_tests::root().join("tests/backends");
-    let place =
-        format!("cd {} && . ./place && head -n 1 $root/{engine}/data/primary/postmaster.pid", scripts.display());
+    let place = format!("cd {} && . ./place && head -n 1 $root/{engine}/{file}", scripts.display());
     let pid = Command::new("bash").args(["-c", &place]).output().unwrap();
     let pid = String::from_utf8(pid.stdout).unwrap();
     assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success(), "{engine} ran as {pid}");

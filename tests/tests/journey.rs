@@ -1,7 +1,8 @@
 //! The journey: two people and an outsider on a running fleet, by the stock Socket.IO client and HTTP, with the messaging hosts
 //! killed in mid-stream and the whole fleet taken down and up again.
 //!
-//! It needs a fleet that is up: `cargo run --release -- up examples/slack/topology.yaml --detach`.
+//! It needs a fleet that is up: `cargo run --release -- up examples/slack/topology.yaml --detach`. ARCHGEN_ENV names its environment
+//! where that is not `dev`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
@@ -94,7 +95,8 @@ fn two_people_talk_through_crashes_and_nothing_is_lost() {
     assert_eq!(history(&account), acked, "history has each acknowledged message once, in order");
     let (down, _) = archgen(&["down"]);
     assert!(down, "the fleet goes down");
-    let (up, _) = archgen(&["up", "examples/slack/topology.yaml", "--detach"]);
+    let environment = std::env::var("ARCHGEN_ENV").unwrap_or_else(|_| "dev".to_owned());
+    let (up, _) = archgen(&["up", "examples/slack/topology.yaml", "--env", &environment, "--detach"]);
     assert!(up, "the fleet comes up again");
     let (healthy, _) = archgen(&["wait", "--healthy", "--timeout", "60s"]);
     assert!(healthy, "the fleet is healthy again");

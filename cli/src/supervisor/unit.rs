@@ -120,6 +120,10 @@ pub fn preflight(topology: &Topology) -> Vec<String> {
             problems.push(format!(
                 "stores.{name}: nothing to run on; say `embedded: true`, `endpoint: host:port` or `managed: true`"
             ));
+        } else if store.managed {
+            problems.push(format!(
+                "stores.{name}: this build starts no {kind} server by itself; start one and name it as `endpoint: host:port`"
+            ));
         } else if !archgen_fleet::drives(store.kind) {
             problems.push(format!(
                 "stores.{name}: this build has no {kind} driver; `cargo build --release --features {kind}` builds one with it (`real` for all)"

@@ -39,3 +39,18 @@ fn a_driver_that_is_not_built_in_is_named_by_its_feature_and_a_secret_that_is_no
         && given.notes.contains("ARCHGEN_TEST_NO_SUCH_VARIABLE");
     assert!(not_built != no_secret, "{}", given.notes);
 }
+
+#[test]
+fn a_server_that_nobody_would_start_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("topology.yaml"), spec("managed: true")).unwrap();
+    let given = archgen(folder.path(), &["up", "topology.yaml"]);
+    assert_eq!(given.status, 69);
+    assert!(
+        given.notes.contains("stores.users: this build starts no postgres server by itself")
+            && given.notes.contains("name it as `endpoint: host:port`"),
+        "{}",
+        given.notes
+    );
+    assert!(!folder.path().join(".archgen").exists(), "nothing was made");
+}

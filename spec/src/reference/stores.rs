@@ -22,7 +22,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         .reaches(&[Checks, Up]),
     key("stores.*.managed", "Whether `archgen up` starts the real engine on this machine and stops it with the fleet.", "true")
         .absent("somebody else runs it")
-        .why("PostgreSQL and Redis, from the program on the PATH.")
+        .why("Meant for PostgreSQL and Redis, from the program on the PATH. It is checked, but `archgen up` refuses it until it starts servers: name a running one as `endpoint`.")
         .reaches(&[Checks, Up]),
     key("stores.*.namespace", "The database, keyspace or prefix of names in a real engine.", "chat")
         .derived("the system's name")
