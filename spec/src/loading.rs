@@ -68,12 +68,12 @@ pub fn load_on(
     load_at(path, text, environment, (read, variable, &parse), Some(today))
 }
 
+/// How a text is parsed.
+pub(crate) type Parse<'a> = &'a dyn Fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>;
+
 /// How a file is read, what the environment's variables say, and how a text is parsed.
-pub(crate) type Callbacks<'a> = (
-    &'a dyn Fn(&str) -> Result<String, ReadError>,
-    &'a dyn Fn(&str) -> Option<String>,
-    &'a dyn Fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>,
-);
+pub(crate) type Callbacks<'a> =
+    (&'a dyn Fn(&str) -> Result<String, ReadError>, &'a dyn Fn(&str) -> Option<String>, Parse<'a>);
 
 /// The same with the caller's own parser, on a day or on none.
 pub(crate) fn load_at(
@@ -176,12 +176,7 @@ fn within(relative: &str) -> Result<(), ReadError> {
 }
 
 /// One file to its tree, with secrets found and blanked out.
-fn file(
-    path: &str,
-    text: String,
-    parse: &dyn Fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>,
-    loaded: &mut Loaded,
-) -> Option<Node> {
+fn file(path: &str, text: String, parse: Parse<'_>, loaded: &mut Loaded) -> Option<Node> {
     let id = loaded.sources.add(path, String::new());
     let root = parse(id, &text, &mut loaded.diagnostics);
     loaded.sources.set(id, text);
