@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Loaded;
-use crate::diagnostic::{Code, Fix};
+use crate::diagnostic::{Code, Fix, Severity};
 use crate::source::Sources;
 
 /// Fixes that one run applies at most.
@@ -32,8 +32,8 @@ pub struct Mended {
 }
 
 /// Mends the files of a spec: `load` loads them anew from their texts, by path. A fix is kept only where its problem is gone
-/// afterwards, no problem came in its place, and every file still parses as far as before; so the result is never worse, and mending
-/// it again changes nothing.
+/// afterwards, every file still parses as far as before, and no problem came in its place that the first one did not hide; so the
+/// result is never worse, and mending it again changes nothing.
 pub fn mend(texts: BTreeMap<String, String>, load: &dyn Fn(&BTreeMap<String, String>) -> Loaded) -> Mended {
     mend_where(texts, load, &|_| true)
 }
@@ -50,11 +50,12 @@ pub(crate) fn mend_where(
     while applied.len() < FIXES_MAX && refused.len() < FIXES_MAX {
         let next = loaded.diagnostics.iter().find_map(|d| {
             let fix = d.fix.clone().filter(|_| wanted(d.code))?;
-            (!refused.contains(&(d.code, fix.clone()))).then(|| (d.code, loaded.sources.place(d.primary), fix))
+            let fresh = !refused.contains(&(d.code, fix.clone()));
+            fresh.then(|| (d.code, d.message.clone(), loaded.sources.place(d.primary), fix))
         });
-        let Some((code, place, fix)) = next else { break };
+        let Some((code, message, place, fix)) = next else { break };
         let better = apply(&texts, &fix, &loaded.sources).map(|texts| (load(&texts), texts));
-        match better.filter(|(after, _)| is_better(&loaded, after, code)) {
+        match better.filter(|(after, _)| is_better(&loaded, after, (code, &message))) {
             Some((after, changed)) => {
                 applied.push(Applied { code, place, title: fix.title });
                 (loaded, texts) = (after, changed);
@@ -92,9 +93,15 @@ fn unread(loaded: &Loaded) -> usize {
     loaded.diagnostics.iter().filter(|d| d.code.0 < 10).count()
 }
 
-fn is_better(before: &Loaded, after: &Loaded, code: Code) -> bool {
-    let of = |loaded: &Loaded| loaded.diagnostics.iter().filter(|d| d.code == code).count();
-    of(after) < of(before) && after.diagnostics.len() <= before.diagnostics.len() && unread(after) <= unread(before)
+/// The first code of the checks that look at a whole spec, and only at one that could be read.
+const WHOLE: u16 = 40;
+
+fn is_better(before: &Loaded, after: &Loaded, (code, message): (Code, &str)) -> bool {
+    let same = |loaded: &Loaded| loaded.diagnostics.iter().filter(|d| d.code == code && d.message == message).count();
+    // What is found only now was there before, hidden behind what could not be read.
+    let hidden = before.diagnostics.iter().any(|d| d.code.0 < WHOLE && d.severity == Severity::Error);
+    let fewer = after.diagnostics.len() <= before.diagnostics.len();
+    same(after) < same(before) && unread(after) <= unread(before) && (fewer || hidden)
 }
 
 #[cfg(test)]
@@ -116,6 +123,13 @@ mod tests {
         assert_eq!(first.applied[0].place, "a.yaml:4:29");
         let again = mended(&first.texts["a.yaml"]);
         assert!(again.applied.is_empty() && again.texts == first.texts);
+    }
+
+    #[test]
+    fn what_a_misspelt_section_hides_does_not_keep_it_from_being_mended() {
+        let text = "archgen: v1\nname: demo\nservces:\n  user: { prot: 9300, replcas: 2 }\n  search: { prot: 9600 }\n";
+        let right = text.replace("servces", "services").replace("prot", "port").replace("replcas", "replicas");
+        assert_eq!(mended(text).texts["a.yaml"], right);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! `config`, `fix`, `init`, and the formats of `check`.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
 };
+
+use serde_json::Value;
 
 use super::{
     editor::script,
@@ -30,34 +33,76 @@ fn broken(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The paths of all values below one, as `archgen config` names them.
+fn leaves(value: &Value, names: Vec<String>, all: &mut BTreeMap<Vec<String>, Value>) {
+    let below = |name: String| names.iter().cloned().chain([name]).collect::<Vec<_>>();
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(name, value)| leaves(value, below(name.clone()), all)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| leaves(value, below(format!("[{index}]")), all));
+        }
+        _ => {
+            all.insert(names, value.clone());
+        }
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 #[test]
-fn every_value_of_the_resolved_spec_stands_where_it_says() {
+fn every_value_of_the_resolved_spec_stands_where_it_says_in_every_environment() {
     let folder = tempfile::tempdir().unwrap();
     let spec = slack();
-    let given =
-        archgen(folder.path(), &["config", &spec, "--env", "dev", "--show-origin", "--format", "json"]).ok().json();
-    assert_eq!((given["version"].as_u64(), given["environment"].as_str()), (Some(1), Some("dev")));
-    let (mut written, mut defaults) = (0, 0);
-    for leaf in given["values"].as_array().unwrap() {
-        let origin = &leaf["origin"];
-        if let Some(reason) = origin["default"].as_str() {
-            assert!(!reason.is_empty(), "{leaf}");
-            defaults += 1;
-            continue;
+    for environment in [None, Some("dev"), Some("sim"), Some("prod")] {
+        let chosen = environment.map_or_else(Vec::new, |name| vec!["--env", name]);
+        let arguments = [&["config", spec.as_str(), "--show-origin"], chosen.as_slice()].concat();
+        let given = archgen(folder.path(), &[arguments.as_slice(), &["--format", "json"]].concat()).ok().json();
+        assert_eq!((given["version"].as_u64(), given["environment"].as_str()), (Some(1), environment));
+        let vars = &given["spec"]["vars"];
+        let (mut written, mut defaults, mut overlaid, mut put_in) = (0, 0, 0, 0);
+        let mut seen = BTreeMap::new();
+        for leaf in given["values"].as_array().unwrap() {
+            let names = leaf["path"].as_array().unwrap().iter().map(text_of).collect::<Vec<_>>();
+            assert_eq!(seen.insert(names, leaf["value"].clone()), None, "{leaf} is said twice");
+            let origin = &leaf["origin"];
+            if let Some(reason) = origin["default"].as_str() {
+                assert!(!reason.is_empty() && origin["file"].is_null(), "{leaf}");
+                defaults += 1;
+                continue;
+            }
+            let file = origin["file"].as_str().unwrap();
+            let text = fs::read_to_string(file).unwrap();
+            let line = text.lines().nth(origin["line"].as_u64().unwrap() as usize - 1).unwrap();
+            let there: String = line.chars().skip(origin["column"].as_u64().unwrap() as usize - 1).collect();
+            let there = there.trim_start_matches(['"', '\'']);
+            let mut value = text_of(&leaf["value"]);
+            if let Some((name, rest)) = there.strip_prefix("${vars.").and_then(|rest| rest.split_once('}')) {
+                // A variable: what it holds, and what follows it here.
+                let rest: String = rest.chars().take_while(|c| !" \"',}]".contains(*c)).collect();
+                assert_eq!(value, text_of(&vars[name]) + &rest, "{leaf}: {there}");
+                value = format!("${{vars.{name}}}{rest}");
+                put_in += 1;
+            }
+            let behind = there.strip_prefix(&value).unwrap_or_else(|| panic!("{leaf}: {there}"));
+            assert!(behind.is_empty() || behind.starts_with([' ', ',', '}', ']', '"', '\'']), "{leaf}: {there}");
+            overlaid += usize::from(environment.is_some_and(|name| file.ends_with(&format!("env/{name}.yaml"))));
+            written += 1;
         }
-        let text = fs::read_to_string(origin["file"].as_str().unwrap()).unwrap();
-        let line = text.lines().nth(origin["line"].as_u64().unwrap() as usize - 1).unwrap();
-        let there: String = line.chars().skip(origin["column"].as_u64().unwrap() as usize - 1).collect();
-        let there = there.trim_start_matches(['"', '\'']);
-        let value = leaf["value"].as_str().map_or_else(|| leaf["value"].to_string(), str::to_owned);
-        assert!(there.starts_with(&value) || there.starts_with("${"), "{leaf}: {there}");
-        written += 1;
+        assert!(
+            written > 200 && defaults > 30 && put_in >= 1,
+            "{written} written, {defaults} defaults, {put_in} put in"
+        );
+        assert!(environment.is_none() || overlaid >= 4, "{environment:?}: {overlaid} of the overlay");
+        let mut all = BTreeMap::new();
+        leaves(&given["spec"], Vec::new(), &mut all);
+        assert_eq!(all, seen, "{environment:?}: every leaf has one origin, and every origin is a leaf's");
+        let yaml = archgen(folder.path(), &arguments).ok().out;
+        let bare: Vec<&str> =
+            yaml.lines().filter(|l| !l.ends_with(':') && !l.ends_with('-') && !l.contains("  # ")).collect();
+        assert_eq!(bare, [""; 0], "{environment:?}: every leaf has an origin");
     }
-    assert!(written > 200 && defaults > 30, "{written} written, {defaults} defaults");
-    let yaml = archgen(folder.path(), &["config", &spec, "--env", "dev", "--show-origin"]).ok().out;
-    let bare: Vec<&str> =
-        yaml.lines().filter(|l| !l.ends_with(':') && !l.ends_with('-') && !l.contains("  # ")).collect();
-    assert_eq!(bare, [""; 0], "every leaf has an origin");
 }
 
 #[test]

@@ -76,7 +76,9 @@ impl Decode for Origin {
         let meant = match meant.split_once("://") {
             Some(("https", host)) => format!("https://{}", host.trim_end_matches(":443")),
             Some(("http", host)) => format!("http://{}", host.trim_end_matches(":80")),
-            _ => format!("https://{meant}"),
+            // `null`, and every other bare word, is no host that anybody serves pages from.
+            _ if meant.contains('.') => format!("https://{meant}"),
+            _ => String::new(),
         };
         let guess = Some(meant).filter(|meant| is_origin(meant));
         decoder.report(bad_unit::guessed(node.span, &text, "an origin", ORIGIN_FORMS, guess));

@@ -179,16 +179,16 @@ impl<'a> Keys<'a> {
             if key.is_empty() || known.contains(&key) {
                 continue;
             }
-            match foreign_key::at(entry.key.span, key, &subject, &known) {
-                Some((fault, ours)) => {
-                    meant.extend(ours);
-                    decoder.report(fault);
-                }
-                None => {
-                    meant.extend(unknown_key::meant(key, &known));
-                    decoder.report(unknown_key::at(entry.key.span, key, &subject, &known));
-                }
+            let (mut fault, ours) = foreign_key::at(entry.key.span, key, &subject, &known).unwrap_or_else(|| {
+                let fault = unknown_key::at(entry.key.span, key, &subject, &known);
+                (fault, unknown_key::meant(key, &known))
+            });
+            // What is there already cannot be written a second time.
+            if ours.is_some_and(|ours| meant.contains(&ours) || self.entries.iter().any(|e| e.key.text == ours)) {
+                fault.fix = None;
             }
+            meant.extend(ours);
+            decoder.report(fault);
         }
         for key in required {
             let present = self.entries.iter().any(|e| e.key.text == *key);
