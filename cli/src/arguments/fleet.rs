@@ -25,12 +25,13 @@ pub struct StateArguments {
 /// Run the whole fleet on this machine.
 ///
 /// One supervised process per host, each started when those that it needs are ready, and started again when it dies. Ports and
-/// data are kept under the state folder and are the same the next time. Ctrl-C stops everything in order; a second one at once.
+/// data are kept under the state folder and are the same the next time. Where the fleet runs already and the spec has another number
+/// of `nodes:` of an embedded store of messages, or of `replicas:` of messaging, the running fleet takes that in. Ctrl-C stops everything in order; a second one at once.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  archgen up examples/slack/topology.yaml\n  archgen up examples/slack/topology.yaml \
                         --detach && archgen ps\n\nExit status: 0 stopped as asked, 1 errors in the spec, 69 a fleet is up \
-                        already, a port is taken, or a host failed."
+                        already and the spec differs in what cannot change while it runs, a port is taken, or a host failed."
 )]
 pub struct UpArguments {
     /// The topology spec.
@@ -41,6 +42,9 @@ pub struct UpArguments {
     /// Run all hosts as tasks of one process.
     #[arg(long)]
     pub in_process: bool,
+    /// Most that a move of data between nodes copies in a second: 64MB where nothing is said.
+    #[arg(long, value_name = "SIZE", value_parser = super::spec::size)]
+    pub move_rate: Option<u64>,
     /// Return when the fleet is healthy and leave it running.
     #[arg(long)]
     pub detach: bool,

@@ -327,6 +327,9 @@ pub enum ShardsAction {
 pub struct MoveArguments {
     /// The store; all of them where none is named.
     pub store: Option<String>,
+    /// From now on copy at most so much a second.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub move_rate: Option<u64>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
@@ -344,7 +347,7 @@ impl ShardsAction {
 }
 
 /// `50MB` and the like.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     Bytes::parse(text).map(|b| b.0).map_err(|error| format!("{error}; write a size such as 50MB"))
 }
 

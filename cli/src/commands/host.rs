@@ -43,6 +43,7 @@ fn given(arguments: &HostArguments, printer: Printer) -> Result<Option<(FleetFil
         addresses: read_addresses(addresses)?,
         in_process: false,
         nodes: Nodes::new(),
+        moved_bytes_per_second_max: None,
     };
     Ok(Some((fleet, read_service_key(key)?)))
 }

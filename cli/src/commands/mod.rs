@@ -1,5 +1,6 @@
 //! One file per command, and the way from the command line to the right one.
 
+mod change;
 mod check;
 mod config;
 mod dispatch;

@@ -4,20 +4,23 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use archgen_env::{os, task::Shutdown};
-use archgen_fleet::{Journal, MoveError, Mover};
+use archgen_fleet::{Journal, MoveError, MoveOrder, Mover};
 use serde_json::json;
 
 use crate::{
     arguments::{ReportFormat, ShardsAction},
     exit::{self, Failure, Outcome},
     printer::Printer,
-    state::{FleetFile, StateFolder, service_key},
+    state::{FleetFile, StateFolder, running_pid, service_key},
 };
 
 /// Asks the stores, or tells them.
 pub fn run(action: &ShardsAction, printer: Printer) -> Outcome {
     let arguments = action.arguments();
     let state = StateFolder::at(&arguments.state.folder)?;
+    if running_pid(&state).is_none() {
+        return Err(Failure::new(exit::UNAVAILABLE, "no fleet is up: a move goes on with the next `archgen up`"));
+    }
     let fleet = FleetFile::load(&state).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     let env = os::env("shards", Path::new("."), Shutdown::default());
     let key = service_key(&state, &env.entropy("service-key"))?;
@@ -26,13 +29,16 @@ pub fn run(action: &ShardsAction, printer: Printer) -> Outcome {
     let mut found = Vec::new();
     for store in fleet.nodes.keys().filter(|name| arguments.store.as_ref().is_none_or(|s| s == *name)) {
         let Some(first) = fleet.addresses.get(&format!("{store}-1")) else { continue };
-        let mover = Mover::new(&env, first.clone(), &key);
+        let mover = Mover::new(&env, first.clone(), &key).hasty();
         let done = runtime.block_on(async {
+            if let Some(rate) = arguments.move_rate {
+                mover.order(MoveOrder::Pace(rate)).await?;
+            }
             match action {
                 ShardsAction::Status(_) => mover.journal().await,
-                ShardsAction::Pause(_) => mover.pause(true).await.map(Some),
-                ShardsAction::Resume(_) => mover.pause(false).await.map(Some),
-                ShardsAction::Rollback(_) => mover.turn_round().await.map(Some),
+                ShardsAction::Pause(_) => mover.order(MoveOrder::Pause).await.map(Some),
+                ShardsAction::Resume(_) => mover.order(MoveOrder::Resume).await.map(Some),
+                ShardsAction::Rollback(_) => mover.order(MoveOrder::Rollback).await.map(Some),
             }
         });
         let journal = done.map_err(|error| {

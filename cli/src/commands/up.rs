@@ -2,6 +2,7 @@
 //! own. Nothing starts before everything is decided.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
     process::{Child, Command, Stdio},
@@ -13,13 +14,16 @@ use std::{
 use anyhow::{Context, anyhow};
 use archgen_env::{os, task::Shutdown};
 
-use super::supervise::supervise;
+use super::{change, supervise::supervise};
 use crate::{
     arguments::UpArguments,
     exit::{self, Failure, Outcome},
     printer::Printer,
     spec_files::{self, Environment},
-    state::{FleetFile, Lock, PortError, ProcessList, StateFolder, assign, nodes, save_nodes, service_key, with_held},
+    state::{
+        FleetFile, Lock, PortError, ProcessList, StateFolder, assign, nodes, room_for_moves, save_nodes, service_key,
+        with_held,
+    },
     supervisor::{self, HostState, Mode, Progress, Request, ask},
 };
 
@@ -48,18 +52,29 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     }
     let state = StateFolder::at(&arguments.state.folder)?;
     state.create()?;
-    let lock = Lock::take(&state)?;
+    let lock = match Lock::take(&state) {
+        Ok(lock) => lock,
+        Err(busy) => return change::run(arguments, (topology, spec), &state, busy, printer),
+    };
     clear_leftovers(&state)?;
     let nodes = nodes(&state, &topology)?;
+    room_for_moves(&state, &nodes).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     let topology = with_held(topology, &nodes);
-    let addresses = assign(&state, &topology).map_err(|error| {
+    let addresses = assign(&state, &topology, &BTreeSet::new()).map_err(|error| {
         let status = if matches!(error, PortError::State(_)) { exit::SYSTEM } else { exit::UNAVAILABLE };
         Failure { status, error: anyhow!(error) }
     })?;
     let env = os::env("up", state.root(), Shutdown::default());
     let key = service_key(&state, &env.entropy("service-key"))?;
     let folder = spec_files::folder(&arguments.spec)?;
-    let fleet = FleetFile { spec, folder, addresses, in_process: arguments.in_process, nodes };
+    let fleet = FleetFile {
+        spec,
+        folder,
+        addresses,
+        in_process: arguments.in_process,
+        nodes,
+        moved_bytes_per_second_max: arguments.move_rate,
+    };
     let assembly =
         fleet.assembly_of(Arc::new(topology), key).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     // Whatever cannot be assembled is said now, not by a child later.

@@ -1,7 +1,10 @@
 //! The fleet as it was decided at `up`: the spec's texts, addresses, how it runs. Children read it, so that an edited spec does
 //! not change a running fleet host by host.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use archgen_env::net::Address;
@@ -30,6 +33,9 @@ pub struct FleetFile {
     /// Nodes of stores that move their data.
     #[serde(default)]
     pub nodes: Nodes,
+    /// Most that a move copies in a second, bytes, where that was said.
+    #[serde(default)]
+    pub moved_bytes_per_second_max: Option<u64>,
 }
 
 impl FleetFile {
@@ -41,13 +47,32 @@ impl FleetFile {
         write_private(&state.fleet(), &serde_json::to_string_pretty(self)?)
     }
 
+    /// Puts it beside that of the running fleet, which is to take it in.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save_next(&self, state: &StateFolder) -> anyhow::Result<()> {
+        write_private(&state.next_fleet(), &serde_json::to_string_pretty(self)?)
+    }
+
+    /// Reads what was put beside it.
+    ///
+    /// # Errors
+    /// It is not there, or damaged.
+    pub fn load_next(state: &StateFolder) -> anyhow::Result<Self> {
+        Self::read(&state.next_fleet())
+    }
+
     /// Reads it.
     ///
     /// # Errors
     /// It is not there, or damaged.
     pub fn load(state: &StateFolder) -> anyhow::Result<Self> {
-        let path = state.fleet();
-        let text = read_if_there(&path)?.with_context(|| format!("`{}` is not there", path.display()))?;
+        Self::read(&state.fleet())
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = read_if_there(path)?.with_context(|| format!("`{}` is not there", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("`{}` is damaged", path.display()))
     }
 

@@ -51,6 +51,11 @@ impl StateFolder {
         self.root.join("fleet.json")
     }
 
+    /// The description that a running fleet is to take in.
+    pub fn next_fleet(&self) -> PathBuf {
+        self.root.join("fleet.next.json")
+    }
+
     /// Nodes of stores that move their data.
     pub fn nodes(&self) -> PathBuf {
         self.root().join("nodes.json")

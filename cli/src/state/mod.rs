@@ -14,6 +14,6 @@ pub use files::{demo_password, read_service_key, service_key, write_private};
 pub use fleet_file::FleetFile;
 pub use layout::StateFolder;
 pub use lock::{Lock, running_pid};
-pub use nodes::{Nodes, StoreNodes, nodes, save_nodes, with_held};
+pub use nodes::{Nodes, StoreNodes, movable, nodes, room_for_moves, save_nodes, with_held};
 pub use ports::{PortError, assign};
 pub use processes::{ProcessList, ProcessRecord, start_ticks};

@@ -1,6 +1,9 @@
 //! Loopback ports: assigned once, saved, the same in every later start.
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::TcpListener,
+};
 
 use archgen_env::net::Address;
 use archgen_fleet::Addresses;
@@ -52,11 +55,11 @@ pub enum PortError {
 }
 
 /// Gives each host of the topology its address: the saved one; for a gateway or realtime host the spec's port where it is free;
-/// else one of the range. Saves the map.
+/// else one of the range. Saves the map. Ports of hosts that run already are theirs.
 ///
 /// # Errors
 /// See [`PortError`].
-pub fn assign(state: &StateFolder, topology: &Topology) -> Result<Addresses, PortError> {
+pub fn assign(state: &StateFolder, topology: &Topology, running: &BTreeSet<String>) -> Result<Addresses, PortError> {
     let path = state.ports();
     let saved: BTreeMap<String, Saved> = match read_if_there(&path)? {
         None => BTreeMap::new(),
@@ -67,7 +70,7 @@ pub fn assign(state: &StateFolder, topology: &Topology) -> Result<Addresses, Por
     let mut map: BTreeMap<String, Saved> = BTreeMap::new();
     for instance in &instances {
         if let Some(kept) = saved.get(&instance.name).filter(|s| s.asked == asked(instance)) {
-            if !is_free(kept.port) {
+            if !running.contains(&instance.name) && !is_free(kept.port) {
                 return Err(taken(&instance.name, kept.port, &path.display().to_string()));
             }
             map.insert(instance.name.clone(), *kept);
@@ -165,17 +168,17 @@ mod tests {
         // The examples' own ports may be in use by a fleet on this machine.
         topology.gateway.as_mut().unwrap().port = 31_990;
         topology.realtime.as_mut().unwrap().port = 31_980;
-        let first = assign(&state, &topology).unwrap();
+        let first = assign(&state, &topology, &BTreeSet::new()).unwrap();
         assert_eq!(first.len(), topology.instances().len());
-        assert_eq!(first, assign(&state, &topology).unwrap());
+        assert_eq!(first, assign(&state, &topology, &BTreeSet::new()).unwrap());
 
         let port = first["user-1"].port;
         let listener = TcpListener::bind((LOOPBACK, port)).unwrap();
-        let error = assign(&state, &topology).unwrap_err();
+        let error = assign(&state, &topology, &BTreeSet::new()).unwrap_err();
         let PortError::Taken { host, owner, .. } = &error else { panic!("{error}") };
         assert_eq!(host, "user-1");
         assert!(owner.contains(&std::process::id().to_string()), "{owner}");
         drop(listener);
-        assert_eq!(first, assign(&state, &topology).unwrap());
+        assert_eq!(first, assign(&state, &topology, &BTreeSet::new()).unwrap());
     }
 }

@@ -88,6 +88,23 @@ impl Board {
         self.version.send_modify(|v| *v += 1);
     }
 
+    /// Adds a host.
+    pub fn add(&self, host: HostStatus) {
+        self.hosts.borrow_mut().insert(host.host.clone(), host);
+        self.version.send_modify(|v| *v += 1);
+    }
+
+    /// Forgets a host that is no part of the fleet any more.
+    pub fn remove(&self, host: &str) {
+        self.hosts.borrow_mut().shift_remove(host);
+        self.version.send_modify(|v| *v += 1);
+    }
+
+    /// Where a host listens.
+    pub fn address(&self, host: &str) -> Option<String> {
+        self.hosts.borrow().get(host).map(|h| h.address.clone())
+    }
+
     /// The state of a host.
     pub fn state(&self, host: &str) -> Option<HostState> {
         self.hosts.borrow().get(host).map(|h| h.state)

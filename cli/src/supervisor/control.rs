@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     board::HostStatus,
+    change,
     floor::{Floor, Order},
 };
 use crate::state::StateFolder;
@@ -60,6 +61,8 @@ pub enum Request {
         /// Its name.
         host: String,
     },
+    /// Take in the fleet that was put beside this one.
+    Change,
     /// Stop the fleet.
     Down,
 }
@@ -142,6 +145,7 @@ async fn exchange(mut stream: UnixStream, floor: &Floor) -> io::Result<()> {
         Err(error) => Some(format!("not a question: {error}")),
         Ok(Request::Status) => None,
         Ok(Request::Restart { host }) => (!floor.restart(&host)).then(|| unknown(&host, floor)),
+        Ok(Request::Change) => change::take(floor).err().map(|error| format!("{error:#}")),
         Ok(Request::Down) => {
             floor.order(Order::Stop);
             None

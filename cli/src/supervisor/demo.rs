@@ -40,10 +40,10 @@ const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// # Errors
 /// The API refuses, or does not answer in time.
 pub async fn seed(floor: &Floor) -> anyhow::Result<()> {
-    let Some(gateway) = floor.fleet.addresses.get("gateway-1") else { return Ok(()) };
+    let Some(gateway) = floor.fleet().addresses.get("gateway-1").cloned() else { return Ok(()) };
     let password = demo_password(&floor.state, &floor.env.entropy("demo"))?;
     let limits = Limits { call_ms_max: 5_000, reply_bytes_max: 1 << 20, ..Limits::default() };
-    let api = Api { client: Client::new(&floor.env, limits), gateway: gateway.clone() };
+    let api = Api { client: Client::new(&floor.env, limits), gateway };
     timeout(WITHIN, api.seed(&password)).await.context("no answer in time")?
 }
 

@@ -1,10 +1,11 @@
 //! What the lives of all hosts share, and the run of a whole fleet from its start to its end.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     collections::BTreeMap,
     io::{self, IsTerminal},
     path::PathBuf,
+    rc::Rc,
     time::Duration,
 };
 
@@ -15,15 +16,16 @@ use archgen_env::{
     os,
     task::Shutdown,
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     time::{Instant, sleep},
 };
 
 use super::{
     board::{Board, HostState, HostStatus},
+    change,
     control::{self, Phase},
     demo,
     lifecycle::{keep, record_of},
@@ -63,21 +65,64 @@ pub enum Mode {
 /// What the lives of all hosts share.
 pub struct Floor {
     pub(super) state: StateFolder,
-    pub(super) fleet: FleetFile,
+    fleet: RefCell<FleetFile>,
     pub(super) board: Board,
-    pub(super) outputs: BTreeMap<String, Output>,
+    outputs: RefCell<BTreeMap<String, Output>>,
+    shown: Option<Shown>,
     pub(super) env: Env,
     pub(super) client: Client,
     pub(super) program: PathBuf,
     pub(super) printer: Printer,
     pub(super) phase: Cell<Phase>,
     order: watch::Sender<Order>,
-    restarts: BTreeMap<String, Notify>,
+    /// A change was taken in: others are to be told.
+    pub(super) changed: Notify,
+    /// Whether that is not over yet.
+    pub(super) changing: Cell<bool>,
+    hosts: RefCell<BTreeMap<String, Rc<Orders>>>,
+    newcomers: mpsc::Sender<Unit>,
     processes: RefCell<ProcessList>,
 }
 
+/// Hosts that join a running fleet at once.
+const NEWCOMERS_MAX: usize = 4_096;
+
+/// What one host is ordered, and whom it needs.
+struct Orders {
+    restart: Notify,
+    retire: Notify,
+    needs: Vec<String>,
+    is_store: bool,
+}
+
+impl Orders {
+    fn of(unit: &Unit) -> Rc<Self> {
+        let is_store = unit.kind.ends_with(" store") || unit.kind.ends_with(" server");
+        Rc::new(Self { restart: Notify::new(), retire: Notify::new(), needs: unit.needs.clone(), is_store })
+    }
+}
+
+fn waiting(unit: &Unit) -> HostStatus {
+    HostStatus {
+        host: unit.name.clone(),
+        kind: unit.kind.clone(),
+        address: unit.address.to_string(),
+        starts: 0,
+        pid: None,
+        state: HostState::Waiting,
+        note: String::new(),
+    }
+}
+
 impl Floor {
-    fn new(state: StateFolder, fleet: FleetFile, units: &[Unit], mode: Mode, printer: Printer) -> anyhow::Result<Self> {
+    fn new(
+        state: StateFolder,
+        fleet: FleetFile,
+        units: &[Unit],
+        newcomers: mpsc::Sender<Unit>,
+        mode: Mode,
+        printer: Printer,
+    ) -> anyhow::Result<Self> {
         let width = units.iter().map(|u| u.name.len()).max().unwrap_or(0);
         let shown = (mode == Mode::Foreground).then_some(Shown { printer, width });
         let mut outputs = BTreeMap::new();
@@ -85,31 +130,97 @@ impl Floor {
             let output = Output::open(&state, &unit.name, shown);
             outputs.insert(unit.name.clone(), output.with_context(|| format!("cannot open the log of {}", unit.name))?);
         }
-        let board = Board::new(units.iter().map(|unit| HostStatus {
-            host: unit.name.clone(),
-            kind: unit.kind.clone(),
-            address: unit.address.to_string(),
-            starts: 0,
-            pid: None,
-            state: HostState::Waiting,
-            note: String::new(),
-        }));
+        let board = Board::new(units.iter().map(waiting));
         let env = os::env("supervisor", state.root(), Shutdown::default());
         let limits = Limits { connect_ms_max: 500, call_ms_max: 2_000, reply_bytes_max: 1 << 20, idle_per_host_max: 1 };
         Ok(Self {
             client: Client::new(&env, limits),
             program: std::env::current_exe().context("cannot find this program's own path")?,
-            restarts: units.iter().map(|u| (u.name.clone(), Notify::new())).collect(),
+            hosts: RefCell::new(units.iter().map(|u| (u.name.clone(), Orders::of(u))).collect()),
+            newcomers,
+            changed: Notify::new(),
+            changing: Cell::new(false),
+            shown,
             order: watch::Sender::new(Order::Run),
             phase: Cell::new(Phase::Starting),
             processes: RefCell::default(),
             state,
-            fleet,
+            fleet: RefCell::new(fleet),
             board,
-            outputs,
+            outputs: RefCell::new(outputs),
             env,
             printer,
         })
+    }
+
+    /// The fleet as it is decided now. Not to be held over a wait.
+    pub(super) fn fleet(&self) -> Ref<'_, FleetFile> {
+        self.fleet.borrow()
+    }
+
+    /// Changes what is decided, on record first: whoever starts reads it there.
+    pub(super) fn change_fleet(&self, change: impl FnOnce(&mut FleetFile)) -> anyhow::Result<()> {
+        let mut next = self.fleet.borrow().clone();
+        change(&mut next);
+        next.save(&self.state)?;
+        *self.fleet.borrow_mut() = next;
+        Ok(())
+    }
+
+    /// The lines of a host.
+    pub(super) fn output(&self, host: &str) -> Option<Output> {
+        self.outputs.borrow().get(host).cloned()
+    }
+
+    /// Hosts that need this one.
+    pub(super) fn needed_by(&self, host: &str) -> impl Iterator<Item = String> {
+        let hosts = self.hosts.borrow();
+        let needing = hosts.iter().filter(|(_, orders)| orders.needs.iter().any(|n| n == host));
+        needing.map(|(name, _)| name.clone()).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Whether a host is a store's node or server.
+    pub(super) fn is_store(&self, host: &str) -> bool {
+        self.hosts.borrow().get(host).is_some_and(|orders| orders.is_store)
+    }
+
+    /// Waits until these hosts are ready; one that is no part of the fleet is not waited for.
+    pub(super) async fn ready(&self, hosts: &[String]) {
+        let is_ready = |board: &Board| hosts.iter().all(|h| board.state(h).is_none_or(|s| s == HostState::Ready));
+        self.board.until(is_ready).await;
+    }
+
+    /// Adds a host to the running fleet.
+    pub(super) fn add(&self, unit: Unit) -> anyhow::Result<()> {
+        let output = Output::open(&self.state, &unit.name, self.shown);
+        let output = output.with_context(|| format!("cannot open the log of {}", unit.name))?;
+        self.outputs.borrow_mut().insert(unit.name.clone(), output);
+        self.hosts.borrow_mut().insert(unit.name.clone(), Orders::of(&unit));
+        self.board.add(waiting(&unit));
+        self.newcomers.try_send(unit).context("too many hosts at once")
+    }
+
+    /// Orders a host to stop and leave the fleet.
+    pub(super) fn retire(&self, host: &str) {
+        if let Some(orders) = self.hosts.borrow().get(host) {
+            orders.retire.notify_one();
+        }
+    }
+
+    /// Waits for the order to leave.
+    pub(super) async fn retirement_of(&self, host: &str) {
+        let orders = self.hosts.borrow().get(host).cloned();
+        match orders {
+            Some(orders) => orders.retire.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Forgets a host that has left.
+    pub(super) fn forget(&self, host: &str) {
+        self.hosts.borrow_mut().remove(host);
+        self.outputs.borrow_mut().remove(host);
+        self.board.remove(host);
     }
 
     /// Gives an order; a weaker one than the last changes nothing.
@@ -128,13 +239,14 @@ impl Floor {
 
     /// Orders the restart of a host; `false` where there is none of this name.
     pub(super) fn restart(&self, host: &str) -> bool {
-        self.restarts.get(host).inspect(|r| r.notify_one()).is_some()
+        self.hosts.borrow().get(host).inspect(|orders| orders.restart.notify_one()).is_some()
     }
 
     /// Waits for the order to restart this host.
     pub(super) async fn restart_of(&self, host: &str) {
-        match self.restarts.get(host) {
-            Some(order) => order.notified().await,
+        let orders = self.hosts.borrow().get(host).cloned();
+        match orders {
+            Some(orders) => orders.restart.notified().await,
             None => std::future::pending().await,
         }
     }
@@ -165,22 +277,23 @@ pub async fn run(
     mode: Mode,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let floor = Floor::new(state, fleet, &units, mode, printer)?;
-    if floor.fleet.in_process {
-        let routes = Routes::new(floor.outputs.clone());
+    let (newcomers, joining) = mpsc::channel(NEWCOMERS_MAX);
+    let floor = Floor::new(state, fleet, &units, newcomers, mode, printer)?;
+    if floor.fleet().in_process {
+        let routes = Routes::new(floor.outputs.borrow().clone());
         log_to(move || routes.clone())?;
     }
     ProcessList::default().save(&floor.state)?;
     let listener = control::listen(&floor.state)?;
-    let lives = join_all(units.iter().map(|unit| keep(unit, &floor)));
     let failed = Cell::new(false);
     tokio::select! {
         biased;
-        _ = lives => {}
+        () = lives(units, joining, &floor) => {}
         () = signals(&floor) => {}
         () = control::serve(&listener, &floor) => {}
         () = story(&floor, mode, &failed) => {}
         () = moves::keep(&floor) => {}
+        () = change::keep(&floor) => {}
     }
     // The socket goes first: who finds the lock free finds no socket of ours.
     let _ = std::fs::remove_file(floor.state.control());
@@ -197,6 +310,24 @@ pub async fn run(
         floor.printer.note("stopped; the data stay for the next `archgen up`");
     }
     Ok(exit::OK)
+}
+
+async fn life(unit: Unit, floor: &Floor) {
+    keep(&unit, floor).await;
+}
+
+/// The lives of all hosts, of those too that join later; over when all are.
+async fn lives(units: Vec<Unit>, mut joining: mpsc::Receiver<Unit>, floor: &Floor) {
+    let mut lives: FuturesUnordered<_> = units.into_iter().map(|unit| life(unit, floor)).collect();
+    loop {
+        tokio::select! {
+            biased;
+            Some(unit) = joining.recv() => lives.push(life(unit, floor)),
+            ended = lives.next() => if ended.is_none() {
+                return;
+            },
+        }
+    }
 }
 
 /// Turns signals into orders: the first stops in order, the second at once. Never returns.
@@ -237,7 +368,7 @@ async fn story(floor: &Floor, mode: Mode, failed: &Cell<bool>) {
                 if floor.phase.get() == Phase::Starting {
                     floor.phase.set(Phase::Running);
                     if mode == Mode::Foreground {
-                        floor.printer.note(&welcome(&floor.fleet, &floor.state, progress.healthy_after()));
+                        floor.printer.note(&welcome(&floor.fleet(), &floor.state, progress.healthy_after()));
                     }
                 }
             }

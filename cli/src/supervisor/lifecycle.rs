@@ -11,7 +11,6 @@ use super::{
     board::HostState,
     child::{Child, Ended},
     floor::{Floor, Order},
-    output::Output,
     program::Readiness,
     unit::Unit,
 };
@@ -38,6 +37,8 @@ const KILLED_WITHIN: Duration = Duration::from_secs(5);
 enum Over {
     /// It was ordered to stop.
     Stopped,
+    /// It is to leave the fleet.
+    Retired,
     /// It was ordered to start again.
     Restart,
     /// It ended by itself; how long it had been ready.
@@ -55,6 +56,7 @@ pub async fn keep(unit: &Unit, floor: &Floor) {
         starts += 1;
         let (ended, ready_for) = match run(unit, floor).await {
             Over::Stopped => return floor.board.set(&unit.name, HostState::Stopped, None, ""),
+            Over::Retired => return floor.forget(&unit.name),
             Over::Restart => {
                 backoff.reset();
                 continue;
@@ -88,6 +90,7 @@ pub async fn keep(unit: &Unit, floor: &Floor) {
                 }
                 return;
             }
+            () = floor.retirement_of(&unit.name) => return floor.forget(&unit.name),
             () = floor.restart_of(&unit.name) => {
                 backoff.reset();
                 starts = 0;
@@ -99,7 +102,7 @@ pub async fn keep(unit: &Unit, floor: &Floor) {
 
 /// The error with which a host's last run ended, where it told one.
 fn last_error(unit: &Unit, floor: &Floor) -> String {
-    let lines = floor.outputs.get(&unit.name).map(Output::last_lines).unwrap_or_default();
+    let lines = floor.output(&unit.name).map(|o| o.last_lines()).unwrap_or_default();
     let told = lines.iter().rev().find_map(|line| line.strip_prefix("error: "));
     told.map(|error| format!(" ({error})")).unwrap_or_default()
 }
@@ -108,7 +111,7 @@ fn last_error(unit: &Unit, floor: &Floor) -> String {
 fn account(unit: &Unit, floor: &Floor, ended: &Ended, starts: u32) -> String {
     let times = if starts > 1 { format!(" ({starts} times)") } else { String::new() };
     let mut text = format!("{}{times}", ended.how);
-    for line in floor.outputs.get(&unit.name).map(Output::last_lines).unwrap_or_default() {
+    for line in floor.output(&unit.name).map(|o| o.last_lines()).unwrap_or_default() {
         text.push_str("\n  ");
         text.push_str(&line);
     }
@@ -137,11 +140,11 @@ async fn needs_are_ready(unit: &Unit, floor: &Floor) -> bool {
 
 /// One run of a host, from its start to its end.
 async fn run(unit: &Unit, floor: &Floor) -> Over {
-    let Some(output) = floor.outputs.get(&unit.name) else {
+    let Some(output) = floor.output(&unit.name) else {
         return Over::Ended(Ended { how: "has no log".to_owned(), for_good: true }, None);
     };
     output.begin_run();
-    let mut child = match Child::start(unit, &floor.state, &floor.program, &floor.env, output) {
+    let mut child = match Child::start(unit, &floor.state, &floor.program, &floor.env, &output) {
         Ok(child) => child,
         Err(error) => {
             let how = format!("cannot be started: {error}");
@@ -158,19 +161,25 @@ async fn run(unit: &Unit, floor: &Floor) -> Over {
         biased;
         ended = child.wait() => Over::Ended(ended, watch.ready_since.map(|since| since.elapsed())),
         () = floor.ordered(Order::Stop) => Over::Stopped,
+        () = floor.retirement_of(&unit.name) => Over::Retired,
         () = floor.restart_of(&unit.name) => Over::Restart,
         hopeless = watch.looks(unit, floor) => Over::Ended(hopeless, None),
     };
     match over {
         Over::Stopped => {
-            let first =
-                floor.board.until(|board| unit.needed_by.iter().all(|n| board.state(n).is_none_or(HostState::is_over)));
+            let first = floor
+                .board
+                .until(|board| floor.needed_by(&unit.name).all(|n| board.state(&n).is_none_or(HostState::is_over)));
             tokio::select! {
                 biased;
                 _ = child.wait() => {}
                 () = floor.ordered(Order::Force) => {}
                 () = first => {}
             }
+            stop(unit, floor, &mut child).await;
+        }
+        Over::Retired => {
+            floor.board.set(&unit.name, HostState::Stopped, pid, "leaves the fleet");
             stop(unit, floor, &mut child).await;
         }
         Over::Restart => {

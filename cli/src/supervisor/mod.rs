@@ -3,6 +3,7 @@
 
 mod backoff;
 mod board;
+mod change;
 mod child;
 mod control;
 mod demo;

@@ -26,8 +26,6 @@ pub struct Unit {
     pub address: Address,
     /// Hosts that must be ready before it starts.
     pub needs: Vec<String>,
-    /// Hosts that must have stopped before it stops.
-    pub needed_by: Vec<String>,
     /// What it runs.
     pub program: Program,
     /// How it is seen that it is ready.
@@ -49,17 +47,12 @@ pub fn units(
     folder: &Path,
     in_process: bool,
 ) -> anyhow::Result<Vec<Unit>> {
-    let needs: Vec<(String, Vec<String>)> = hosts.iter().map(|h| (h.name().to_owned(), h.needs().to_vec())).collect();
-    let needed_by = |name: &str| -> Vec<String> {
-        needs.iter().filter(|(_, n)| n.iter().any(|n| n == name)).map(|(host, _)| host.clone()).collect()
-    };
     let stores = stores.into_iter().map(|store| {
         Ok(Unit {
             name: store.name.clone(),
             kind: format!("{} server", store.kind.name()),
             address: store.address.clone(),
             needs: Vec::new(),
-            needed_by: needed_by(&store.name),
             program: Program::There,
             ready: Readiness::Store(store),
             stop_within: STOP_WITHIN,
@@ -82,7 +75,6 @@ pub fn units(
             kind: host.kind(),
             address: host.address().clone(),
             needs: host.needs().to_vec(),
-            needed_by: needed_by(host.name()),
             program: command.map_or(own, Program::Command),
             ready: Readiness::Path(ready_path),
             stop_within: service.map_or(STOP_WITHIN, |s| s.stop_within),

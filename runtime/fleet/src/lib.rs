@@ -10,7 +10,13 @@ mod start;
 mod wiring;
 
 pub use archgen_backends::{Fault, FaultKind, Secret, Server};
-pub use archgen_store::{EngineKind, Journal, MoveError, Mover, Phase as MovePhase, nodes_at_first};
+pub use archgen_services::host::{Instances, Peer};
+pub use archgen_store::{
+    EngineKind, Journal, MoveError, Mover, Order as MoveOrder, Phase as MovePhase, nodes_at_first,
+};
 pub use assembly::{Addresses, Assembly, FleetError, PublicUrls, hosts};
 pub use host::Host;
 pub use real::{Means, RealStore, drives, real_stores};
+
+/// Where every host that runs one of our services is told of another's [`Instances`], under the fleet's key.
+pub const INSTANCES_PATH: &str = archgen_services::host::HostContext::INSTANCES_PATH;

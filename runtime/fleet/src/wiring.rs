@@ -91,7 +91,8 @@ impl Wiring<'_> {
     /// Callable peers of a component.
     pub(crate) fn peers(&self, context: &HostContext, component: Component) -> Result<Peers, FleetError> {
         let name = self.assembly.topology.component_name(component);
-        Ok(Peers::new(name, self.peer_list(component)?, context.client.clone(), context.key.clone()))
+        let (client, key) = (context.client.clone(), context.key.clone());
+        Ok(Peers::of(&context.directory, name, self.peer_list(component)?, client, key))
     }
 
     /// Callable peers of the one service of this kind.

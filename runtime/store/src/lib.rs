@@ -17,4 +17,4 @@ pub mod replication;
 pub use client::{PlacedClient, StoreClient};
 pub use engine::EngineKind;
 pub use node::{NodeConfig, NodeError, Place, nodes_at_first, run};
-pub use placement::{Journal, MoveError, Mover, Phase, Placement};
+pub use placement::{COPIED_BYTES_PER_SECOND_MAX, Journal, MoveError, Mover, Order, Phase, Placement};

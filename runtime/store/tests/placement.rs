@@ -23,7 +23,7 @@ use archgen_ports::{
     messages::{Append, Appended, Counts, Messages, NewEntry, Range},
 };
 use archgen_spec::sharding::slot_of;
-use archgen_store::{EngineKind, Journal, Mover, NodeConfig, Phase, Place, PlacedClient, run};
+use archgen_store::{EngineKind, Journal, Mover, NodeConfig, Order, Phase, Place, PlacedClient, run};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -215,7 +215,7 @@ async fn a_mover_that_dies_anywhere_is_taken_up_and_pause_and_rollback_hold() {
     let stop = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn(write(store.client(), stop.clone()));
     store.mover().begin(store.addresses.clone()).await.unwrap();
-    for phase in [Phase::Copy, Phase::CatchUp, Phase::Switch] {
+    for phase in [Phase::Copy, Phase::CatchUp, Phase::Verify, Phase::Switch] {
         // Dropped at the first step in that phase: nothing it holds in memory survives.
         let mover = store.mover();
         let (reached, at) = tokio::sync::watch::channel(false);
@@ -238,12 +238,12 @@ async fn a_mover_that_dies_anywhere_is_taken_up_and_pause_and_rollback_hold() {
     store.start(1).await;
     store.stop(4).await;
     store.start(4).await;
-    store.mover().pause(true).await.unwrap();
+    store.mover().order(Order::Pause).await.unwrap();
     assert!(store.mover().go_on(&mut silent).await.unwrap().paused);
-    store.mover().turn_round().await.unwrap();
+    store.mover().order(Order::Rollback).await.unwrap();
     let back = store.mover().go_on(&mut silent).await.unwrap();
     assert!(back.is_done() && back.rolling_back);
-    assert!(store.mover().turn_round().await.is_err(), "nothing is under way");
+    assert!(store.mover().order(Order::Rollback).await.is_err(), "nothing is under way");
     for node in 3..5 {
         store.stop(node).await;
     }

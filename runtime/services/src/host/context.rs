@@ -4,14 +4,17 @@ use std::{io, sync::Arc, time::Duration};
 
 use archgen_env::{
     Env,
-    http::{Client, Limits, Probe, ServerLimits, serve},
+    http::{Client, Limits, Probe, Problem, ServerLimits, serve},
     net::Address,
 };
 use archgen_ports::{
     ServiceKey,
     registry::{Instance, Registry},
 };
-use axum::Router;
+use axum::{Json, Router, routing::post};
+use http::{HeaderMap, StatusCode};
+
+use super::{Directory, Instances};
 
 /// Time without a sign of life after which the registry drops an instance, milliseconds.
 const REGISTRATION_TTL_MS: u64 = 6_000;
@@ -57,9 +60,14 @@ pub struct HostContext {
     pub probe: Probe,
     /// HTTP client for calls to peers.
     pub client: Client,
+    /// Instances of other services, which may change.
+    pub directory: Directory,
 }
 
 impl HostContext {
+    /// Where every service host takes [`Instances`], under the fleet's key.
+    pub const INSTANCES_PATH: &'static str = "/internal/instances";
+
     /// A context; `client` and `probe` are made here.
     #[expect(
         clippy::too_many_arguments,
@@ -87,6 +95,7 @@ impl HostContext {
             registry,
             probe: Probe::default(),
             client,
+            directory: Directory::default(),
         }
     }
 
@@ -96,7 +105,7 @@ impl HostContext {
     /// # Errors
     /// [`HostError::Listen`].
     pub async fn serve(&self, routes: Router, limits: ServerLimits) -> Result<(), HostError> {
-        let routes = routes.merge(self.probe.routes());
+        let routes = routes.merge(self.probe.routes()).merge(self.told());
         self.probe.set_ready(true);
         let registration = self.registry.clone().map(|registry| {
             let context = self.clone();
@@ -108,6 +117,23 @@ impl HostContext {
             registration.abort();
         }
         served.map_err(|source| HostError::Listen { address: self.address.clone(), source })
+    }
+
+    /// Where a host is told what became of another service's instances.
+    fn told(&self) -> Router {
+        let (key, directory) = (self.key.clone(), self.directory.clone());
+        let tell = move |headers: HeaderMap, Json(now): Json<Instances>| {
+            let presented = headers.get(ServiceKey::HEADER).map(|v| v.as_bytes()).unwrap_or_default();
+            let is_fleet = key.matches(presented);
+            if is_fleet {
+                directory.tell(now);
+            }
+            async move {
+                let refused = || Problem::new(StatusCode::UNAUTHORIZED, "fleet_only", "this is for the fleet itself");
+                if is_fleet { Ok(StatusCode::NO_CONTENT) } else { Err(refused()) }
+            }
+        };
+        Router::new().route(Self::INSTANCES_PATH, post(tell))
     }
 
     async fn stay_registered(&self, registry: &dyn Registry) {

@@ -8,4 +8,4 @@ mod peers;
 pub use context::{HostContext, HostError};
 pub use documented::{Documented, Route};
 pub use extract::{Parameters, Payload};
-pub use peers::{Peer, Peers};
+pub use peers::{Directory, Instances, Peer, Peers};

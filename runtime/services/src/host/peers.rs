@@ -1,8 +1,9 @@
-//! [`Peers`]: the instances of another service, and internal calls to them with failover.
+//! [`Peers`]: the instances of another service, which may change while hosts run, and internal calls to them with failover.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,14 +16,14 @@ use archgen_env::{
 use archgen_ports::ServiceKey;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 /// Wait before an instance that did not confirm is asked again, milliseconds.
 const CONFIRM_AGAIN_MS: u64 = 200;
 
 /// One instance of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Host name: `messaging-1`.
     pub name: String,
@@ -30,11 +31,46 @@ pub struct Peer {
     pub address: Address,
 }
 
+/// The instances of a service as they are now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instances {
+    /// The service's name.
+    pub service: String,
+    /// Who can be called, ordinal order.
+    pub instances: Vec<Peer>,
+    /// The first so many of them are to stay; what others hold is handed over to these.
+    pub replicas: u32,
+}
+
+/// What is known of them, and how many are to stay.
+type Known = Arc<RwLock<(Arc<[Peer]>, u32)>>;
+
+/// What a host knows of other services' instances: as the spec had it at its start, and as it was told since. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(Arc<Mutex<BTreeMap<String, Known>>>);
+
+impl Directory {
+    fn known(&self, service: &str, instances: Vec<Peer>) -> Known {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let replicas = instances.len() as u32;
+        let new = || Arc::new(RwLock::new((instances.into(), replicas)));
+        all.entry(service.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// Takes in what became of a service's instances; a service that this host does not call is none of its business.
+    pub fn tell(&self, now: Instances) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&now.service) {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = (now.instances.into(), now.replicas);
+        }
+    }
+}
+
 /// The instances of a service that this host calls. Cloning shares the rotation.
 #[derive(Clone)]
 pub struct Peers {
     service: String,
-    instances: Arc<[Peer]>,
+    known: Known,
     next: Arc<AtomicUsize>,
     client: Client,
     key: ServiceKey,
@@ -43,7 +79,17 @@ pub struct Peers {
 impl Peers {
     /// The instances of `service`, called with `client` under the fleet's key.
     pub fn new(service: &str, instances: Vec<Peer>, client: Client, key: ServiceKey) -> Self {
-        Self { service: service.to_owned(), instances: instances.into(), next: Arc::default(), client, key }
+        Self::of(&Directory::default(), service, instances, client, key)
+    }
+
+    /// As [`Self::new`], until the directory is told something else.
+    pub fn of(directory: &Directory, service: &str, instances: Vec<Peer>, client: Client, key: ServiceKey) -> Self {
+        let known = directory.known(service, instances);
+        Self { service: service.to_owned(), known, next: Arc::default(), client, key }
+    }
+
+    fn now(&self) -> (Arc<[Peer]>, u32) {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same instances, each called for at most so long.
@@ -57,13 +103,18 @@ impl Peers {
     }
 
     /// All instances.
-    pub fn instances(&self) -> &[Peer] {
-        &self.instances
+    pub fn instances(&self) -> Arc<[Peer]> {
+        self.now().0
+    }
+
+    /// How many instances are to stay: the first ones.
+    pub fn replicas(&self) -> u32 {
+        self.now().1
     }
 
     /// The instance of this host name.
-    pub fn named(&self, name: &str) -> Option<&Peer> {
-        self.instances.iter().find(|p| p.name == name)
+    pub fn named(&self, name: &str) -> Option<Peer> {
+        self.now().0.iter().find(|p| p.name == name).cloned()
     }
 
     /// Headers of an internal call: the fleet's key.
@@ -93,7 +144,8 @@ impl Peers {
     /// Calls every instance until each has answered with success or the time is over; returns those that have not.
     pub async fn confirm_all<T: Serialize + ?Sized>(&self, path: &str, body: &T, within: Duration) -> Vec<String> {
         let until = Instant::now() + within;
-        let calls = self.instances.iter().map(|peer| async move {
+        let instances = self.instances();
+        let calls = instances.iter().map(|peer| async move {
             while Instant::now() < until {
                 let call = timeout_at(until, self.call_at(peer, Method::POST, path, body)).await;
                 if call.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status.is_success())) {
@@ -120,8 +172,9 @@ impl Peers {
     ) -> Result<Reply, ClientError> {
         let mut last = ClientError::Connection(self.service.clone(), "no instance".to_owned());
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        for turn in 0..self.instances.len() {
-            let peer = &self.instances[(first + turn) % self.instances.len()];
+        let instances = self.instances();
+        for turn in 0..instances.len() {
+            let peer = &instances[(first + turn) % instances.len()];
             match self.call_at(peer, method.clone(), path, body).await {
                 Ok(reply) if reply.status.as_u16() < 500 => return Ok(reply),
                 Ok(reply) => {

@@ -51,6 +51,7 @@ pub(super) async fn keep(state: Arc<State>) {
 
 async fn renew(state: &Arc<State>) {
     let asked = Instant::now();
+    state.ownership().shared_by(state.config.messaging.replicas());
     let wanted = state.ownership().wanted(asked);
     let ttl_ms = state.place.lease.as_millis() as u64;
     match state.config.messages.lease(&state.place.owner, &state.place.incarnation, &wanted, ttl_ms).await {
@@ -85,7 +86,7 @@ async fn ask_back(state: &Arc<State>) {
     let asked = stream::iter(abroad).map(|(owner, shards)| async move {
         let Some(peer) = state.config.messaging.named(&owner) else { return };
         let body = json!({"shards": shards});
-        let call = state.config.messaging.call_at(peer, Method::POST, "/internal/handover", &body);
+        let call = state.config.messaging.call_at(&peer, Method::POST, "/internal/handover", &body);
         // A dead owner does not answer; its lease will run out.
         match tokio::time::timeout(state.place.lease / ROUNDS_PER_LEASE, call).await {
             Ok(Ok(_)) => state.freed.notify_one(),

@@ -21,7 +21,8 @@ pub const MEMBERSHIP_LEASE_MS: u64 = 5_000;
 pub(super) async fn tell(state: &Arc<State>, user: &UserId, event: &str, item: &Value) -> u64 {
     let Some(realtime) = &state.config.realtime else { return 0 };
     let body = json!({"user": user, "event": event, "item": item});
-    let calls = realtime.instances().iter().map(|peer| {
+    let instances = realtime.instances();
+    let calls = instances.iter().map(|peer| {
         let call = realtime.call_at(peer, Method::POST, "/internal/notify", &body);
         async move { timeout(Duration::from_millis(TELL_MS_MAX), call).await }
     });

@@ -206,7 +206,7 @@ async fn hand<B: Serialize>(state: &Arc<State>, owner: &str, path: &str, body: &
     let peers = &state.config.messaging;
     let peer = peers.named(owner).ok_or_else(|| MessagingError::Owner(format!("{owner} is not known")))?;
     let failed = |error: archgen_env::http::ClientError| MessagingError::Owner(error.to_string());
-    let reply = peers.call_at(peer, Method::POST, path, body).await.map_err(failed)?;
+    let reply = peers.call_at(&peer, Method::POST, path, body).await.map_err(failed)?;
     if reply.status.is_success() {
         return reply.json().map_err(failed);
     }

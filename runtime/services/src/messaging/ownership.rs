@@ -60,8 +60,17 @@ impl Ownership {
         Self { place, held: BTreeMap::new(), owners: BTreeMap::new(), free_since }
     }
 
+    /// How many instances share the shards from now on: the first ones by ordinal.
+    pub(super) fn shared_by(&mut self, replicas: u32) {
+        self.place.replicas = replicas.max(1);
+    }
+
     /// How many instances stand before this one in the shard's order.
     fn distance(&self, shard: u16) -> u32 {
+        if self.place.ordinal >= self.place.replicas {
+            // It is to leave: behind all who stay.
+            return self.place.replicas;
+        }
         let own = weight(shard, self.place.ordinal);
         (0..self.place.replicas).map(|ordinal| weight(shard, ordinal)).filter(|other| *other > own).count() as u32
     }

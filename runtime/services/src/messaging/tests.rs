@@ -35,12 +35,16 @@ fn order(shard: u16) -> [u32; 3] {
 }
 
 fn ownership(ordinal: u32, now: Instant) -> Ownership {
+    ownership_of(ordinal, 6, now)
+}
+
+fn ownership_of(ordinal: u32, shards: u16, now: Instant) -> Ownership {
     let place = Place {
         owner: format!("messaging-{}", ordinal + 1),
         incarnation: format!("life-{ordinal}"),
         ordinal,
         replicas: 3,
-        shards: 6,
+        shards,
         lease: LEASE,
     };
     Ownership::new(place, now)
@@ -282,4 +286,28 @@ fn what_no_key_can_hold_is_no_id() {
     for text in ["", "a\0b", "a:b", "a b", "\u{e4}", &"9".repeat(65)] {
         assert!(!is_id(text), "{text:?}");
     }
+}
+
+#[test]
+fn instances_that_come_or_leave_have_their_shards_handed_over() {
+    let now = Instant::now();
+    let mut third = ownership_of(2, 64, now);
+    let theirs: Vec<u16> = (0..64).filter(|shard| third.prefers_us(*shard)).collect();
+    assert!(!theirs.is_empty());
+    third.granted(&theirs.iter().map(|s| lease(*s, 2, 4, 2_000)).collect::<Vec<_>>(), now, now);
+    // Two are to stay: the third wants nothing new, goes on serving what it has, and gives it to whoever prefers it now.
+    third.shared_by(2);
+    assert_eq!(third.wanted(now), theirs);
+    let heirs: Vec<u32> = theirs.iter().map(|shard| preferred(*shard, 2)).collect();
+    for (shard, heir) in theirs.iter().zip(heirs) {
+        assert!(!third.prefers_us(*shard) && heir < 2);
+        let mut heir = ownership_of(heir, 64, now);
+        heir.shared_by(2);
+        heir.observe(&[lease(*shard, 2, 4, 2_000)], now);
+        assert_eq!(heir.abroad().get("messaging-3"), Some(&vec![*shard]));
+        assert!(third.drop_shard(*shard));
+    }
+    assert!(third.wanted(now).is_empty());
+    third.shared_by(3);
+    assert_eq!(third.wanted(now), theirs, "it is to stay again");
 }

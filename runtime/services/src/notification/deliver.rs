@@ -98,7 +98,8 @@ impl Deliver {
     async fn push(&self, row: &InboxRow) {
         let Some(realtime) = &self.state.realtime else { return };
         let body = json!({"user": row.user, "item": item(row)});
-        let calls = realtime.instances().iter().map(|peer| {
+        let instances = realtime.instances();
+        let calls = instances.iter().map(|peer| {
             let call = realtime.call_at(peer, Method::POST, "/internal/notify", &body);
             async move { tokio::time::timeout(Duration::from_millis(PUSH_MS_MAX), call).await }
         });

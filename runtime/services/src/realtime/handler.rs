@@ -198,7 +198,7 @@ impl Sockets {
             }
         }
         let path = format!("/api/v1/channels/{channel}/messages?{}", query.join("&"));
-        for peer in self.0.config.messaging.instances() {
+        for peer in self.0.config.messaging.instances().iter() {
             if let Ok(reply) = self.0.client.get(&peer.address, &path, headers.clone()).await
                 && reply.status.as_u16() < 500
                 && let Ok(answer) = reply.json::<Value>()

@@ -94,7 +94,7 @@ pub(super) async fn query(state: &State, asker: &UserId, users: &[UserId]) -> BT
     }
     let mut found = BTreeMap::new();
     for part in users.chunks(QUERY_MAX) {
-        for peer in state.config.user.instances() {
+        for peer in state.config.user.instances().iter() {
             let body = json!({"users": part});
             let path = "/api/v1/presence/query";
             let call = state.client.json(Method::POST, &peer.address, path, headers.clone(), &body);

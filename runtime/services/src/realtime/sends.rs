@@ -205,7 +205,7 @@ async fn call(state: &Arc<State>, channel: &ChannelId, sends: &[&Sent]) -> Resul
     let owner = state.sends.owners().get(channel).cloned();
     let peers = &state.config.messaging;
     let reply = match owner.as_deref().and_then(|name| peers.named(name)) {
-        Some(peer) => peers.call_at(peer, Method::POST, "/internal/sends", &body).await,
+        Some(peer) => peers.call_at(&peer, Method::POST, "/internal/sends", &body).await,
         None => peers.call(Method::POST, "/internal/sends", &body).await,
     };
     let answer: Result<Value, CallError> = match reply {

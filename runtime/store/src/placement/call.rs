@@ -7,7 +7,7 @@ use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, to_value};
 
-use super::{Journal, Placement, unit_of};
+use super::{Digest, Journal, Order, Placement, unit_of};
 use crate::{
     committer::DecisionError,
     engine::{Engine, Pair},
@@ -20,8 +20,6 @@ const JOURNAL: &[u8] = b"\0archgen-move";
 const LOOKED_AT_MAX: usize = 4_096;
 /// Bytes of keys and values in one page.
 const PAGE_BYTES_MAX: usize = 512 << 10;
-/// Changed keys in one answer.
-const CHANGED_MAX: usize = 1_024;
 /// The keys of the messages port: `messages…`.
 const FIRST: &[u8] = b"messages";
 const END: &[u8] = b"messaget";
@@ -46,12 +44,14 @@ pub enum MoveCall {
         /// Continue after this key.
         after: Option<Vec<u8>>,
     },
-    /// What changed since tracking began or was last asked.
+    /// What changed since tracking began or the batch before.
     Changed {
         /// Name of the copy.
         tracking: u64,
+        /// Number of the batch, from 1; the same one again gives the same keys.
+        batch: u64,
     },
-    /// Write pairs of units that belong to another node; `None` deletes.
+    /// Write pairs of units that belong to another node; `None` deletes. Answers the digest of what is stored under these keys then.
     Load {
         /// Pairs.
         pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -63,10 +63,19 @@ pub enum MoveCall {
         /// The placement from now on.
         next: Placement,
     },
-    /// Count and checksum of these units' pairs.
+    /// Count, checksum and bytes of these units' pairs.
     Sum {
         /// Units.
         units: Vec<u16>,
+    },
+    /// Digest of these units' pairs in a range of keys, and where it ended: after some thousand pairs unless `until` is given.
+    Digest {
+        /// Units.
+        units: Vec<u16>,
+        /// The range begins after this key.
+        after: Option<Vec<u8>>,
+        /// Its last key.
+        until: Option<Vec<u8>>,
     },
     /// Take a placement for true.
     Adopt {
@@ -80,10 +89,17 @@ pub enum MoveCall {
     },
     /// The journal.
     ReadJournal,
-    /// Replace the journal.
+    /// Replace the journal; what was ordered meanwhile stays. Answers it as it is then.
     WriteJournal {
         /// It.
         journal: Journal,
+        /// Whether a move begins with it, which is refused while another is under way.
+        begins: bool,
+    },
+    /// Write an order into the journal of the move under way. Answers it as it is then.
+    Order {
+        /// The order.
+        order: Order,
     },
 }
 
@@ -111,19 +127,47 @@ fn page(
     Ok((found, next.filter(|_| full)))
 }
 
-/// Count, and a checksum in which the order of pairs does not matter.
-fn sum(engine: &dyn Engine, units: &[u16], of: u16) -> Result<(u64, u64), DecisionError> {
-    let (mut count, mut total, mut after) = (0u64, 0u64, None);
+/// Bytes of what is stored under a key, itself included.
+fn size(engine: &dyn Engine, key: &[u8]) -> usize {
+    key.len() + engine.get(key).ok().flatten().map_or(0, |value| value.len())
+}
+
+/// The digest of everything that a node has of these units.
+fn sum(engine: &dyn Engine, units: &[u16], of: u16) -> Result<Digest, DecisionError> {
+    let (mut digest, mut after) = (Digest::default(), None);
     loop {
         let (pairs, next) = page(engine, units, of, after)?;
-        for (key, value) in &pairs {
-            count += 1;
-            let hash = xxhash_rust::xxh3::xxh3_64_with_seed(value, xxhash_rust::xxh3::xxh3_64(key));
-            total = total.wrapping_add(hash);
-        }
+        pairs.iter().for_each(|(key, value)| digest.add(key, value));
         after = next;
         if after.is_none() {
-            return Ok((count, total));
+            return Ok(digest);
+        }
+    }
+}
+
+/// The digest of a range, and its last key where there are more beyond.
+fn range_digest(
+    engine: &dyn Engine,
+    units: &[u16],
+    of: u16,
+    after: Option<Vec<u8>>,
+    until: Option<&[u8]>,
+) -> Result<(Digest, Option<Vec<u8>>), DecisionError> {
+    let mut digest = Digest::default();
+    let mut from = after.map_or_else(|| FIRST.to_vec(), |key| [key.as_slice(), &[0]].concat());
+    let end = until.map_or_else(|| END.to_vec(), |last| [last, &[0]].concat());
+    loop {
+        let looked_at = engine.scan(&from, &end, LOOKED_AT_MAX, false)?;
+        let full = looked_at.len() == LOOKED_AT_MAX;
+        let last = looked_at.last().map(|(key, _)| key.clone());
+        for (key, value) in &looked_at {
+            if unit_of(key, value, of).is_some_and(|unit| units.contains(&unit)) {
+                digest.add(key, value);
+            }
+        }
+        match last {
+            Some(last) if full && until.is_some() => from = [last.as_slice(), &[0]].concat(),
+            last => return Ok((digest, last.filter(|_| full))),
         }
     }
 }
@@ -144,32 +188,15 @@ pub(crate) async fn on_call(state: &Arc<State>, call: MoveCall) -> Result<Json<V
         MoveCall::Page { units, after } => {
             read_answer(page(&*state.engine, &units, of, after).and_then(|found| Ok(to_value(found)?)))
         }
-        MoveCall::Changed { tracking } => {
-            let Some(changed) = state.held.take_changed(tracking, CHANGED_MAX) else {
+        MoveCall::Changed { tracking, batch } => {
+            let Some(changed) = state.held.take_changed(tracking, batch, |key| size(&*state.engine, key)) else {
                 return Err(Problem::invalid("this copy is no longer tracked: begin it anew"));
             };
-            let values = changed.keys.into_iter().map(|key| Ok((state.engine.get(&key)?, key)));
-            let pairs = values.map(|pair| pair.map(|(value, key)| (key, value)));
-            let pairs: Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, DecisionError> = pairs.collect();
-            read_answer(pairs.and_then(|pairs| Ok(json!([pairs, changed.more]))))
+            let read = |key: Vec<u8>| state.engine.get(&key).map(|value| (key, value));
+            let pairs: Result<Vec<_>, _> = changed.keys.into_iter().map(read).collect();
+            read_answer(pairs.map(|pairs| json!([pairs, changed.more])).map_err(DecisionError::from))
         }
-        MoveCall::Load { pairs } => {
-            let held = state.held.clone();
-            let load = move |view: &mut crate::engine::View<'_>| {
-                for (key, value) in pairs {
-                    let unit = unit_of(&key, value.as_deref().unwrap_or_default(), of);
-                    if unit.is_some_and(|unit| held.owns(&[unit])) {
-                        return Err(DecisionError::Invalid("that unit is this node's own".to_owned()));
-                    }
-                    match value {
-                        Some(value) => view.put(key, value),
-                        None => view.delete(key),
-                    }
-                }
-                Ok(Value::Null)
-            };
-            decide(state, Box::new(load)).await
-        }
+        MoveCall::Load { pairs } => load(state, pairs, of).await,
         MoveCall::Switch { tracking, next } => {
             let held = state.held.clone();
             let give = move |view: &mut crate::engine::View<'_>| {
@@ -186,24 +213,70 @@ pub(crate) async fn on_call(state: &Arc<State>, call: MoveCall) -> Result<Json<V
             let summed = state.env.compute(move || sum(&*engine, &units, of)).await;
             read_answer(summed.and_then(|sums| Ok(to_value(sums)?)))
         }
+        MoveCall::Digest { units, after, until } => {
+            let engine = state.engine.clone();
+            let digest = move || range_digest(&*engine, &units, of, after, until.as_deref());
+            read_answer(state.env.compute(digest).await.and_then(|found| Ok(to_value(found)?)))
+        }
         MoveCall::Adopt { next } => {
             let held = state.held.clone();
             decide(state, Box::new(move |view| held.adopt(view, next).map(|()| Value::Null))).await
         }
         MoveCall::Purge { units } => purge(state, units, of).await,
-        MoveCall::ReadJournal => {
-            read_answer(state.engine.get(JOURNAL).map_err(DecisionError::from).and_then(|stored| {
-                Ok(stored.map(|bytes| serde_json::from_slice::<Value>(&bytes)).transpose()?.unwrap_or(Value::Null))
-            }))
-        }
-        MoveCall::WriteJournal { journal } => {
-            let write = move |view: &mut crate::engine::View<'_>| {
-                view.put(JOURNAL.to_vec(), serde_json::to_vec(&journal)?);
-                Ok(Value::Null)
-            };
-            decide(state, Box::new(write)).await
-        }
+        MoveCall::ReadJournal | MoveCall::WriteJournal { .. } | MoveCall::Order { .. } => on_journal(state, call).await,
     }
+}
+
+async fn load(state: &Arc<State>, pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>, of: u16) -> Result<Json<Value>, Problem> {
+    let keys: Vec<Vec<u8>> = pairs.iter().map(|(key, _)| key.clone()).collect();
+    let held = state.held.clone();
+    let load = move |view: &mut crate::engine::View<'_>| {
+        for (key, value) in pairs {
+            let unit = unit_of(&key, value.as_deref().unwrap_or_default(), of);
+            if unit.is_some_and(|unit| held.owns(&[unit])) {
+                return Err(DecisionError::Invalid("that unit is this node's own".to_owned()));
+            }
+            match value {
+                Some(value) => view.put(key, value),
+                None => view.delete(key),
+            }
+        }
+        Ok(Value::Null)
+    };
+    let _written = decide(state, Box::new(load)).await?;
+    let mut digest = Digest::default();
+    let stored = keys.iter().try_for_each(|key| {
+        if let Some(value) = state.engine.get(key)? {
+            digest.add(key, &value);
+        }
+        Ok::<_, DecisionError>(())
+    });
+    read_answer(stored.and_then(|()| Ok(to_value(digest)?)))
+}
+
+async fn on_journal(state: &Arc<State>, call: MoveCall) -> Result<Json<Value>, Problem> {
+    let write = move |view: &mut crate::engine::View<'_>| {
+        let stored: Option<Journal> = view.get(JOURNAL)?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?;
+        let under_way = stored.clone().filter(|stored| !stored.is_done());
+        let journal = match (call, under_way) {
+            (MoveCall::WriteJournal { begins: true, .. }, Some(_)) => {
+                return Err(DecisionError::Invalid("another move is under way".to_owned()));
+            }
+            (MoveCall::WriteJournal { mut journal, .. }, stored) => {
+                stored.into_iter().for_each(|stored| journal.obey(stored));
+                journal
+            }
+            (MoveCall::Order { order }, Some(mut journal)) => {
+                journal.take(order);
+                journal
+            }
+            (MoveCall::Order { .. }, None) => return Ok(Value::Null),
+            _ => return Ok(to_value(stored)?),
+        };
+        view.put(JOURNAL.to_vec(), serde_json::to_vec(&journal)?);
+        Ok(to_value(journal)?)
+    };
+    decide(state, Box::new(write)).await
 }
 
 async fn purge(state: &Arc<State>, units: Vec<u16>, of: u16) -> Result<Json<Value>, Problem> {

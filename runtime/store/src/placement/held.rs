@@ -17,6 +17,11 @@ const KEY: &[u8] = b"\0archgen-placement";
 /// Keys that may have changed since a copy began; with more the copy begins anew.
 const CHANGED_MAX: usize = 1 << 20;
 
+/// Changed keys in one batch.
+const BATCH_KEYS_MAX: usize = 1_024;
+/// Keys and values of one batch, bytes; the one that goes beyond is its last.
+const BATCH_BYTES_MAX: usize = 512 << 10;
+
 /// What changed in units that are being copied.
 #[derive(Default)]
 struct Tracking {
@@ -24,6 +29,8 @@ struct Tracking {
     number: u64,
     units: BTreeSet<u16>,
     changed: BTreeSet<Vec<u8>>,
+    /// Number and keys of the batch that was given last: given again until the next one is asked for.
+    given: (u64, Vec<Vec<u8>>),
 }
 
 /// Which units are this node's. Cloning shares it.
@@ -88,7 +95,7 @@ impl Held {
     /// Begins to note what changes in these units, in place of any earlier ones.
     pub(crate) fn track(&self, units: &[u16], number: u64) {
         let mut tracking = self.tracking.lock().unwrap_or_else(PoisonError::into_inner);
-        *tracking = Tracking { number, units: units.iter().copied().collect(), changed: BTreeSet::new() };
+        *tracking = Tracking { number, units: units.iter().copied().collect(), ..Tracking::default() };
     }
 
     /// Whether this copy is still tracked: a restart, another copy or too many changes end it.
@@ -122,17 +129,27 @@ impl Held {
         }
     }
 
-    /// Takes up to `limit` changed keys; `None` where the copy is no longer tracked. Whoever takes them reads their values
-    /// afterwards: what changes in between is noted again.
-    pub(crate) fn take_changed(&self, number: u64, limit: usize) -> Option<Changed> {
+    /// Takes some changed keys as this batch, by the size of each with its value; the same keys again where that batch was given and its answer lost. `None`
+    /// where the copy is no longer tracked. Whoever takes them reads their values afterwards: what changes in between is noted
+    /// again.
+    pub(crate) fn take_changed(&self, number: u64, batch: u64, size: impl Fn(&[u8]) -> usize) -> Option<Changed> {
         let mut tracking = self.tracking.lock().unwrap_or_else(PoisonError::into_inner);
         if number == 0 || tracking.number != number {
             return None;
         }
-        let keys: Vec<Vec<u8>> = tracking.changed.iter().take(limit).cloned().collect();
-        for key in &keys {
-            tracking.changed.remove(key);
+        if tracking.given.0 != batch {
+            let mut bytes = 0;
+            let fits = |key: &&Vec<u8>| {
+                let fits = bytes < BATCH_BYTES_MAX;
+                bytes += size(key);
+                fits
+            };
+            let keys: Vec<Vec<u8>> = tracking.changed.iter().take(BATCH_KEYS_MAX).take_while(fits).cloned().collect();
+            for key in &keys {
+                tracking.changed.remove(key);
+            }
+            tracking.given = (batch, keys);
         }
-        Some(Changed { keys, more: !tracking.changed.is_empty() })
+        Some(Changed { keys: tracking.given.1.clone(), more: !tracking.changed.is_empty() })
     }
 }

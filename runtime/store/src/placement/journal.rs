@@ -12,12 +12,30 @@ pub enum Phase {
     Copy,
     /// Copies what was written meanwhile.
     CatchUp,
-    /// Hands units over: their calls wait.
+    /// Compares counts and checksums range by range, while the giver serves.
+    Verify,
+    /// Hands units over, reads and writes at once: their calls wait.
     Switch,
+    /// Everything has moved; the way back is kept open for a while.
+    Keep,
     /// Deletes copies that were left.
     CleanUp,
     /// Nothing is left to do.
     Done,
+}
+
+/// What somebody wants of a move under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Stop moving.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Move back what has moved.
+    Rollback,
+    /// Copy at most so many bytes a second.
+    Pace(u64),
 }
 
 /// A hand-over that has begun.
@@ -52,6 +70,22 @@ pub struct Journal {
     pub switching: Option<Switching>,
     /// Longest time for which calls to a unit waited, milliseconds.
     pub waited_ms_max: u64,
+    /// Bytes that were copied, again where a copy had to begin anew.
+    #[serde(default)]
+    pub copied_bytes: u64,
+    /// Most that is copied in a second, bytes.
+    #[serde(default = "pace")]
+    pub copied_bytes_per_second_max: u64,
+    /// Until when the way back is kept, by the wall clock, milliseconds.
+    #[serde(default)]
+    pub keep_until_ms: u64,
+}
+
+/// Bytes a second at which a move copies where nothing else is said.
+pub const COPIED_BYTES_PER_SECOND_MAX: u64 = 64 << 20;
+
+fn pace() -> u64 {
+    COPIED_BYTES_PER_SECOND_MAX
 }
 
 impl Journal {
@@ -67,6 +101,36 @@ impl Journal {
             moved: (0, all),
             switching: None,
             waited_ms_max: 0,
+            copied_bytes: 0,
+            copied_bytes_per_second_max: pace(),
+            keep_until_ms: 0,
+        }
+    }
+
+    /// Takes an order in.
+    pub(crate) fn take(&mut self, order: Order) {
+        match order {
+            Order::Pause => self.paused = true,
+            Order::Resume => self.paused = false,
+            Order::Pace(bytes) => self.copied_bytes_per_second_max = bytes.max(1),
+            Order::Rollback => {
+                if !self.rolling_back {
+                    std::mem::swap(&mut self.goal.owners, &mut self.from.owners);
+                    self.rolling_back = true;
+                }
+                self.paused = false;
+            }
+        }
+    }
+
+    /// Takes in what was ordered of the same move, as it is on record, since this was read.
+    pub(crate) fn obey(&mut self, stored: Self) {
+        self.paused = stored.paused;
+        self.copied_bytes_per_second_max = stored.copied_bytes_per_second_max;
+        if self.rolling_back != stored.rolling_back {
+            self.rolling_back = stored.rolling_back;
+            self.goal.owners = stored.goal.owners;
+            self.from.owners = stored.from.owners;
         }
     }
 

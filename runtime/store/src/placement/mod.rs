@@ -2,18 +2,22 @@
 //!
 //! A unit is an ownership shard: all channels that hash to it with their logs, deduplication keys, leases and marks, and the read
 //! marks of the readers that hash to it. `map` is the placement, `unit` says to which unit a call or a stored pair belongs,
-//! `held` is a node's view of it, `call` what nodes are asked, `journal` what is kept of a move, and `mover` does one.
+//! `held` is a node's view of it, `call` what nodes are asked, `digest` how two of them compare, `journal` what is kept of a move;
+//! `mover` does one, with `transfer` for what goes between two nodes.
 
 mod call;
+mod digest;
 mod held;
 mod journal;
 mod map;
 mod mover;
 mod touch;
+mod transfer;
 mod unit;
 
 pub use call::MoveCall;
-pub use journal::{Journal, Phase};
+pub use digest::Digest;
+pub use journal::{COPIED_BYTES_PER_SECOND_MAX, Journal, Order, Phase};
 pub use map::Placement;
 pub use mover::{MoveError, Mover};
 

@@ -2,7 +2,7 @@
 //! store's first node does not have, so that it can be killed at any moment and another one goes on.
 //!
 //! Node by node that gives and node that takes: copy, catch up, then hand over. The giver refuses the units' calls from the moment
-//! of the hand-over, its last changes are taken along, counts and checksums must agree, and only then the taker serves them.
+//! of the hand-over, its last changes are taken along, counts and checksums have agreed, and only then the taker serves them.
 //! Clients meet the refusal, learn the new placement from it, and ask again. What the giver had stays until the end.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -19,28 +19,27 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Journal, MoveCall, Phase, Placement, journal::Switching};
+use super::{Journal, MoveCall, Order, Phase, Placement, journal::Switching, transfer::Transfer};
 
-/// Changes in one round below which a hand-over begins.
-const FEW_CHANGES: usize = 64;
-/// Rounds of catching up before it begins anyway: a giver that is written to faster than it is read never has few.
-const ROUNDS_MAX: u32 = 200;
 /// Time between tries of a node that does not answer.
 const AGAIN: Duration = Duration::from_millis(100);
 /// How long a node that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// And where a person waits.
+const HASTE: Duration = Duration::from_secs(3);
 /// Deadline of a call, milliseconds: a purge goes through all of a node's data.
 const CALL_MS_MAX: u64 = 60_000;
 
-/// A page as nodes answer it.
-type Page = (Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>);
-/// Changes as nodes answer them.
-type Changes = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
+/// How long the way back is kept open once everything has moved, milliseconds.
+const KEEP_MS: u64 = 3_000;
+
+/// Called with the journal after each step.
+pub type Told<'a> = dyn FnMut(&Journal) + Send + 'a;
 
 /// Why a move does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// A node did not answer for a minute.
+    /// A node did not answer for as long as could be waited.
     #[error("{0} does not answer: {1}")]
     Silent(Address, String),
     /// A node refused.
@@ -58,6 +57,9 @@ pub enum MoveError {
         /// Pairs here.
         taken: u64,
     },
+    /// A node does not hold what was written to it.
+    #[error("{0} does not hold what was written to it")]
+    Damaged(Address),
     /// Another move is under way.
     #[error(
         "another move is under way ({moved} of {all} units): finish it with `resume`, or take it back with `rollback`"
@@ -73,6 +75,15 @@ pub enum MoveError {
     None,
 }
 
+/// `None` where the node refused: it was started again, and what it noted for the copy is gone.
+fn unless_refused<T>(result: Result<T, MoveError>) -> Result<Option<T>, MoveError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(MoveError::Refused(..)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Moves units of one store.
 pub struct Mover {
     env: Env,
@@ -80,6 +91,8 @@ pub struct Mover {
     headers: HeaderMap,
     /// Node 0 is the one that never leaves.
     first: Address,
+    /// How long a node that does not answer is waited for.
+    patience: Duration,
 }
 
 impl Mover {
@@ -91,12 +104,18 @@ impl Mover {
             value.set_sensitive(true);
             headers.insert(ServiceKey::HEADER, value);
         }
-        Self { env: env.clone(), client: Client::new(env, limits), headers, first }
+        Self { env: env.clone(), client: Client::new(env, limits), headers, first, patience: PATIENCE }
+    }
+
+    /// The same for somebody who wants an answer soon.
+    pub fn hasty(mut self) -> Self {
+        self.patience = HASTE;
+        self
     }
 
     /// One call, again while the node does not answer.
-    async fn call<T: DeserializeOwned>(&self, node: &Address, call: &MoveCall) -> Result<T, MoveError> {
-        let until = Instant::now() + PATIENCE;
+    pub(super) async fn call<T: DeserializeOwned>(&self, node: &Address, call: &MoveCall) -> Result<T, MoveError> {
+        let until = Instant::now() + self.patience;
         loop {
             let answered = self.client.json(Method::POST, node, "/store/move", self.headers.clone(), call).await;
             let why = match answered {
@@ -125,9 +144,11 @@ impl Mover {
         self.call(&self.first, &MoveCall::ReadJournal).await
     }
 
-    async fn write(&self, journal: &Journal) -> Result<(), MoveError> {
-        let call = MoveCall::WriteJournal { journal: journal.clone() };
-        self.call::<Value>(&self.first, &call).await.map(drop)
+    /// Writes the journal down; what was ordered meanwhile comes back with it.
+    async fn write(&self, journal: &mut Journal, begins: bool) -> Result<(), MoveError> {
+        let call = MoveCall::WriteJournal { journal: journal.clone(), begins };
+        *journal = self.call(&self.first, &call).await?;
+        Ok(())
     }
 
     /// The newest placement that any of these nodes knows; those that do not answer know nothing newer than those that took part
@@ -167,43 +188,24 @@ impl Mover {
         let mut all = nodes;
         all.extend(from.nodes.iter().skip(all.len()).cloned());
         let goal = Placement { version: from.version, nodes: all, owners };
-        let journal = Journal::begin(from, goal);
-        self.write(&journal).await?;
+        let mut journal = Journal::begin(from, goal);
+        self.write(&mut journal, true).await?;
         Ok(journal)
     }
 
-    /// Tells a move to wait, or to go on; who moves looks at this between pages.
+    /// Gives an order to the move under way; who moves looks for one between pages.
     ///
     /// # Errors
     /// There is none, or the first node does not answer.
-    pub async fn pause(&self, paused: bool) -> Result<Journal, MoveError> {
-        let mut journal = self.journal().await?.filter(|j| !j.is_done()).ok_or(MoveError::None)?;
-        journal.paused = paused;
-        self.write(&journal).await?;
-        Ok(journal)
-    }
-
-    /// Turns a move round: what has moved goes back the same way.
-    ///
-    /// # Errors
-    /// There is none, or the first node does not answer.
-    pub async fn turn_round(&self) -> Result<Journal, MoveError> {
-        let mut journal = self.journal().await?.filter(|j| !j.is_done()).ok_or(MoveError::None)?;
-        if !journal.rolling_back {
-            let owners = std::mem::replace(&mut journal.goal.owners, journal.from.owners.clone());
-            journal.from.owners = owners;
-            journal.rolling_back = true;
-        }
-        journal.paused = false;
-        self.write(&journal).await?;
-        Ok(journal)
+    pub async fn order(&self, order: Order) -> Result<Journal, MoveError> {
+        self.call::<Option<Journal>>(&self.first, &MoveCall::Order { order }).await?.ok_or(MoveError::None)
     }
 
     /// Goes on with the move until it is done or paused. `told` is called with the journal after each step.
     ///
     /// # Errors
     /// See [`MoveError`]; the move can be taken up again.
-    pub async fn go_on(&self, told: &mut (dyn FnMut(&Journal) + Send)) -> Result<Journal, MoveError> {
+    pub async fn go_on(&self, told: &mut Told<'_>) -> Result<Journal, MoveError> {
         loop {
             let mut journal = self.journal().await?.ok_or(MoveError::None)?;
             told(&journal);
@@ -225,7 +227,7 @@ impl Mover {
             }
             match pairs.into_iter().next() {
                 Some(((from, to), units)) => self.one(&mut journal, &placement, (from, to), &units, told).await?,
-                None => self.clean_up(&mut journal, &placement).await?,
+                None => self.end(&mut journal, &placement, told).await?,
             }
         }
     }
@@ -237,57 +239,46 @@ impl Mover {
         placement: &Placement,
         (from, to): (u32, u32),
         units: &[u16],
-        told: &mut (dyn FnMut(&Journal) + Send),
+        told: &mut Told<'_>,
     ) -> Result<(), MoveError> {
         let (giver, taker) = (&placement.nodes[from as usize], &placement.nodes[to as usize]);
-        self.step(journal, Phase::Copy).await?;
-        told(journal);
+        self.step(journal, Phase::Copy, told).await?;
         let tracking = self.env.entropy("move").next_u64() | 1;
         self.call::<Value>(giver, &MoveCall::Track { units: units.to_vec(), tracking }).await?;
-        self.copy(giver, taker, units).await?;
-        self.step(journal, Phase::CatchUp).await?;
-        told(journal);
-        for _ in 0..ROUNDS_MAX {
-            match self.take_changes(giver, taker, tracking).await {
-                Ok((taken, more)) if taken < FEW_CHANGES && !more => break,
-                Ok(_) => {}
-                // The giver was started again: the copy begins anew.
-                Err(MoveError::Refused(..)) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        // Somebody may have said `pause` or `rollback` meanwhile.
-        let latest = self.journal().await?.ok_or(MoveError::None)?;
-        if latest.paused || latest.rolling_back != journal.rolling_back {
+        let mut transfer = Transfer { mover: self, giver, taker, units, tracking, batch: 0 };
+        let Some(copied) = transfer.copy(journal, true).await? else { return Ok(()) };
+        journal.copied_bytes += copied;
+        self.step(journal, Phase::CatchUp, told).await?;
+        // Where the giver was started again the copy begins anew.
+        if unless_refused(transfer.catch_up().await)?.is_none() {
             return Ok(());
         }
+        self.step(journal, Phase::Verify, told).await?;
+        let Some(is_same) = unless_refused(transfer.verify().await)? else { return Ok(()) };
+        // Somebody may have said `pause` or `rollback` meanwhile.
+        let rolling_back = journal.rolling_back;
         let next = placement.with(units, to);
         journal.switching = Some(Switching { from, to, units: units.to_vec(), next: next.clone() });
-        self.step(journal, Phase::Switch).await?;
-        told(journal);
+        self.step(journal, Phase::Switch, told).await?;
+        if journal.paused || journal.rolling_back != rolling_back {
+            journal.switching = None;
+            return self.step(journal, Phase::Copy, told).await;
+        }
         let begun = Instant::now();
-        match self.call::<Value>(giver, &MoveCall::Switch { tracking, next: next.clone() }).await {
-            Ok(_) => {}
-            Err(MoveError::Refused(..)) => {
-                journal.switching = None;
-                return self.step(journal, Phase::Copy).await;
-            }
-            Err(error) => return Err(error),
+        let given = self.call::<Value>(giver, &MoveCall::Switch { tracking, next: next.clone() }).await;
+        if unless_refused(given)?.is_none() {
+            // The giver was started again, before it gave or after: what it has on record decides.
+            return Ok(());
         }
         if !is_planted(Bug::SwitchEarly) {
-            loop {
-                match self.take_changes(giver, taker, tracking).await {
-                    Ok((0, false)) => break,
-                    Ok(_) => {}
-                    // What the giver had noted is gone, but nothing is written there any more: copy it once more.
-                    Err(MoveError::Refused(..)) => {
-                        self.copy(giver, taker, units).await?;
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
+            let drained = unless_refused(transfer.drain().await)?.is_some();
+            if !drained {
+                // What the giver had noted is gone, but nothing is written there any more: copy it once more.
+                transfer.copy(journal, false).await?;
             }
-            self.compare_or_give_back(journal, (from, giver), (to, taker), units, &next).await?;
+            if !(drained && is_same) {
+                self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
+            }
         }
         self.serve(journal, taker, &next).await?;
         let waited = begun.elapsed().as_millis() as u64;
@@ -302,73 +293,37 @@ impl Mover {
         let given: Placement = self.call(giver, &MoveCall::Placement).await?;
         if given.version < next.version {
             journal.switching = None;
-            return self.step(journal, Phase::Copy).await;
+            journal.phase = Phase::Copy;
+            return self.write(journal, false).await;
         }
         let taken: Placement = self.call(taker, &MoveCall::Placement).await?;
         if taken.version < next.version {
             // The giver refuses these units, so that nothing changes while they are copied.
-            self.copy(giver, taker, &units).await?;
-            self.compare_or_give_back(journal, (from, giver), (to, taker), &units, &next).await?;
+            let transfer = Transfer { mover: self, giver, taker, units: &units, tracking: 0, batch: 0 };
+            transfer.copy(journal, false).await?;
+            self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
         }
         self.serve(journal, taker, &next).await?;
         self.over(journal, units.len()).await
-    }
-
-    /// Copies whole units to a node that has nothing of them.
-    async fn copy(&self, giver: &Address, taker: &Address, units: &[u16]) -> Result<(), MoveError> {
-        self.call::<Value>(taker, &MoveCall::Purge { units: units.to_vec() }).await?;
-        let mut after = None;
-        loop {
-            let (pairs, next): Page = self.call(giver, &MoveCall::Page { units: units.to_vec(), after }).await?;
-            if !pairs.is_empty() {
-                let pairs = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
-                self.call::<Value>(taker, &MoveCall::Load { pairs }).await?;
-            }
-            after = next;
-            if after.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Brings some changes over: how many, and whether there are more.
-    async fn take_changes(&self, giver: &Address, taker: &Address, tracking: u64) -> Result<(usize, bool), MoveError> {
-        let (pairs, more): Changes = self.call(giver, &MoveCall::Changed { tracking }).await?;
-        let taken = pairs.len();
-        if taken > 0 {
-            self.call::<Value>(taker, &MoveCall::Load { pairs }).await?;
-        }
-        Ok((taken, more))
-    }
-
-    async fn compare(
-        &self,
-        (from, giver): (u32, &Address),
-        (to, taker): (u32, &Address),
-        units: &[u16],
-    ) -> Result<(), MoveError> {
-        let call = MoveCall::Sum { units: units.to_vec() };
-        let given: (u64, u64) = self.call(giver, &call).await?;
-        let taken: (u64, u64) = self.call(taker, &call).await?;
-        if given == taken { Ok(()) } else { Err(MoveError::Differs { from, to, given: given.0, taken: taken.0 }) }
     }
 
     /// Where both sides differ the giver serves again, and the move stops.
     async fn compare_or_give_back(
         &self,
         journal: &mut Journal,
-        giver: (u32, &Address),
-        taker: (u32, &Address),
-        units: &[u16],
+        transfer: &Transfer<'_>,
+        (from, to): (u32, u32),
         next: &Placement,
     ) -> Result<(), MoveError> {
-        let compared = self.compare(giver, taker, units).await;
-        if matches!(compared, Err(MoveError::Differs { .. })) {
-            self.call::<Value>(giver.1, &MoveCall::Adopt { next: next.with(units, giver.0) }).await?;
-            journal.switching = None;
-            self.step(journal, Phase::Copy).await?;
+        let (given, taken) = transfer.sums().await?;
+        if given == taken {
+            return Ok(());
         }
-        compared
+        self.call::<Value>(transfer.giver, &MoveCall::Adopt { next: next.with(transfer.units, from) }).await?;
+        journal.switching = None;
+        journal.phase = Phase::Copy;
+        self.write(journal, false).await?;
+        Err(MoveError::Differs { from, to, given: given.pairs, taken: taken.pairs })
     }
 
     /// The taker serves; then all others learn of it.
@@ -383,41 +338,64 @@ impl Mover {
 
     async fn over(&self, journal: &mut Journal, units: usize) -> Result<(), MoveError> {
         journal.switching = None;
-        let moved = journal.moved.0.saturating_add(units as u32);
-        journal.moved.0 = if journal.rolling_back { moved } else { moved.min(journal.moved.1) };
-        self.step(journal, Phase::Copy).await
+        journal.phase = Phase::Copy;
+        let (moved, all) = journal.moved;
+        let units = units as u32;
+        journal.moved.0 = if journal.rolling_back { moved.saturating_sub(units) } else { all.min(moved + units) };
+        self.write(journal, false).await
+    }
+
+    /// Nothing is left to move: the way back is kept for a while, then old copies go.
+    async fn end(&self, journal: &mut Journal, placement: &Placement, told: &mut Told<'_>) -> Result<(), MoveError> {
+        let now_ms = self.env.wall_ms();
+        match journal.phase {
+            _ if journal.rolling_back => self.clean_up(journal, placement, told).await,
+            Phase::Keep if now_ms >= journal.keep_until_ms => self.clean_up(journal, placement, told).await,
+            Phase::CleanUp => self.clean_up(journal, placement, told).await,
+            Phase::Keep => {
+                sleep(AGAIN).await;
+                Ok(())
+            }
+            _ => {
+                journal.keep_until_ms = now_ms + KEEP_MS;
+                self.step(journal, Phase::Keep, told).await
+            }
+        }
     }
 
     /// Old copies go; nodes that are no longer wanted have nothing left.
-    async fn clean_up(&self, journal: &mut Journal, placement: &Placement) -> Result<(), MoveError> {
-        self.step(journal, Phase::CleanUp).await?;
+    async fn clean_up(
+        &self,
+        journal: &mut Journal,
+        placement: &Placement,
+        told: &mut Told<'_>,
+    ) -> Result<(), MoveError> {
+        let rolling_back = journal.rolling_back;
+        self.step(journal, Phase::CleanUp, told).await?;
+        if journal.paused || journal.rolling_back != rolling_back {
+            return Ok(());
+        }
         let wanted = placement.owners.iter().max().map_or(1, |most| *most as usize + 1);
         for (ordinal, node) in (0u32..).zip(&placement.nodes) {
             let others = (0u16..).zip(&placement.owners).filter(|(_, owner)| **owner != ordinal);
             let units: Vec<u16> = others.map(|(unit, _)| unit).collect();
             self.call::<Value>(node, &MoveCall::Purge { units }).await?;
         }
-        // Everybody forgets the nodes that hold nothing.
+        // Everybody forgets the nodes that hold nothing; the first one last, for it is asked where a move stands.
         let mut last = placement.clone();
         last.version += 1;
         last.nodes.truncate(wanted.max(1));
-        for node in &placement.nodes {
+        for node in placement.nodes.iter().rev() {
             self.call::<Value>(node, &MoveCall::Adopt { next: last.clone() }).await?;
         }
-        self.step(journal, Phase::Done).await
+        self.step(journal, Phase::Done, told).await
     }
 
-    /// Writes the journal down with a new phase; what others said in it meanwhile stays.
-    async fn step(&self, journal: &mut Journal, phase: Phase) -> Result<(), MoveError> {
-        if let Some(latest) = self.journal().await?.filter(|j| !j.is_done()) {
-            journal.paused = latest.paused;
-            if latest.rolling_back != journal.rolling_back {
-                journal.rolling_back = latest.rolling_back;
-                journal.goal.owners = latest.goal.owners;
-                journal.from.owners = latest.from.owners;
-            }
-        }
+    /// Writes the journal down with a new phase.
+    async fn step(&self, journal: &mut Journal, phase: Phase, told: &mut Told<'_>) -> Result<(), MoveError> {
         journal.phase = phase;
-        self.write(journal).await
+        self.write(journal, false).await?;
+        told(journal);
+        Ok(())
     }
 }
