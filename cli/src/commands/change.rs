@@ -32,7 +32,7 @@ pub fn run(
     let Ok(running) = FleetFile::load(state) else { return Err(busy) };
     let before = spec_files::reload(&running.spec)?;
     let unavailable = |error: anyhow::Error| Failure { status: exit::UNAVAILABLE, error };
-    movable(&before, &topology).map_err(|why| unavailable(busy.error.context(why)))?;
+    movable(&before, &topology).map_err(|why| unavailable(anyhow!("{:#}; {why:#}", busy.error)))?;
     let mut wanted = nodes(state, &topology)?;
     // What a move has left is on record with the fleet.
     for (store, known) in &mut wanted {
