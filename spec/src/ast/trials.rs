@@ -96,6 +96,10 @@ impl Decode for Expectation {
     }
 
     fn shape() -> Shape {
-        Shape::text(EXPECTATION, EXPECTATION_FORMS)
+        let words = Invariant::words().iter().map(|(word, _)| *word).collect();
+        Shape::Either(vec![
+            Shape::Choice { what: "an invariant", words },
+            Shape::text("a bound", "`sends refused for at most 10s`"),
+        ])
     }
 }

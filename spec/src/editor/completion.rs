@@ -3,9 +3,9 @@
 
 use super::Project;
 use super::cursor::{Cursor, Slot, cursor};
-use super::names::{Name, Target, declarations, target};
+use super::names::{Name, declarations, key_of_value};
 use crate::ast::{Shape, Variants};
-use crate::reference::{Key, language};
+use crate::reference::{Key, Refers, language};
 use crate::source::{FileId, Node, Span, Value};
 
 /// What a completion is.
@@ -38,6 +38,8 @@ pub struct Completion {
 
 /// Most completions of one request.
 const COMPLETIONS_MAX: usize = 500;
+/// Most nodes of a store that are listed.
+const NODES_MAX: usize = 100;
 
 impl Project {
     /// What can be written at a place.
@@ -49,9 +51,9 @@ impl Project {
         let mut all = match at.slot {
             _ if typed.contains("${") => self.variables(span, typed),
             Slot::Key => self.keys(file, &at, span),
-            Slot::Value => self.values(&at, span),
+            Slot::Value => self.values(file, &at, span),
             Slot::KeyOrValue => {
-                let mut all = self.values(&at, span);
+                let mut all = self.values(file, &at, span);
                 all.extend(self.keys(file, &at, span));
                 all
             }
@@ -69,6 +71,7 @@ impl Project {
         for key in language().below(&names) {
             if key.name() == "*" {
                 all.extend(self.base_names(file, &names, &present, key, span));
+                all.extend(self.named_keys(&names, &present, key, span));
                 continue;
             }
             let other = kind.as_deref().is_some_and(|kind| !key.kinds.is_empty() && !key.kinds.contains(&kind));
@@ -106,12 +109,12 @@ impl Project {
         fresh.map(|e| one(&e.key.text)).collect()
     }
 
-    fn values(&self, at: &Cursor, span: Span) -> Vec<Completion> {
-        let Some(pattern) = language().pattern(&at.names()) else { return Vec::new() };
-        if let Some(target) = target(&pattern) {
-            return self.named(target, span);
-        }
+    fn values(&self, file: FileId, at: &Cursor, span: Span) -> Vec<Completion> {
         let names = at.names();
+        if let Some(refers) = key_of_value(&names).and_then(|key| key.refers) {
+            return self.named(refers, (file, &names, at.start), span);
+        }
+        let Some(pattern) = language().pattern(&names) else { return Vec::new() };
         let shape = match language().key(pattern.trim_end_matches("[]")) {
             Some(key) if names.last() == Some(&"[0]") => item(&key.shape),
             Some(key) => Some(&key.shape),
@@ -130,39 +133,53 @@ impl Project {
         words.into_iter().map(word).collect()
     }
 
-    fn named(&self, target: Target, span: Span) -> Vec<Completion> {
+    /// Names of the right kind for a place.
+    fn named(&self, refers: Refers, (file, names, offset): (FileId, &[&str], usize), span: Span) -> Vec<Completion> {
         let root = self.files.first().and_then(|f| f.tree.as_ref());
         let section = |name: &str| root.and_then(|r| r.get(name));
         let is_service = |name: &str| section("services").is_some_and(|s| s.get(name).is_some());
         let store_kind = |name: &str| section("stores").and_then(|s| s.get(name)?.get("kind")?.text());
+        let is_store = |name: &str| section("stores").is_some_and(|s| s.get(name).is_some());
+        let store = |name: &str| match is_store(name) {
+            true => format!("{} store", store_kind(name).unwrap_or("a")),
+            false => "component".to_owned(),
+        };
+        let is_log = |name: &str| store_kind(name) == Some("kafka");
+        // The table around the place, or the one that the query asks.
+        let table = match refers {
+            Refers::Column => names.get(1).zip(names.get(3)).map(|(store, table)| (*store, *table)),
+            Refers::ColumnAsked => {
+                let query = names.get(..4).and_then(|names| self.section(file, names, offset));
+                query.and_then(|query| query.get("on")?.text()?.split_once('.'))
+            }
+            _ => None,
+        };
         let mut found: Vec<(String, String)> = Vec::new();
         for name in declarations(self.uses()).into_keys() {
-            let entry = match (target, name) {
-                (Target::Service, Name::Component(n)) if is_service(n) => (n.clone(), "service".to_owned()),
-                (Target::Need | Target::Component, Name::Component(n)) if is_service(n) => {
+            let entry = match (refers, name) {
+                (Refers::Service | Refers::Need | Refers::Component, Name::Component(n)) if is_service(n) => {
                     (n.clone(), "service".to_owned())
                 }
-                (Target::Component, Name::Component(n)) => {
-                    (n.clone(), format!("{} store", store_kind(n).unwrap_or("a")))
-                }
-                (Target::Need, Name::Component(n)) if store_kind(n) != Some("kafka") => {
-                    (n.clone(), format!("{} store", store_kind(n).unwrap_or("a")))
-                }
-                (Target::Need, Name::Dataset(s, d)) if store_kind(s) != Some("kafka") => {
+                (Refers::Loss, Name::Component(n)) => (format!("one {n} for 5s"), "loss of one instance".to_owned()),
+                (Refers::Loss, Name::Zone(n)) => (format!("zone {n} for 60s"), "loss of a zone".to_owned()),
+                (Refers::Component, Name::Component(n)) => (n.clone(), store(n)),
+                (Refers::Need, Name::Component(n)) if is_store(n) && !is_log(n) => (n.clone(), store(n)),
+                (Refers::Need | Refers::Queried, Name::Dataset(s, d)) if !is_log(s) => {
                     (format!("{s}.{d}"), format!("dataset of {s}"))
                 }
-                (Target::Topic, Name::Dataset(s, d)) if store_kind(s) == Some("kafka") => {
-                    (format!("{s}.{d}"), format!("topic of {s}"))
+                (Refers::Topic, Name::Dataset(s, d)) if is_log(s) => (format!("{s}.{d}"), format!("topic of {s}")),
+                (Refers::Zone, Name::Zone(n)) => (n.clone(), "zone".to_owned()),
+                (Refers::Profile, Name::Profile(n)) => (n.clone(), "profile".to_owned()),
+                (Refers::Secret, Name::Secret(n)) => (format!("secret:{n}"), "secret".to_owned()),
+                (Refers::Column | Refers::ColumnAsked, Name::Column(s, t, c))
+                    if table == Some((s.as_str(), t.as_str())) =>
+                {
+                    let hashed = names.last() == Some(&"by") && refers == Refers::Column;
+                    (if hashed { format!("hash({c})") } else { c.clone() }, format!("column of {s}.{t}"))
                 }
-                (Target::Zone, Name::Zone(n)) => (n.clone(), "zone".to_owned()),
-                (Target::Secret, Name::Secret(n)) => (format!("secret:{n}"), "secret".to_owned()),
                 _ => continue,
             };
             found.push(entry);
-        }
-        if target == Target::Component {
-            let singles = ["gateway", "realtime", "registry"].into_iter().filter(|n| section(n).is_some());
-            found.extend(singles.map(|n| (n.to_owned(), "component".to_owned())));
         }
         let name = |(label, detail): (String, String)| Completion {
             text: label.clone(),
@@ -173,6 +190,31 @@ impl Project {
             span,
         };
         found.into_iter().map(name).collect()
+    }
+
+    /// Components, or nodes of the store around, where names of them are keys.
+    fn named_keys(&self, names: &[&str], present: &[&str], key: &Key, span: Span) -> Vec<Completion> {
+        let root = self.files.first().and_then(|f| f.tree.as_ref());
+        let fresh: Vec<String> = match key.refers {
+            Some(refers @ Refers::Component) => {
+                self.named(refers, (FileId(0), names, 0), span).into_iter().map(|c| c.label).collect()
+            }
+            Some(Refers::Node) => {
+                let store = names.get(1).copied().unwrap_or_default();
+                let nodes = root.and_then(|r| r.get("stores")?.get(store)?.get("nodes")?.text()?.parse().ok());
+                (1..=nodes.unwrap_or(1_usize).min(NODES_MAX)).map(|node| format!("{store}-{node}")).collect()
+            }
+            _ => Vec::new(),
+        };
+        let one = |name: String| Completion {
+            text: format!("{name}: "),
+            label: name,
+            kind: CompletionKind::Name,
+            detail: key.shape.describe(),
+            documentation: key.markdown(),
+            span,
+        };
+        fresh.into_iter().filter(|name| !present.contains(&name.as_str())).map(one).collect()
     }
 
     /// `${vars.NAME}` where a `${` has been typed.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::reference::language;
-use crate::source::{Node, Span, Spanned, Value};
+use crate::reference::{Declares, Key, Refers, language};
+use crate::source::{Entry, Node, Span, Spanned, Tag, Value};
 
 /// Something that has a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,19 +12,44 @@ pub enum Name {
     Component(String),
     /// A dataset of a store.
     Dataset(String, String),
+    /// A column of a store's table.
+    Column(String, String, String),
     /// A zone.
     Zone(String),
     /// A secret.
     Secret(String),
     /// A variable.
     Variable(String),
+    /// A profile.
+    Profile(String),
+    /// A policy.
+    Policy(String),
+    /// A test.
+    Test(String),
 }
 
 impl Name {
     /// As it is written where it is declared.
     pub fn text(&self) -> &str {
         match self {
-            Self::Component(n) | Self::Dataset(_, n) | Self::Zone(n) | Self::Secret(n) | Self::Variable(n) => n,
+            Self::Component(n) | Self::Dataset(_, n) | Self::Column(_, _, n) | Self::Zone(n) | Self::Secret(n) => n,
+            Self::Variable(n) | Self::Profile(n) | Self::Policy(n) | Self::Test(n) => n,
+        }
+    }
+
+    /// The same thing under another name.
+    pub(super) fn renamed(&self, name: &str) -> Self {
+        let name = name.to_owned();
+        match self {
+            Self::Component(_) => Self::Component(name),
+            Self::Dataset(store, _) => Self::Dataset(store.clone(), name),
+            Self::Column(store, table, _) => Self::Column(store.clone(), table.clone(), name),
+            Self::Zone(_) => Self::Zone(name),
+            Self::Secret(_) => Self::Secret(name),
+            Self::Variable(_) => Self::Variable(name),
+            Self::Profile(_) => Self::Profile(name),
+            Self::Policy(_) => Self::Policy(name),
+            Self::Test(_) => Self::Test(name),
         }
     }
 
@@ -33,9 +58,13 @@ impl Name {
         match self {
             Self::Component(_) => "component",
             Self::Dataset(..) => "dataset",
+            Self::Column(..) => "column",
             Self::Zone(_) => "zone",
             Self::Secret(_) => "secret",
             Self::Variable(_) => "variable",
+            Self::Profile(_) => "profile",
+            Self::Policy(_) => "policy",
+            Self::Test(_) => "test",
         }
     }
 }
@@ -51,84 +80,46 @@ pub struct Use {
     pub declares: bool,
 }
 
-/// What a value refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// A service.
-    Service,
-    /// A service, a store, or `store.dataset`; no log.
-    Need,
-    /// `store.topic`.
-    Topic,
-    /// Any component.
-    Component,
-    /// A zone.
-    Zone,
-    /// `secret:name`.
-    Secret,
-}
-
-/// What a value at a place of the language refers to.
-pub(super) fn target(pattern: &str) -> Option<Target> {
-    Some(match pattern {
-        "gateway.routes.*.to" | "gateway.auth.by" => Target::Service,
-        "services.*.needs[]" | "realtime.needs[]" => Target::Need,
-        "services.*.publishes[]" | "services.*.consumes[]" => Target::Topic,
-        "sim.faults[].on" | "sim.faults[].between[]" => Target::Component,
-        "sim.faults[].zone" => Target::Zone,
-        "gateway.tls" | "services.*.environment.*" => Target::Secret,
-        path if path.starts_with("stores.*.") && path.ends_with("password") => Target::Secret,
-        _ => return None,
-    })
-}
-
-/// Where a name is declared, by the pattern of its key.
-fn declared(pattern: &str, path: &[String], key: &str) -> Option<Name> {
-    Some(match pattern {
-        "services.*" | "stores.*" => Name::Component(key.to_owned()),
-        "secrets.*" => Name::Secret(key.to_owned()),
-        "vars.*" => Name::Variable(key.to_owned()),
-        "stores.*.tables.*"
-        | "stores.*.collections.*"
-        | "stores.*.topics.*"
-        | "stores.*.indexes.*"
-        | "stores.*.buckets.*" => Name::Dataset(path.get(1)?.clone(), key.to_owned()),
-        _ => return None,
-    })
+/// The key whose value is due at a place, where a value there may declare or refer to something.
+pub(super) fn key_of_value(names: &[&str]) -> Option<&'static Key> {
+    let (item, at) = match names.split_last() {
+        Some((last, list)) if last.starts_with('[') => (true, list),
+        _ => (false, names),
+    };
+    let key = language().at(at)?;
+    (!key.names_are_keys() && key.in_items().is_none_or(|in_items| in_items == item)).then_some(key)
 }
 
 /// Every use of a name in one file, in the order of the text. The first file is the base: only it declares, unless an overlay's key
 /// says `!add`.
 pub(super) fn uses(root: &Node, base: bool) -> Vec<Use> {
-    let mut walk = Walk { path: Vec::new(), base, found: Vec::new() };
+    let mut walk = Walk { path: Vec::new(), around: Vec::new(), base, found: Vec::new() };
     walk.node(root);
     walk.found.sort_by_key(|u| (u.span.file, u.span.start));
     walk.found
 }
 
-struct Walk {
+struct Walk<'n> {
     path: Vec<String>,
+    /// The mappings around, outermost first.
+    around: Vec<&'n Node>,
     base: bool,
     found: Vec<Use>,
 }
 
-impl Walk {
+impl<'n> Walk<'n> {
     /// Depth is bounded by the parser's budget.
-    fn node(&mut self, node: &Node) {
+    fn node(&mut self, node: &'n Node) {
         match &node.value {
             Value::Mapping(entries) => {
+                self.around.push(node);
                 for entry in entries {
                     self.path.push(entry.key.text.clone());
-                    let pattern = self.pattern();
-                    if let Some(name) = declared(&pattern, &self.path, &entry.key.text) {
-                        let span = Spanned { value: entry.key.text.clone(), span: entry.key.span };
-                        let span = span.part(0, entry.key.text.len());
-                        let declares = self.base || entry.value.tag.is_some_and(|(t, _)| t == crate::source::Tag::Add);
-                        self.found.push(Use { name, span, declares });
-                    }
+                    self.key(entry);
                     self.node(&entry.value);
                     self.path.pop();
                 }
+                self.around.pop();
             }
             Value::Sequence(items) => {
                 for item in items {
@@ -142,41 +133,106 @@ impl Walk {
         }
     }
 
-    fn pattern(&self) -> String {
+    fn add(&mut self, name: Name, text: &Spanned<String>, start: usize, declares: bool) {
+        let end = start + name.text().len();
+        self.found.push(Use { name, span: text.part(start, end), declares });
+    }
+
+    /// A name that stands as a key.
+    fn key(&mut self, entry: &Entry) {
         let names: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        language().pattern(&names).unwrap_or_default()
+        let Some(key) = language().at(&names).filter(|key| key.names_are_keys()) else { return };
+        let text = Spanned { value: entry.key.text.clone(), span: entry.key.span };
+        let declares = self.base || entry.value.tag.is_some_and(|(tag, _)| tag == Tag::Add);
+        if let Some(name) = key.declares.and_then(|declares| self.declared(declares, &text.value)) {
+            self.add(name, &text, 0, declares);
+        }
+        match key.refers {
+            Some(Refers::Component) => self.add(Name::Component(text.value.clone()), &text, 0, false),
+            // `chat-1` is a node of the store `chat`, around it.
+            Some(Refers::Node) => {
+                if let Some(store) = self.path.get(1).cloned().filter(|store| text.value.starts_with(store)) {
+                    self.add(Name::Component(store), &text, 0, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a text declares here.
+    fn declared(&self, declares: Declares, text: &str) -> Option<Name> {
+        let name = text.to_owned();
+        let around = |index: usize| self.path.get(index).cloned();
+        Some(match declares {
+            Declares::Component | Declares::Itself => Name::Component(name),
+            Declares::Dataset => Name::Dataset(around(1)?, name),
+            // `channel_id bigint`.
+            Declares::Column => Name::Column(around(1)?, around(3)?, text.split(' ').next()?.to_owned()),
+            Declares::Zone => Name::Zone(name),
+            Declares::Secret => Name::Secret(name),
+            Declares::Variable => Name::Variable(name),
+            Declares::Profile => Name::Profile(name),
+            Declares::Policy => Name::Policy(name),
+            Declares::Test => Name::Test(name),
+        })
     }
 
     fn scalar(&mut self, text: &Spanned<String>) {
-        let pattern = self.pattern();
-        let mut add = |name: Name, start: usize, declares: bool| {
-            let end = start + name.text().len();
-            self.found.push(Use { name, span: text.part(start, end), declares });
-        };
         for (at, _) in text.value.match_indices("${vars.") {
             let start = at + "${vars.".len();
             if let Some(length) = text.value[start..].find('}') {
-                add(Name::Variable(text.value[start..start + length].to_owned()), start, false);
+                self.add(Name::Variable(text.value[start..start + length].to_owned()), text, start, false);
             }
         }
-        if pattern == "zones[]" {
-            add(Name::Zone(text.value.clone()), 0, self.base);
+        let names: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let Some(key) = key_of_value(&names) else { return };
+        if let Some(name) = key.declares.and_then(|declares| self.declared(declares, &text.value)) {
+            self.add(name, text, 0, self.base);
         }
-        match target(&pattern) {
-            Some(Target::Zone) => add(Name::Zone(text.value.clone()), 0, false),
-            Some(Target::Secret) => {
-                if let Some(name) = text.value.strip_prefix("secret:") {
-                    add(Name::Secret(name.to_owned()), "secret:".len(), false);
+        if let Some(refers) = key.refers {
+            self.refers(refers, text);
+        }
+    }
+
+    /// What a text refers to.
+    fn refers(&mut self, refers: Refers, text: &Spanned<String>) {
+        let name = text.value.clone();
+        match refers {
+            Refers::Zone => self.add(Name::Zone(name), text, 0, false),
+            Refers::Profile => self.add(Name::Profile(name), text, 0, false),
+            Refers::Secret => {
+                if let Some(name) = name.strip_prefix("secret:") {
+                    self.add(Name::Secret(name.to_owned()), text, "secret:".len(), false);
                 }
             }
-            Some(_) => match text.value.split_once('.') {
-                Some((store, dataset)) => {
-                    add(Name::Component(store.to_owned()), 0, false);
-                    add(Name::Dataset(store.to_owned(), dataset.to_owned()), store.len() + 1, false);
-                }
-                None => add(Name::Component(text.value.clone()), 0, false),
+            Refers::Loss => match name.split(' ').collect::<Vec<_>>().as_slice() {
+                ["zone", zone, ..] => self.add(Name::Zone((*zone).to_owned()), text, "zone ".len(), false),
+                ["one", one, ..] => self.add(Name::Component((*one).to_owned()), text, "one ".len(), false),
+                _ => {}
             },
-            None => {}
+            Refers::Column => {
+                let hashed = name.strip_prefix("hash(").and_then(|rest| rest.strip_suffix(')'));
+                if let (Some(store), Some(table)) = (self.path.get(1).cloned(), self.path.get(3).cloned()) {
+                    let start = if hashed.is_some() { "hash(".len() } else { 0 };
+                    let column = hashed.unwrap_or(&name).to_owned();
+                    self.add(Name::Column(store, table, column), text, start, false);
+                }
+            }
+            Refers::ColumnAsked => {
+                let asked = self.around.last().and_then(|query| query.get("on")?.text());
+                if let Some((store, table)) = asked.and_then(|asked| asked.split_once('.')) {
+                    self.add(Name::Column(store.to_owned(), table.to_owned(), name), text, 0, false);
+                }
+            }
+            Refers::Service | Refers::Need | Refers::Topic | Refers::Queried | Refers::Component | Refers::Node => {
+                match name.split_once('.') {
+                    Some((store, dataset)) => {
+                        self.add(Name::Component(store.to_owned()), text, 0, false);
+                        self.add(Name::Dataset(store.to_owned(), dataset.to_owned()), text, store.len() + 1, false);
+                    }
+                    None => self.add(Name::Component(name), text, 0, false),
+                }
+            }
         }
     }
 }

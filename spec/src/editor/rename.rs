@@ -17,6 +17,12 @@ pub enum RenameError {
     /// The new name has a form that the language refuses.
     #[error("`{0}` is no name: begin with a small letter, then small letters, digits and `-`, at most 40")]
     Form(String),
+    /// The new name has a form that the language refuses inside a store.
+    #[error("`{0}` is no name inside a store: small letters, digits and `_`, no digit first, at most 48")]
+    Inner(String),
+    /// The key names the component.
+    #[error("`{0}` is a word of the language, not a name that was chosen")]
+    Word(String),
     /// Something else has that name.
     #[error("`{0}` exists already")]
     Taken(String),
@@ -24,6 +30,9 @@ pub enum RenameError {
     #[error("`{0}` is the service's kind as well as its name: write `kind: {0}` first")]
     Kind(String),
 }
+
+/// Components that are named by the language.
+const WORDS: [&str; 3] = ["gateway", "realtime", "registry"];
 
 impl Project {
     /// What would be renamed at a place: the span of the name.
@@ -37,23 +46,32 @@ impl Project {
     /// Nothing has a name there, or the new one cannot be taken.
     pub fn rename(&self, file: FileId, offset: usize, name: &str) -> Result<Vec<Edit>, RenameError> {
         let here = &self.use_at(file, offset).ok_or(RenameError::Nothing)?.name;
+        if let Name::Component(old) = here
+            && WORDS.contains(&old.as_str())
+        {
+            return Err(RenameError::Word(old.clone()));
+        }
         let formed = match here {
             Name::Variable(_) | Name::Secret(_) => {
                 !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            }
+            Name::Dataset(..) | Name::Column(..) => {
+                let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                let formed =
+                    name.len() <= 48 && name.bytes().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit());
+                if !formed || name.is_empty() {
+                    return Err(RenameError::Inner(name.to_owned()));
+                }
+                true
             }
             _ => is_name(name),
         };
         if !formed {
             return Err(RenameError::Form(name.to_owned()));
         }
-        let fresh = match here {
-            Name::Component(_) => Name::Component(name.to_owned()),
-            Name::Dataset(store, _) => Name::Dataset(store.clone(), name.to_owned()),
-            Name::Zone(_) => Name::Zone(name.to_owned()),
-            Name::Secret(_) => Name::Secret(name.to_owned()),
-            Name::Variable(_) => Name::Variable(name.to_owned()),
-        };
-        if fresh != *here && self.uses().any(|u| u.declares && u.name == fresh) {
+        let fresh = here.renamed(name);
+        let reserved = matches!(fresh, Name::Component(_)) && WORDS.contains(&name);
+        if reserved || fresh != *here && self.uses().any(|u| u.declares && u.name == fresh) {
             return Err(RenameError::Taken(name.to_owned()));
         }
         if let Name::Component(old) = here

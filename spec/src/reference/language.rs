@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use indexmap::IndexMap;
 
 use super::entry::{Default, Entry};
+use super::names::{self, DECLARES, Declares, REFERS, Refers};
 use super::{gateway, rest, root, services, stores};
 use crate::ast::{Decider, Decode, Section, Shape, Spec, Variants};
 
@@ -17,6 +18,10 @@ pub struct Key {
     pub shape: Shape,
     /// The kinds of its section that have it; empty where all do.
     pub kinds: Vec<&'static str>,
+    /// What it declares.
+    pub declares: Option<Declares>,
+    /// What it refers to.
+    pub refers: Option<Refers>,
 }
 
 impl Key {
@@ -61,7 +66,8 @@ impl Language {
         for entry in entries() {
             match places.shift_remove(entry.path) {
                 Some((shape, kinds)) => {
-                    keys.insert(entry.path, Key { entry, shape, kinds });
+                    let (declares, refers) = (names::of(DECLARES, entry.path), names::of(REFERS, entry.path));
+                    keys.insert(entry.path, Key { entry, shape, kinds, declares, refers });
                 }
                 None => unknown.push(entry.path),
             }
@@ -229,6 +235,13 @@ mod tests {
             "these keys have no entry in spec/src/reference: say there what each is, its default, and what it reaches"
         );
         assert_eq!(language.unknown(), [""; 0], "these entries in spec/src/reference describe no key of the language");
+    }
+
+    #[test]
+    fn every_key_that_declares_or_refers_exists() {
+        let all = DECLARES.iter().map(|(path, _)| path).chain(REFERS.iter().map(|(path, _)| path));
+        let unknown: Vec<_> = all.filter(|path| language().key(path).is_none()).collect();
+        assert_eq!(unknown, [&""; 0]);
     }
 
     #[test]

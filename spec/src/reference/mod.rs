@@ -8,6 +8,7 @@ mod describe;
 mod entry;
 mod gateway;
 mod language;
+mod names;
 mod pages;
 mod rest;
 mod root;
@@ -17,5 +18,6 @@ mod stores;
 
 pub use entry::{Default, Entry, Part};
 pub use language::{Key, Language, language};
+pub use names::{Declares, Refers};
 pub use pages::pages;
 pub use schema::{Describes, schema};
