@@ -36,6 +36,8 @@ fn maker(engine: Engine) -> Option<Open> {
         (Engine::Postgres, crate::postgres::open),
         #[cfg(feature = "redis")]
         (Engine::Redis, crate::redis::open),
+        #[cfg(feature = "s3")]
+        (Engine::S3, crate::s3::open),
     ];
     built.iter().find(|(of, _)| *of == engine).map(|(_, open)| *open)
 }

@@ -19,6 +19,8 @@ mod kafka;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "s3")]
+mod s3;
 mod target;
 
 pub use backend::{Backend, PortSet, Server};

@@ -1,6 +1,8 @@
 //! Blobs: objects that clients put and get directly, by presigned URL.
 //!
-//! Promise: an object is durable, whole and immutable once its put was answered 200.
+//! Promise: an object is durable and whole once its put was answered 200, and does not change once [`Blobs::info`] told of it. A
+//! presigned PUT can be used again for as long as it is valid; until that first look, some engines let a later one replace an
+//! earlier. It can be got once it was looked at.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -17,7 +17,7 @@ use archgen_env::{
     task::{Shutdown, Task},
 };
 use archgen_ports::{
-    ChannelId, ServiceKey,
+    ChannelId, ServiceKey, StoreError,
     accounts::{Accounts, Commit, Expect, Write},
     blobs::{Blobs, Grant},
     conformance,
@@ -76,6 +76,15 @@ async fn stop(node: Node) {
     assert!(node.task.join().await, "the node ended well");
 }
 
+/// Uses a presigned URL.
+async fn send(http: &Client, exchange: conformance::Exchange) -> Result<(u16, bytes::Bytes), StoreError> {
+    let (address, path) = exchange.url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let range = exchange.range.map(|range| (header::RANGE, HeaderValue::from_static(range)));
+    let (method, headers) = (exchange.method.parse().unwrap(), range.into_iter().collect());
+    let reply = http.call(method, &address.parse().unwrap(), &format!("/{path}"), headers, exchange.body).await;
+    reply.map(|reply| (reply.status.as_u16(), reply.body)).map_err(|e| StoreError::Indeterminate(e.to_string()))
+}
+
 #[tokio::test]
 async fn both_engines_keep_every_port_s_promises_through_the_wire() {
     for engine in ENGINES {
@@ -90,6 +99,8 @@ async fn both_engines_keep_every_port_s_promises_through_the_wire() {
             conformance::messages(&*client, &channel, shard).await?;
             conformance::events(client.clone(), "message", |task| drop(tokio::spawn(task))).await?;
             conformance::index(&*client, async || ()).await?;
+            let http = Client::new(&node.env, Limits::default());
+            conformance::blobs(&*client, async |exchange| send(&http, exchange).await, node.env.wall_ms()).await?;
             conformance::cache(&*client, async |ms| tokio::time::sleep(Duration::from_millis(ms)).await).await
         };
         outcome.await.unwrap_or_else(|violation| panic!("{engine:?}: {violation}"));

@@ -14,4 +14,5 @@ mod kafka;
 mod load;
 mod postgres;
 mod redis;
+mod s3;
 mod server;

@@ -6,11 +6,13 @@
 mod expectation;
 mod logs;
 mod messages;
+mod objects;
 mod rows;
 mod volatile;
 
 pub use expectation::Violation;
 pub use logs::events;
 pub use messages::messages;
+pub use objects::{Exchange, blobs};
 pub use rows::{accounts, documents};
 pub use volatile::{cache, index};
