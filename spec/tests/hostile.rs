@@ -81,3 +81,23 @@ fn odd_bytes_are_errors_not_crashes() {
     check("a null key", "archgen: v1\nname: x\n~: 1\n".to_owned(), &["AG010"]);
     check("quotes", "archgen: v1\nname: \"x".to_owned(), &["AG001"]);
 }
+
+#[test]
+fn a_long_chain_of_needs_takes_no_stack() {
+    use std::fmt::Write;
+    let mut text = "archgen: v1\nname: x\nservices:\n".to_owned();
+    // `make bench-spec` measures five times as many, optimised. Frames of 20,000 calls would fill this stack many times over.
+    for index in 0..20_000_u32 {
+        let needs = index.checked_sub(1).map_or_else(String::new, |before| format!(", needs: [s{before}]"));
+        let port = index + 1024;
+        let _ = writeln!(text, "  s{index}: {{ kind: process, port: {port}, command: [./s]{needs} }}");
+    }
+    let worker = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+        let loaded = load("chain.yaml", text, None, &|_| Err(ReadError::Missing), &|_| None);
+        let codes: std::collections::BTreeSet<String> = loaded.diagnostics.iter().map(|d| d.code.to_string()).collect();
+        codes.into_iter().collect::<Vec<_>>()
+    });
+    let joined = worker.map(std::thread::JoinHandle::join);
+    let Ok(Ok(codes)) = joined else { panic!("the loader crashed") };
+    assert_eq!(codes, [""; 0]);
+}

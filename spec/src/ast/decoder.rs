@@ -58,7 +58,8 @@ impl<'a> Decoder<'a> {
 
     /// The path's last name in back quotes, or `the spec`.
     pub fn subject(&self) -> String {
-        if self.path.is_empty() { "the spec".to_owned() } else { format!("`{}`", self.path()) }
+        // As `archgen explain` takes it: `sim.faults[0].for`.
+        if self.path.is_empty() { "the spec".to_owned() } else { format!("`{}`", self.path().replace(".[", "[")) }
     }
 
     /// At the root, everything whose value could not be read; elsewhere nothing.
