@@ -1,0 +1,280 @@
+//! A fleet that changes while people talk: nodes of its message store 3 → 5 → 2, instances of messaging 2 → 4 → 2, its hosts and its
+//! supervisor killed in the phases of the moves. Nothing acknowledged is lost or there twice, and every log is dense.
+//!
+//! It makes a fleet of its own, in a folder of its own, of the program that was built.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use archgen_tests::root;
+use serde_json::Value;
+
+const CHANNELS: &str = "24";
+/// Longest wait for one change.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Slow enough that copying takes a while.
+const MOVE_RATE: &str = "400kB";
+
+/// A fleet in a folder of its own; taken down at the end, whatever comes.
+struct Fleet {
+    folder: tempfile::TempDir,
+    program: PathBuf,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), PathBuf::from);
+        let built = ["release", "debug"].map(|profile| target.join(profile).join("archgen"));
+        let program = built.into_iter().find(|p| p.exists()).expect("archgen is built: cargo build --release");
+        Self { folder: tempfile::tempdir().unwrap(), program }
+    }
+
+    /// The smallest example with these numbers, under a name and ports of its own.
+    fn spec(&self, nodes: u32, replicas: u32) -> PathBuf {
+        let text = fs::read_to_string(root().join("examples/minimal/topology.yaml")).unwrap();
+        let parts = [
+            ("name: minimal", "name: migration".to_owned()),
+            ("port: 8180", "port: 8181".to_owned()),
+            ("port: 3100", "port: 3101".to_owned()),
+            ("    /api/v1/messages: {", "    /api/v1/sync: { to: messaging }\n    /api/v1/messages: {".to_owned()),
+            ("  chat:\n", format!("  chat:\n    nodes: {nodes}\n")),
+            ("messaging: { port: 9210,", format!("messaging: {{ replicas: {replicas}, port: 9210,")),
+        ];
+        let text = parts.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "examples/minimal says `{from}`");
+            text.replacen(from, to, 1)
+        });
+        let path = self.folder.path().join(format!("topology-{nodes}-{replicas}.yaml"));
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn archgen(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(&self.program).args(arguments).current_dir(self.folder.path()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn try_up(&self, nodes: u32, replicas: u32) -> (bool, String) {
+        let spec = self.spec(nodes, replicas);
+        self.archgen(&["up", spec.to_str().unwrap(), "--detach", "--move-rate", MOVE_RATE])
+    }
+
+    fn up(&self, nodes: u32, replicas: u32) {
+        let (done, said) = self.try_up(nodes, replicas);
+        assert!(done, "up with {nodes} nodes and {replicas} instances: {said}");
+    }
+
+    fn hosts(&self) -> BTreeMap<String, (String, u64)> {
+        let (_, text) = self.archgen(&["ps", "--format", "json"]);
+        let hosts: Value = serde_json::from_str(&text).unwrap_or_default();
+        let host = |h: &Value| {
+            let address = h["address"].as_str().unwrap().to_owned();
+            (h["host"].as_str().unwrap().to_owned(), (address, h["pid"].as_u64().unwrap_or(0)))
+        };
+        hosts.as_array().into_iter().flatten().map(host).collect()
+    }
+
+    fn kill(&self, host: &str) -> bool {
+        let pid = match host {
+            "supervisor" => fs::read_to_string(self.folder.path().join(".archgen/lock")).unwrap(),
+            host => self.hosts().get(host).map_or(String::new(), |(_, pid)| pid.to_string()),
+        };
+        let killed = pid.parse().is_ok_and(|pid: u64| pid > 0)
+            && Command::new("kill").args(["-9", pid.trim()]).status().is_ok_and(|status| status.success());
+        // The kernel takes its time to end a process and free what it held.
+        while killed && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            std::thread::yield_now();
+        }
+        killed
+    }
+
+    /// The journal of the last move, asked at the store itself so that short phases are seen too; `None` where it does not answer.
+    fn journal(&self, first: &str) -> Option<Value> {
+        let key = fs::read_to_string(self.folder.path().join(".archgen/service-key")).ok()?;
+        let mut stream = TcpStream::connect(first).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        let ask = "\"read_journal\"";
+        let request = format!(
+            "POST /store/move HTTP/1.1\r\nhost: store\r\n{}: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{ask}",
+            archgen_ports::ServiceKey::HEADER,
+            key.trim(),
+            ask.len()
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join(".archgen/supervisor.log"));
+            eprintln!("the supervisor said:\n{}", log.unwrap_or_default());
+        }
+        let (_, _) = self.archgen(&["down"]);
+    }
+}
+
+/// The load: a process of the stock client.
+struct Load(Child, BufReader<std::process::ChildStdout>);
+
+impl Load {
+    fn start(fleet: &Fleet) -> Self {
+        let hosts = fleet.hosts();
+        let url = |host: &str| format!("http://{}", hosts[host].0);
+        let script = root().join("tests/interop/migration.mjs");
+        let mut command = Command::new("node");
+        command.arg(script).args([&url("gateway-1"), &url("realtime-1"), CHANNELS]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node runs");
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "ready", "messages flow");
+        Self(child, lines)
+    }
+
+    /// Ends it; its account.
+    fn end(mut self) -> Value {
+        self.0.stdin.take().unwrap().write_all(b"stop\n").unwrap();
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        assert!(self.0.wait().unwrap().success(), "the load ended well");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+/// Has the fleet move to so many nodes and kills one victim in each phase that is seen, until the move is done; `(phase, victim)`.
+fn move_and_kill(
+    fleet: &Fleet,
+    (nodes, replicas): (u32, u32),
+    moved: u64,
+    victims: &[(&'static str, &'static str)],
+) -> Vec<(&'static str, &'static str)> {
+    let first = fleet.hosts()["chat-1"].0.clone();
+    let before = fleet.journal(&first);
+    fleet.up(nodes, replicas);
+    let (mut left, mut killed) = (victims.to_vec(), Vec::new());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "the move ends; killed so far: {killed:?}; {:?}", fleet.journal(&first));
+        let Some(journal) = fleet.journal(&first).filter(|j| !j.is_null() && Some(j) != before.as_ref()) else {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        let phase = journal["phase"].as_str().unwrap().to_owned();
+        if phase == "copy" && left.len() == victims.len() {
+            let (paused, _) = fleet.archgen(&["shards", "pause", "chat"]);
+            if paused {
+                let (taken, said) = fleet.archgen(&["up", fleet.spec(nodes + 1, replicas).to_str().unwrap()]);
+                assert!(!taken && said.contains("another move is under way"), "a second move is refused: {said}");
+                let (_, said) = fleet.archgen(&["shards", "status"]);
+                assert!(said.contains("chat: paused"), "{said}");
+                let (resumed, said) = fleet.archgen(&["shards", "resume", "chat"]);
+                assert!(resumed, "{said}");
+            }
+        }
+        if phase == "done" {
+            assert_eq!(journal["moved"], serde_json::json!([moved, moved]), "as many units as the plan says");
+            println!("{nodes} nodes: calls waited {} ms at most", journal["waited_ms_max"]);
+            return killed;
+        }
+        if let Some(at) = left.iter().position(|(when, _)| *when == phase) {
+            let (phase, victim) = left.remove(at);
+            assert!(fleet.kill(victim), "{victim} is there to be killed");
+            killed.push((phase, victim));
+            if victim == "supervisor" {
+                // Its hosts die with it; the next one takes everything up.
+                let begun = Instant::now();
+                while !fleet.try_up(nodes, replicas).0 {
+                    assert!(begun.elapsed() < PATIENCE, "the fleet comes up again");
+                }
+            }
+        }
+    }
+}
+
+/// Waits until exactly these instances of a kind are there.
+fn until_there(fleet: &Fleet, prefix: &str, wanted: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while fleet.hosts().keys().filter(|host| host.starts_with(prefix)).count() != wanted {
+        assert!(Instant::now() < deadline, "{wanted} hosts `{prefix}…`, not {:?}", fleet.hosts());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn check(account: &Value) {
+    let acked = account["acked"].as_array().unwrap();
+    let mut places: BTreeMap<&str, BTreeMap<&str, &Value>> = BTreeMap::new();
+    for (channel, log) in account["logs"].as_object().unwrap() {
+        assert_eq!(log["dense"], true, "the log of channel {channel} is dense");
+        let there = places.entry(channel).or_default();
+        for entry in log["created"].as_array().unwrap() {
+            assert!(there.insert(entry[0].as_str().unwrap(), entry).is_none(), "{entry} is there twice");
+        }
+    }
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for ack in acked {
+        let (channel, id) = (ack[0].as_str().unwrap(), ack[1].as_str().unwrap());
+        let entry = places[channel].get(id).unwrap_or_else(|| panic!("{ack} was acknowledged and is lost"));
+        assert_eq!((&entry[1], &entry[2]), (&ack[2], &ack[3]), "where it was acknowledged");
+        assert!(told.insert(id));
+    }
+    println!("{} messages, 0 lost, 0 twice; sends: {} ms", acked.len(), account["ms"]);
+    assert!(acked.len() > 100, "a steady load, not {} messages", acked.len());
+}
+
+fn units(spec: &Path) -> u64 {
+    // What `shards:` of messaging is where the spec does not say.
+    assert!(!fs::read_to_string(spec).unwrap().contains("shards:"));
+    64
+}
+
+#[test]
+fn a_fleet_changes_under_load_and_loses_nothing() {
+    let fleet = Fleet::new();
+    fleet.up(3, 2);
+    let units = units(&fleet.spec(3, 2));
+    let load = Load::start(&fleet);
+    let begun = Instant::now();
+    // 64 units on three nodes are 22, 21, 21; on five 13, 13, 13, 13, 12: two new nodes take 25.
+    let grow = [
+        ("copy", "chat-2"),
+        ("catch-up", "chat-4"),
+        ("verify", "chat-1"),
+        ("switch", "chat-5"),
+        ("keep", "supervisor"),
+    ];
+    let mut killed = move_and_kill(&fleet, (5, 2), units - 3 * 13, &grow);
+    fleet.up(5, 4);
+    assert!(fleet.kill("messaging-1"));
+    killed.push(("handover", "messaging-1"));
+    until_there(&fleet, "messaging-", 4);
+    // What is not on the first two nodes moves there.
+    let shrink = [
+        ("copy", "chat-1"),
+        ("catch-up", "chat-3"),
+        ("verify", "chat-2"),
+        ("switch", "chat-4"),
+        ("clean-up", "chat-5"),
+    ];
+    killed.extend(move_and_kill(&fleet, (2, 4), units - 2 * 13, &shrink));
+    until_there(&fleet, "chat-", 2);
+    fleet.up(2, 2);
+    until_there(&fleet, "messaging-", 2);
+    println!("killed: {killed:?}; {:.0} s", begun.elapsed().as_secs_f64());
+    check(&load.end());
+    let in_copy = killed.iter().filter(|(phase, _)| *phase == "copy").count();
+    assert!(in_copy >= 1 && killed.len() >= 4, "phases that take long were met: {killed:?}");
+}
