@@ -3,6 +3,11 @@
 //!
 //! It makes a fleet of its own, in a folder of its own, of the program that was built.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its figures, and a failing fleet's own words, are worth seeing"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,11 +16,12 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use archgen_tests::root;
 use serde_json::Value;
+use tokio::time::Instant;
 
 const CHANNELS: &str = "24";
 /// Longest wait for one change.
