@@ -236,5 +236,6 @@ fn a_single_edit_stays_valid_or_is_reported_near() {
          {good} of {EDITS} = {:.1} %",
         good as f64 * 100.0 / EDITS as f64
     );
+    far.iter().for_each(|one| println!("far away: {one}"));
     assert!(good * 100 >= EDITS * SHARE_MIN_PERCENT, "only {good} of {EDITS}:\n{}", far.join("\n"));
 }

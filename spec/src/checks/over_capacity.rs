@@ -2,9 +2,10 @@
 
 use super::{Context, Explanation};
 use crate::ast::Policy;
-use crate::capacity;
+use crate::capacity::{self, Limited};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expression::Subject;
+use crate::source::Span;
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -42,11 +43,22 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             _ => continue,
         };
         let fault = fault.with_help("add nodes or replicas, or larger ones; or declare less load");
-        out.push(match &context.spec.load {
+        let fault = match &context.spec.load {
             Some(load) => fault.with_related(load.span, "under this load"),
+            None => fault,
+        };
+        out.push(match assumed(context, &figure) {
+            Some(place) => fault.with_related(place, "this says no `connections_per_replica`: 10k are assumed"),
             None => fault,
         });
     }
+}
+
+/// The section that leaves a limit to its default.
+fn assumed(context: &Context<'_>, figure: &capacity::Use) -> Option<Span> {
+    let realtime = &context.spec.realtime.as_ref()?.value;
+    let default = figure.what == Limited::Connections && realtime.connections_per_replica.is_none();
+    default.then_some(realtime.here)
 }
 
 #[cfg(test)]

@@ -86,7 +86,11 @@ fn query_columns(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             .collect();
             let by = places.iter().find(|q| q.name.value == query.name).and_then(|q| q.value.by.as_ref());
             for column in by.iter().flat_map(|by| &by.value).filter(|c| !declared.contains(&c.value.0.as_str())) {
-                out.push(at(column.span, &column.value.0, &dataset.name, &declared));
+                let fault = at(column.span, &column.value.0, &dataset.name, &declared);
+                out.push(match written {
+                    Some(table) => fault.with_related(table.name.span, "this is asked"),
+                    None => fault,
+                });
             }
         }
     }

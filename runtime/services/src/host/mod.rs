@@ -8,7 +8,4 @@ mod peers;
 pub use context::{HostContext, HostError};
 pub use documented::{Documented, Route};
 pub use extract::{Parameters, Payload};
-pub use peers::{Directory, Instances, Peer, Peers, Terms};
-
-#[cfg(test)]
-mod tests;
+pub use peers::{Directory, Instances, Peer, Peers};

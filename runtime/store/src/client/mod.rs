@@ -7,6 +7,3 @@ mod wire;
 
 pub use placed::PlacedClient;
 pub use wire::StoreClient;
-
-#[cfg(test)]
-mod tests;
