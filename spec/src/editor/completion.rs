@@ -51,9 +51,9 @@ impl Project {
         let mut all = match at.slot {
             _ if typed.contains("${") => self.variables(span, typed),
             Slot::Key => self.keys(file, &at, span),
-            Slot::Value => self.values(file, &at, span),
+            Slot::Value => self.values(file, &at, (typed, span)),
             Slot::KeyOrValue => {
-                let mut all = self.values(file, &at, span);
+                let mut all = self.values(file, &at, (typed, span));
                 all.extend(self.keys(file, &at, span));
                 all
             }
@@ -109,12 +109,15 @@ impl Project {
         fresh.map(|e| one(&e.key.text)).collect()
     }
 
-    fn values(&self, file: FileId, at: &Cursor, span: Span) -> Vec<Completion> {
+    fn values(&self, file: FileId, at: &Cursor, (typed, span): (&str, Span)) -> Vec<Completion> {
         let names = at.names();
         if let Some(refers) = key_of_value(&names).and_then(|key| key.refers) {
             return self.named(refers, (file, &names, at.start), span);
         }
         let Some(pattern) = language().pattern(&names) else { return Vec::new() };
+        if matches!(pattern.as_str(), "policies[].check" | "tests[].check") {
+            return self.facts(file, &names, at.start, (typed, span));
+        }
         let shape = match language().key(pattern.trim_end_matches("[]")) {
             Some(key) if names.last() == Some(&"[0]") => item(&key.shape),
             Some(key) => Some(&key.shape),
@@ -237,7 +240,7 @@ impl Project {
     }
 
     /// The mapping in which a key is typed: in a list the item that holds the place.
-    fn section(&self, file: FileId, names: &[&str], offset: usize) -> Option<&Node> {
+    pub(super) fn section(&self, file: FileId, names: &[&str], offset: usize) -> Option<&Node> {
         let mut node = self.files.get(file.0 as usize)?.tree.as_ref()?;
         for name in names {
             node = match &node.value {

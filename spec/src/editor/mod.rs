@@ -6,6 +6,7 @@
 
 mod completion;
 mod cursor;
+mod facts;
 mod hints;
 mod hover;
 mod names;

@@ -98,6 +98,21 @@ fn names_of_the_right_kind() {
 }
 
 #[test]
+fn facts_of_what_a_policy_or_a_test_asks() {
+    let service = completed("environments:", "policies:\n  - { id: a, every: service, check: service.rep| }");
+    assert!(
+        service.contains("service.replicas ") && service.contains("load.users") && !service.contains("store."),
+        "{service}"
+    );
+    let all = completed("environments:", "tests:\n  - id: a\n    check: |");
+    assert!(all.contains("load.users") && all.contains("services") && !all.contains("service."), "{all}");
+    let element = completed("environments:", "tests:\n  - id: a\n    check: \"stores.all(s, s.|\"");
+    let odd = completed("environments:", "tests:\n  - id: a\n    check: \"zone.name == 'ä日|");
+    assert!(odd.contains("load.users"), "{odd}");
+    assert!(element.starts_with("s.name") && element.contains("s.survives_zone_loss"), "{element}");
+}
+
+#[test]
 fn an_overlay_completes_the_names_of_the_base() {
     let overlay = "services:\n  ";
     let project = project(SPEC, overlay);

@@ -85,16 +85,18 @@ impl<'a> Read<'a> {
 }
 
 /// Whether a section is not there because its key is misspelt, or another tool's. The decoder reports that.
-pub(super) fn is_misspelt(root: &Node, section: &str) -> bool {
+pub(super) fn is_misspelt(root: &Node, section: &'static str) -> bool {
+    let only = &[section];
+    let near = |key: &str, known: &[&'static str]| match foreign_key::at(root.span, key, "", known) {
+        Some((_, ours)) => ours,
+        None => unknown_key::meant(key, known),
+    };
+    let mut candidates = root.entries().iter().map(|entry| entry.key.text.as_str());
+    // The language is walked only where some key may mean the section.
+    if root.get(section).is_some() || !candidates.clone().any(|key| near(key, only) == Some(section)) {
+        return false;
+    }
     let Shape::Section(language) = Spec::shape() else { return false };
     let known: Vec<&'static str> = language.keys.iter().map(|(key, _)| *key).collect();
-    let strange = root.entries().iter().filter(|e| !known.contains(&e.key.text.as_str()));
-    root.get(section).is_none()
-        && strange.into_iter().any(|entry| {
-            let key = entry.key.text.as_str();
-            match foreign_key::at(entry.key.span, key, "", &known) {
-                Some((_, ours)) => ours == Some(section),
-                None => unknown_key::meant(key, &known) == Some(section),
-            }
-        })
+    candidates.any(|key| !known.contains(&key) && near(key, &known) == Some(section))
 }
