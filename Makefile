@@ -42,15 +42,15 @@ interop:
 engines:
 	tests/backends/install
 	tests/backends/start
-	cargo test -p archgen-tests --features real --test engines -- --skip clusters:: --skip elasticsearch:: ; \
+	cargo test -p archgen-tests --features real --test engines -- --skip clusters:: --skip elasticsearch:: --skip mongodb:: ; \
 	  status=$$?; tests/backends/stop; exit $$status
 
 # The same against engines that take longer, and against clusters of three nodes; it takes minutes.
-REAL := elasticsearch opensearch cassandra-cluster kafka-cluster
+REAL := mongodb elasticsearch opensearch cassandra-cluster kafka-cluster
 test-real:
 	tests/backends/install cassandra kafka $(REAL)
 	tests/backends/start $(REAL)
-	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: ; \
+	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: mongodb:: ; \
 	  status=$$?; tests/backends/stop $(REAL); exit $$status
 
 # A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and one that changes

@@ -32,6 +32,8 @@ fn maker(engine: Engine) -> Option<Open> {
         (Engine::Elasticsearch, crate::elasticsearch::open),
         #[cfg(feature = "kafka")]
         (Engine::Kafka, crate::kafka::open),
+        #[cfg(feature = "mongodb")]
+        (Engine::Mongodb, crate::mongodb::open),
         #[cfg(feature = "postgres")]
         (Engine::Postgres, crate::postgres::open),
         #[cfg(feature = "redis")]

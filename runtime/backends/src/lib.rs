@@ -15,6 +15,8 @@ mod fault;
 mod guard;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]

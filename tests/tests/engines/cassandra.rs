@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use archgen_backends::{Backend, Engine, FaultKind, Target};
+use archgen_backends::{Backend, Engine, FaultKind, Target, Tls};
 use archgen_env::Env;
 use archgen_ports::{
     ChannelId, StoreError, conformance,
@@ -112,6 +112,13 @@ async fn of_many_appends_at_one_head_one_applies() {
     let applied = outcomes.iter().filter(|o| matches!(o, Ok(Appended::Applied(_)))).count();
     let moved = outcomes.iter().filter(|o| matches!(o, Ok(Appended::HeadMoved { head: 1 }))).count();
     assert_eq!((applied, moved), (1, 19), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_encrypted_is_not_made_in_the_clear() {
+    let plain = target(Engine::Cassandra, &["127.0.0.1:1".to_owned()], "x", String::new());
+    let fault = open(&env(), Target { tls: Tls::System, ..plain }).check().await.unwrap_err();
+    assert!(matches!(fault.kind, FaultKind::Encryption(_)), "{fault}");
 }
 
 #[tokio::test]

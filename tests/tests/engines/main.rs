@@ -1,5 +1,6 @@
 //! The conformance suites, and what goes beyond them, against real engines. `tests/backends/start` starts what they need; a server
-//! that is not there fails its tests. Those in `clusters` need three nodes of an engine each, and belong to `make test-real`.
+//! that is not there fails its tests. Those in `clusters` (three nodes of an engine each), `elasticsearch` and `mongodb` belong to
+//! `make test-real`.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests that kill servers count real seconds and start tasks of their own"
@@ -12,6 +13,7 @@ mod clusters;
 mod elasticsearch;
 mod kafka;
 mod load;
+mod mongodb;
 mod postgres;
 mod redis;
 mod s3;

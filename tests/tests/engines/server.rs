@@ -108,7 +108,9 @@ impl Private {
         let own = shared.with_file_name(format!("{engine}-private"));
         let _ = std::fs::remove_dir_all(&own);
         std::fs::create_dir_all(&own).expect("a folder");
-        for program in ["lib", "programs", "redis-server", "versitygw"].iter().filter(|name| shared.join(name).exists())
+        for program in ["lib", "programs", "redis-server", "versitygw", "ferretdb"]
+            .iter()
+            .filter(|name| shared.join(name).exists())
         {
             std::os::unix::fs::symlink(shared.join(program), own.join(program)).expect("a link");
         }
