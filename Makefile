@@ -54,7 +54,7 @@ test-real:
 	  status=$$?; tests/backends/stop $(REAL); exit $$status
 
 # A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and one that changes
-# its numbers of nodes and instances under load. ARCHGEN_ENV is the
+# its numbers of nodes and instances under load; and Debian's nginx with the generated files before a fleet. ARCHGEN_ENV is the
 # environment in which it is brought up.
 journey: build
 	$(PLAY); exit $$status
@@ -73,7 +73,7 @@ $(ARCHGEN) down >/dev/null 2>&1 || true; \
 export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
 LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --env $${ARCHGEN_ENV:-dev} --detach && \
 $(ARCHGEN) wait --healthy --timeout 60s && \
-cargo test -p archgen-tests --test journey --test guarantees --test clients --test migration; status=$$?; $(ARCHGEN) down
+cargo test -p archgen-tests --test journey --test guarantees --test clients --test migration --test nginx_behaviour; status=$$?; $(ARCHGEN) down
 endef
 
 simulate: build
