@@ -130,6 +130,7 @@ mod tests {
     fn artifact() -> Artifact {
         let fault = Scheduled { at_ms: 100, for_ms: 50, action: Action::Exit { host: "chat-1".to_owned() } };
         let plan = Plan {
+            rebalance: false,
             engine: EngineKind::Event,
             seed: 3,
             people: 2,

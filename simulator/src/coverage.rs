@@ -121,6 +121,7 @@ mod tests {
         let fault = |at_ms, action| Scheduled { at_ms, for_ms: 100, action };
         let cut = || Action::Partition { a: "chat-1".to_owned(), b: "messaging-2".to_owned() };
         let plan = Plan {
+            rebalance: false,
             engine: EngineKind::Event,
             seed: 1,
             people: 1,

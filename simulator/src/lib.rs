@@ -18,6 +18,7 @@ mod invariants;
 mod people;
 mod plan;
 mod promises;
+mod rebalance;
 mod report;
 mod run;
 #[cfg(sabotage)]

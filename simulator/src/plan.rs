@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::EngineKind,
     faults::{Scheduled, schedule},
+    rebalance,
 };
 
 /// A run to be.
@@ -27,6 +28,9 @@ pub struct Plan {
     pub settle_ms: u64,
     /// Every fault, expanded.
     pub schedule: Vec<Scheduled>,
+    /// Whether nodes of the message store become more and fewer meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebalance: bool,
 }
 
 impl Plan {
@@ -42,6 +46,12 @@ impl Plan {
             duration_ms: ms(declared.duration),
             settle_ms: ms(declared.settle),
             schedule: schedule(topology, seed),
+            rebalance: false,
         }
+    }
+
+    /// The plan of a seed in which the message store's data move between its nodes.
+    pub fn rebalancing(topology: &Topology, engine: EngineKind, seed: u64) -> Self {
+        Self { schedule: rebalance::schedule(topology, seed), rebalance: true, ..Self::of(topology, engine, seed) }
     }
 }

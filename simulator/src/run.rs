@@ -15,6 +15,7 @@ use crate::{
     history::{History, Recorder},
     people::{self, Stage, Stages},
     plan::Plan,
+    rebalance,
     verdict::{Run, judge},
     world::World,
 };
@@ -55,7 +56,10 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
     if let Some(store) = topology.stores.iter().find(|s| s.is_real()) {
         return Err(FleetError::NotSimulated(store.name.clone()));
     }
-    let fleet = hosts(&assembly(topology, plan.seed))?;
+    let prepared = plan.rebalance.then(|| Arc::new(rebalance::prepared(topology)));
+    let topology = prepared.as_ref().unwrap_or(topology);
+    let assembly = assembly(topology, plan);
+    let fleet = hosts(&assembly)?;
     let world = World::new(plan.seed);
     let recorder = Recorder::default();
     let stages = Stages::default();
@@ -74,6 +78,9 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
                 })
             }),
         );
+    }
+    if plan.rebalance {
+        rebalance::start(&mut *engine, &assembly, &recorder);
     }
     people::start(&mut *engine, topology, plan, &recorder, &stages);
     let mut driver = Driver {
@@ -97,16 +104,20 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
     Ok(Recorded { run, history, stages: driver.entered })
 }
 
-fn assembly(topology: &Arc<Topology>, seed: u64) -> Arc<Assembly> {
+fn assembly(topology: &Arc<Topology>, plan: &Plan) -> Arc<Assembly> {
     let addresses: BTreeMap<String, Address> =
         topology.instances().into_iter().map(|i| (i.name.clone(), Address::new(i.name, i.port))).collect();
     let url = |i: &Instance| format!("http://{}:{}", i.name, i.port);
     let of = |component| topology.component_instances(component).iter().map(url).collect::<Vec<_>>();
     Arc::new(Assembly {
-        founders: BTreeMap::new(),
+        founders: rebalance::stores(topology)
+            .into_iter()
+            .filter(|_| plan.rebalance)
+            .map(|s| (s, rebalance::FOUNDERS))
+            .collect(),
         topology: topology.clone(),
         addresses,
-        key: ServiceKey::new(format!("simulated-fleet-key-{seed}")),
+        key: ServiceKey::new(format!("simulated-fleet-key-{}", plan.seed)),
         engine: StoreEngine::Log,
         copies: true,
         public: PublicUrls {

@@ -49,6 +49,7 @@ pub fn trial_plan(topology: &Topology, lose: &Loss, lasts: Duration, seed: u64) 
     };
     let power = |host| Scheduled { at_ms: AROUND_MS, for_ms, action: Action::PowerLoss { host } };
     Plan {
+        rebalance: false,
         engine: EngineKind::Event,
         seed,
         people: topology.simulation.clients,

@@ -102,7 +102,11 @@ pub(crate) fn judge(
     let enough = (ACKED_SHARE_MIN * history.sends.len() as f64).ceil() as usize;
     let declared = |f: &Finding| invariants::is_declared(&f.invariant, &topology.simulation.invariants);
     let unchecked: Vec<&Finding> = findings.iter().filter(|f| declared(f) && f.checked == 0).collect();
-    let vacuous = acked == 0 || acked < enough || !history.unread.is_empty() || !unchecked.is_empty();
+    let idle = plan.rebalance && !history.moves.contains_key("keep");
+    if idle {
+        remarks.push("no move came to its end: nothing is said about any".to_owned());
+    }
+    let vacuous = idle || acked == 0 || acked < enough || !history.unread.is_empty() || !unchecked.is_empty();
     if vacuous && acked < enough.max(1) {
         let sends = history.sends.len();
         remarks.push(format!("{acked} of {sends} sends were acknowledged; fewer than {enough} prove nothing"));

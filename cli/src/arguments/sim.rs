@@ -71,6 +71,10 @@ pub struct SimArguments {
     /// Play the scenarios of the spec's `tests:` instead of its `sim:` section, each under every seed.
     #[arg(long, conflicts_with_all = ["twice", "until_red", "html", "budget"])]
     pub tests: bool,
+    /// Have nothing but this happen to the fleet: `rebalance`, where nodes of the message store become more and fewer while people
+    /// talk, under faults in every phase.
+    #[arg(long, value_name = "WHAT", value_parser = ["rebalance"], conflicts_with = "tests")]
+    pub only: Option<String>,
     /// Run every seed a second time and compare the digests.
     #[arg(long)]
     pub twice: bool,

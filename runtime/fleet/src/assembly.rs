@@ -51,7 +51,9 @@ impl Assembly {
 
     /// What the copies of an embedded store promise; `None` where it keeps one.
     pub(crate) fn policy(&self, id: StoreId) -> Option<Policy> {
-        Policy::of(self.topology.store(id)).filter(|_| self.copies)
+        let store = self.topology.store(id);
+        // Where the data of a store move, it keeps one copy of them.
+        Policy::of(store).filter(|_| self.copies && !self.founders.contains_key(&store.name))
     }
 
     /// Ownership shards of the channels: those of the messaging service.

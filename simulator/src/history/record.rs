@@ -199,6 +199,12 @@ pub struct History {
     pub presences: BTreeMap<String, bool>,
     /// Channels whose final history could not be read, with the reason.
     pub unread: BTreeMap<String, String>,
+    /// Phases of moves between nodes of a store, with how often each was entered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moves: BTreeMap<String, usize>,
+    /// Moves whose two sides differed, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub move_failures: Vec<String>,
     /// Hosts that ended by themselves, with the reason.
     pub host_failures: Vec<String>,
 }
@@ -247,6 +253,16 @@ impl Recorder {
             outcome: Outcome::Indeterminate,
         };
         self.with(|h| h.sends.insert(client_msg_id.to_owned(), send));
+    }
+
+    /// A move enters a phase.
+    pub fn moving(&self, phase: &str) {
+        self.with(|h| *h.moves.entry(phase.to_owned()).or_default() += 1);
+    }
+
+    /// The two sides of a move differ.
+    pub fn move_failed(&self, why: &str) {
+        self.with(|h| h.move_failures.push(why.to_owned()));
     }
 
     /// Another try of a send.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     acked_not_lost, exactly_once_effect, files_intact, liveness, notified, per_channel_order, presence_converges,
-    revoked_means_out, search_converges, session_guarantees, shard_owner_unique, unique_names,
+    rebalance_loses_nothing, revoked_means_out, search_converges, session_guarantees, shard_owner_unique, unique_names,
 };
 use crate::history::History;
 
@@ -58,6 +58,7 @@ const CHECKERS: &[(&str, Checker)] = &[
     ("unique-names", unique_names::check),
     ("files-intact", files_intact::check),
     ("presence-converges", presence_converges::check),
+    ("rebalance-loses-nothing", rebalance_loses_nothing::check),
     ("liveness", liveness::check),
 ];
 

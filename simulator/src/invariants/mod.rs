@@ -9,6 +9,7 @@ mod liveness;
 mod notified;
 mod per_channel_order;
 mod presence_converges;
+mod rebalance_loses_nothing;
 mod revoked_means_out;
 mod search_converges;
 mod session_guarantees;

@@ -198,6 +198,7 @@ mod tests {
 
     fn red() -> Summary {
         let plan = Plan {
+            rebalance: false,
             engine: EngineKind::Event,
             seed: 3,
             people: 1,

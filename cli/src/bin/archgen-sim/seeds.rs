@@ -39,12 +39,14 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
     let workers = workers(arguments.workers);
     let engines: Vec<EngineKind> =
         EngineKind::ALL.into_iter().filter(|e| arguments.engine == BOTH || arguments.engine == e.name()).collect();
-    let kept = if arguments.seed.is_none() { artifacts::corpus(&spec)? } else { Vec::new() };
+    let rebalance = arguments.only.is_some();
+    let kept = if arguments.seed.is_none() && !rebalance { artifacts::corpus(&spec)? } else { Vec::new() };
     let seeds: Vec<u64> = match arguments.seed {
         Some(seed) => vec![seed],
         None => (arguments.from..arguments.from + arguments.seeds).collect(),
     };
-    let of_seeds = seeds.iter().map(|seed| Plan::of(&spec.topology, EngineKind::Event, *seed));
+    let plan = if rebalance { Plan::rebalancing } else { Plan::of };
+    let of_seeds = seeds.iter().map(|seed| plan(&spec.topology, EngineKind::Event, *seed));
     let plans: Vec<Plan> = kept
         .into_iter()
         .chain(of_seeds)
@@ -139,8 +141,9 @@ fn report(spec: &Spec, summary: &Summary, arguments: &SimArguments) {
         SimFormat::Human => {
             let environment = arguments.environment.as_ref().map_or_else(String::new, |name| format!(" --env {name}"));
             let set: String = spec.set.iter().map(|setting| format!(" --set '{setting}'")).collect();
+            let only = arguments.only.as_ref().map_or_else(String::new, |what| format!(" --only {what}"));
             let replay = |run: &Run| {
-                format!("archgen sim {} --seed {} --engine {}{environment}{set}", spec.path, run.seed, run.engine)
+                format!("archgen sim {} --seed {} --engine {}{environment}{set}{only}", spec.path, run.seed, run.engine)
             };
             say(&human(summary, &replay));
             say(&format!("memory of the largest run: {} MiB\n", largest_run_mib()));
