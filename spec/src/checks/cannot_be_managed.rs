@@ -8,7 +8,7 @@ use crate::topology::StoreKind;
 pub const EXPLANATION: Explanation = Explanation {
     code: Code(93),
     title: "a store cannot be managed",
-    why: "`archgen up` starts one PostgreSQL or Redis server on this machine, from the program on the PATH, and stops it with the fleet. Other engines are started by whoever runs them; and a server with an endpoint is there already.",
+    why: "A managed server is one of PostgreSQL or Redis that belongs to the fleet on this machine; `archgen up` refuses it until it can start one. Other engines are started by whoever runs them; and a server with an endpoint is there already.",
     fix: "Remove `managed`, and name the server that is there as `endpoint`; or remove the endpoint.",
     before: r#"stores:
   events: { kind: kafka, version: "3.7", managed: true, topics: { message: { retain: 7d } } }

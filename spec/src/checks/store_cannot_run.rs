@@ -8,7 +8,7 @@ pub const EXPLANATION: Explanation = Explanation {
     code: Code(90),
     title: "a store has nothing to run on",
     why: "`archgen up` needs to know where each store is. Here half of the stores or more are embedded or have an endpoint, so that the system is meant to run, and this one is neither. A spec of which only artifacts are generated is not warned about.",
-    fix: "Say `embedded: true`, or `endpoint: host:port` of a server that is there, or `managed: true` for one that `archgen up` starts.",
+    fix: "Say `embedded: true`, or `endpoint: host:port` of a server that is there.",
     before: r#"stores:
   cache: { kind: redis, embedded: true }
   users: { kind: postgres, version: "15" }
@@ -34,7 +34,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         if !store.embedded && !store.is_real() && !said {
             let message = format!("`{}` is not embedded and has no endpoint", written.name.value);
             let fault = Diagnostic::warning(EXPLANATION.code, written.name.span, message);
-            out.push(fault.with_help("say `embedded: true`, `endpoint: host:port` or `managed: true`"));
+            out.push(fault.with_help("say `embedded: true` or `endpoint: host:port`"));
         }
     }
 }

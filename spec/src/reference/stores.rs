@@ -20,7 +20,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         .absent("archgen's deployment runs it")
         .why("It says where, and nothing else: so no address can carry a secret.")
         .reaches(&[Checks, Up]),
-    key("stores.*.managed", "Whether `archgen up` starts the real engine on this machine and stops it with the fleet.", "true")
+    key("stores.*.managed", "Whether the real engine belongs to the fleet on this machine; `archgen up` refuses it until it can start one.", "true")
         .absent("somebody else runs it")
         .why("Meant for PostgreSQL and Redis, from the program on the PATH. It is checked, but `archgen up` refuses it until it starts servers: name a running one as `endpoint`.")
         .reaches(&[Checks, Up]),
