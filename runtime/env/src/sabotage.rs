@@ -30,7 +30,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug with its name.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("ack-before-sync", Self::AckBeforeSync),
         ("no-dedup", Self::NoDedup),
         ("no-fence", Self::NoFence),
@@ -41,6 +41,7 @@ impl Bug {
         ("changed-byte", Self::ChangedByte),
         ("silent-presence", Self::SilentPresence),
         ("no-resend", Self::NoResend),
+        ("switch-early", Self::SwitchEarly),
     ];
 }
 

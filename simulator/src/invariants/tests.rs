@@ -66,6 +66,7 @@ fn good() -> History {
         found: Some("3 bytes, 07".to_owned()),
     }];
     history.presences.insert("ada".to_owned(), true);
+    history.moves = [("copy".to_owned(), 2), ("switch".to_owned(), 2), ("keep".to_owned(), 1)].into();
     history.removals = vec![Removal { person: "eve".to_owned(), channel: "c".to_owned(), done: Some(at(150)) }];
     history
 }
@@ -89,6 +90,24 @@ fn a_lost_message_is_found() {
     let mut history = good();
     history.finals.get_mut("c").unwrap().pop();
     assert!(breaches(&history, "acked-not-lost")[0].contains("`k3`"));
+}
+
+#[test]
+fn what_a_move_lost_doubled_or_damaged_is_found() {
+    let found = |change: fn(&mut History)| {
+        let mut history = good();
+        change(&mut history);
+        breaches(&history, "rebalance-loses-nothing").concat()
+    };
+    let lost = found(|history| drop(history.finals.get_mut("c").unwrap().remove(1)));
+    assert!(lost.contains("`k2`") && lost.contains("lost"), "{lost}");
+    let twice = found(|history| {
+        let finals = history.finals.get_mut("c").unwrap();
+        finals[1].client_msg_id = finals[0].client_msg_id.clone();
+    });
+    assert!(twice.contains("`k1` twice"), "{twice}");
+    let differ = found(|history| history.move_failures.push("units differ".to_owned()));
+    assert_eq!(differ, "units differ");
 }
 
 #[test]
