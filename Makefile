@@ -81,6 +81,7 @@ simulate: build
 	$(ARCHGEN) sim $(SLACK) --seeds 50
 	$(ARCHGEN) sim $(SLACK) --seeds 5 --engine both
 	$(ARCHGEN) sim $(SLACK) --seeds 5 --twice
+	$(ARCHGEN) sim $(SLACK) --seeds 20 --only rebalance
 
 # Replays that must not differ: PAIRS seeds (10,000 take about an hour on two cores).
 PAIRS ?= 10000

@@ -52,8 +52,10 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
         .chain(of_seeds)
         .flat_map(|plan| engines.iter().map(move |engine| Plan { engine: *engine, ..plan.clone() }))
         .collect();
+    // Compilers of a build just before this are children, too.
+    let before_mib = largest_child_mib();
     let (summary, run) = simulate(&spec, &plans, workers, arguments)?;
-    report(&spec, &summary, arguments);
+    report(&spec, &summary, arguments, Some(largest_child_mib()).filter(|mib| *mib > before_mib));
     let red = summary.runs.iter().position(|run| run.verdict == Verdict::Red);
     if let Some(index) = red {
         tell_red(&spec, &run[index], &summary.runs[index], workers, arguments)?;
@@ -67,7 +69,7 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
 }
 
 /// The most memory that a child has taken.
-fn largest_run_mib() -> i64 {
+fn largest_child_mib() -> i64 {
     // SAFETY: all zeroes is a valid `rusage`, and it is valid for the call.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -134,7 +136,7 @@ fn progress(runs: u64) -> ProgressBar {
     bar
 }
 
-fn report(spec: &Spec, summary: &Summary, arguments: &SimArguments) {
+fn report(spec: &Spec, summary: &Summary, arguments: &SimArguments, largest_run_mib: Option<i64>) {
     match arguments.format {
         SimFormat::Json => say(&format!("{:#}\n", json(summary))),
         SimFormat::Junit => say(&junit(summary, &spec.path)),
@@ -146,7 +148,9 @@ fn report(spec: &Spec, summary: &Summary, arguments: &SimArguments) {
                 format!("archgen sim {} --seed {} --engine {}{environment}{set}{only}", spec.path, run.seed, run.engine)
             };
             say(&human(summary, &replay));
-            say(&format!("memory of the largest run: {} MiB\n", largest_run_mib()));
+            if let Some(mib) = largest_run_mib {
+                say(&format!("memory of the largest run: {mib} MiB\n"));
+            }
         }
     }
 }
