@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::{entropy::Entropy, http::Probe};
+use archgen_env::{deadline, entropy::Entropy, http::Probe};
 use archgen_ports::StoreError;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
 };
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::Target;
 
 /// Tries of a read.
 const READ_TRIES_MAX: u32 = 3;
@@ -81,6 +83,7 @@ struct Breaker {
 pub struct Guard {
     store: String,
     deadline: Duration,
+    tries_max: u32,
     entropy: Entropy,
     breaker: Arc<Mutex<Breaker>>,
     metrics: Metrics,
@@ -92,12 +95,22 @@ impl Guard {
         let guard = Self {
             store: store.to_owned(),
             deadline: Duration::from_millis(deadline_ms),
+            tries_max: READ_TRIES_MAX,
             entropy,
             breaker: Arc::default(),
             metrics,
         };
         guard.metrics.open.get_or_create(&guard.label()).set(0);
         guard
+    }
+
+    /// The same on the terms of the spec: calls are given up no later than it says, and reads tried no oftener.
+    pub fn on(mut self, target: &Target) -> Self {
+        if let Some(call_ms_max) = target.call_ms_max {
+            self.deadline = self.deadline.min(Duration::from_millis(call_ms_max));
+        }
+        self.tries_max = target.retries.map_or(self.tries_max, |retries| retries.saturating_add(1));
+        self
     }
 
     fn label(&self) -> Store {
@@ -122,7 +135,7 @@ impl Guard {
     where
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let until = Instant::now() + self.deadline;
+        let until = Instant::now() + deadline::at_most(self.deadline);
         for tried in 1.. {
             let left = until.saturating_duration_since(Instant::now());
             let failure = match self.once(attempt(), left).await {
@@ -132,7 +145,7 @@ impl Guard {
             let again = matches!(failure, Failure::Unreachable(_) | Failure::Lost(_)) && !self.is_open();
             let half = RETRY_PAUSE_MS * u64::from(tried) / 2;
             let pause = Duration::from_millis(half + self.entropy.below(half + 1));
-            if !again || tried >= READ_TRIES_MAX || Instant::now() + pause >= until {
+            if !again || tried >= self.tries_max || Instant::now() + pause >= until {
                 let (Failure::Unreachable(why) | Failure::Refused(why) | Failure::Lost(why)) = failure;
                 return Err(StoreError::Refused(format!("store `{}`: {why}", self.store)));
             }
@@ -147,7 +160,7 @@ impl Guard {
     /// # Errors
     /// [`StoreError::Indeterminate`] where the answer was lost.
     pub async fn write<T>(&self, call: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, StoreError> {
-        self.once(call, self.deadline).await.map_err(|failure| match failure {
+        self.once(call, deadline::at_most(self.deadline)).await.map_err(|failure| match failure {
             Failure::Unreachable(why) | Failure::Refused(why) => {
                 StoreError::Refused(format!("store `{}`: {why}", self.store))
             }

@@ -137,6 +137,10 @@ pub struct Target {
     pub store: String,
     /// Engine family.
     pub engine: Engine,
+    /// After how long an answer is given up, where that is less than the driver's own patience.
+    pub call_ms_max: Option<u64>,
+    /// How often a read is tried again; unsaid, as [`crate::Guard`] thinks fit.
+    pub retries: Option<u32>,
     /// Where its nodes listen. Never empty.
     pub endpoints: Vec<Address>,
     /// Database, keyspace or prefix of names.

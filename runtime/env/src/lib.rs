@@ -3,9 +3,10 @@
 //! An [`Env`] is a plain cloneable value handed to each host at construction. Nothing that holds one can tell whether it
 //! lives on an operating system or in a simulation. Monotonic time is `tokio::time`, which a simulation may pause.
 //!
-//! Start with [`Env`], then [`net`], [`http`] (client and server over any `Net`), [`disk`], [`entropy`], [`os`].
+//! Start with [`Env`], then [`net`], [`http`] (client and server over any `Net`), [`deadline`], [`disk`], [`entropy`], [`os`].
 
 pub mod clock;
+pub mod deadline;
 pub mod disk;
 pub mod entropy;
 mod environment;

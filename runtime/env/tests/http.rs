@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use archgen_env::{
-    Env,
+    Env, deadline,
     http::{Client, ClientError, Limits, Probe, ServerLimits, serve},
     net::Address,
     os,
@@ -67,7 +67,19 @@ async fn a_silent_server_is_given_up_after_the_deadline() {
 async fn nobody_listening_is_a_failed_connection() {
     let env = os::env("test-1", &std::env::temp_dir(), Shutdown::default());
     let error = Client::new(&env, Limits::default()).get(&free(), "/", HeaderMap::new()).await.unwrap_err();
-    assert!(matches!(error, ClientError::Connection(..)), "{error}");
+    assert!(matches!(error, ClientError::Unreachable(..)), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_ends_with_the_work_that_it_belongs_to() {
+    let routes = Router::new().route("/never", get(std::future::pending::<()>));
+    let (env, address) = server(routes, ServerLimits::default()).await;
+    let client = Client::new(&env, Limits { call_ms_max: 60_000, ..Limits::default() });
+    let until = tokio::time::Instant::now() + Duration::from_millis(80);
+    // Whoever ends first: the call, told how long it had, or the work around it.
+    let answer = deadline::scope(until, client.get(&address, "/never", HeaderMap::new())).await;
+    assert!(matches!(&answer, Err(_) | Ok(Err(ClientError::Deadline(_, ..=80)))), "{answer:?}");
+    assert!(tokio::time::Instant::now() >= until);
 }
 
 #[tokio::test]

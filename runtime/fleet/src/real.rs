@@ -82,7 +82,7 @@ pub fn real_stores(assembly: &Assembly, env: &Env) -> Result<Vec<RealStore>, Fle
     let stores = assembly.topology.stores.iter().enumerate().filter(|(_, store)| store.is_real());
     stores
         .map(|(index, store)| {
-            let backend = open(assembly, StoreId(index), env, Metrics::default())?;
+            let backend = open(assembly, StoreId(index), env, Metrics::default(), None)?;
             Ok(RealStore {
                 name: unit_name(&assembly.topology, StoreId(index)),
                 kind: store.kind,
@@ -106,14 +106,15 @@ pub fn drives(kind: StoreKind) -> bool {
     Engine::named(kind.name()).is_some_and(archgen_backends::is_built)
 }
 
-/// A backend for this store.
+/// A backend for this store, whose caller tries reads again so often, where the spec says that.
 pub(crate) fn open(
     assembly: &Assembly,
     id: StoreId,
     env: &Env,
     metrics: Metrics,
+    retries: Option<u32>,
 ) -> Result<Arc<dyn Backend>, FleetError> {
-    Ok(connect(env, target(assembly, id)?, metrics)?)
+    Ok(connect(env, Target { retries, ..target(assembly, id)? }, metrics)?)
 }
 
 fn target(assembly: &Assembly, id: StoreId) -> Result<Target, FleetError> {
@@ -137,6 +138,8 @@ fn target(assembly: &Assembly, id: StoreId) -> Result<Target, FleetError> {
         None => None,
     };
     Ok(Target {
+        call_ms_max: store.timeout.map(|t| t.as_millis() as u64),
+        retries: None,
         store: store.name.clone(),
         engine: Engine::named(store.kind.name()).ok_or_else(unusable)?,
         endpoints,

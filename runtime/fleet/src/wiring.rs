@@ -8,7 +8,7 @@ use archgen_ports::{
     accounts::Accounts, blobs::Blobs, cache::Cache, documents::Documents, events::Events, index::Index,
     messages::Messages, registry::Registry,
 };
-use archgen_services::host::{HostContext, Peer, Peers};
+use archgen_services::host::{HostContext, Peer, Peers, Terms};
 use archgen_spec::topology::{Component, DatasetRef, Instance, Service, ServiceId, ServiceKind, StoreId, StoreKind};
 use archgen_store::{PlacedClient, StoreClient};
 
@@ -76,7 +76,7 @@ impl Wiring<'_> {
             }
         };
         let replicas = topology.component_instances(self.instance.component).len() as u32;
-        Ok(HostContext::new(
+        let context = HostContext::new(
             self.env.clone(),
             self.component(),
             self.instance.ordinal,
@@ -85,14 +85,28 @@ impl Wiring<'_> {
             self.assembly.address(&self.instance.name)?.clone(),
             self.assembly.key.clone(),
             registry,
-        ))
+        );
+        Ok(HostContext { timeout: self.declared().and_then(|service| service.timeout), ..context })
+    }
+
+    /// What the spec says of this host's service, where it is one.
+    fn declared(&self) -> Option<&Service> {
+        match self.instance.component {
+            Component::Service(id) => Some(self.assembly.topology.service(id)),
+            _ => None,
+        }
     }
 
     /// Callable peers of a component.
     pub(crate) fn peers(&self, context: &HostContext, component: Component) -> Result<Peers, FleetError> {
         let name = self.assembly.topology.component_name(component);
+        let timeout = match component {
+            Component::Service(id) => self.assembly.topology.service(id).timeout,
+            _ => None,
+        };
+        let terms = Terms { timeout, retries: self.declared().and_then(|service| service.retries) };
         let (client, key) = (context.client.clone(), context.key.clone());
-        Ok(Peers::of(&context.directory, name, self.peer_list(component)?, client, key))
+        Ok(Peers::of(&context.directory, name, self.peer_list(component)?, client, key).on(terms))
     }
 
     /// Callable peers of the one service of this kind.
@@ -122,8 +136,9 @@ impl Wiring<'_> {
     /// The ports of a store: archgen's own node behind all of them, or the real engine behind those that it serves.
     fn port_set(&self, context: &HostContext, metrics: &Metrics, id: StoreId) -> Result<PortSet, FleetError> {
         let store = self.assembly.topology.store(id);
+        let retries = self.declared().and_then(|service| service.retries);
         if store.is_real() {
-            let backend = open(self.assembly, id, &self.env, metrics.clone())?;
+            let backend = open(self.assembly, id, &self.env, metrics.clone(), retries)?;
             // The loss of a cache costs latency only: nobody is unready for it.
             if store.kind != StoreKind::Redis {
                 watch(context, backend.clone());
@@ -136,11 +151,14 @@ impl Wiring<'_> {
         let nodes = self.addresses(Component::Store(id))?;
         let key = self.assembly.key.clone();
         let policy = self.assembly.policy(id);
+        let retries = retries.unwrap_or(0);
         if self.moves(id) {
             let client = PlacedClient::new(&self.env, self.founders(id)?, &key, self.assembly.shards());
-            return Ok(PortSet { messages: Some(Arc::new(client)), ..PortSet::default() });
+            let client = Arc::new(client.on(store.timeout, retries));
+            return Ok(PortSet { messages: Some(client), ..PortSet::default() });
         }
-        let client = Arc::new(StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), policy));
+        let client = StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), policy);
+        let client = Arc::new(client.on(store.timeout, retries));
         Ok(match store.kind {
             StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
             StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },

@@ -3,7 +3,7 @@
 use super::{Context, Explanation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
-use crate::topology::{Component, Need, StoreId};
+use crate::topology::{Component, Need, Service, StoreId};
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -35,6 +35,11 @@ stores:
 
 /// Requests that one request may become.
 const REQUESTS_MAX: u64 = 10;
+
+/// Tries of each call that a service makes, as far as the spec says.
+fn tries(service: &Service) -> u64 {
+    u64::from(service.retries.unwrap_or(0)) + 1
+}
 
 /// What one request at a service may become below it, and where the worst of it goes.
 #[derive(Clone, Copy)]
@@ -68,7 +73,7 @@ fn worst(context: &Context<'_>) -> Option<Vec<Worst>> {
     let mut done = 0;
     while let Some(index) = ready.pop() {
         done += 1;
-        let tries = u64::from(services[index].retries) + 1;
+        let tries = tries(&services[index]);
         for need in &services[index].needs {
             let (below, next) = match need {
                 Need::Service(id) => (found[id.0].requests, Next::Service(id.0)),
@@ -93,7 +98,7 @@ fn worst(context: &Context<'_>) -> Option<Vec<Worst>> {
 /// Routes, and services that nobody calls, with everything below them. Of several ways into one service the worst is reported.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     let topology = context.topology;
-    if topology.services.iter().all(|s| s.retries == 0) {
+    if topology.services.iter().all(|s| tries(s) == 1) {
         return;
     }
     let Some(found) = worst(context) else { return };
@@ -152,7 +157,7 @@ impl Path<'_> {
             match step {
                 Next::Service(index) => {
                     let (model, written) = (&topology.services[index], &context.services[index]);
-                    let tries = u64::from(model.retries) + 1;
+                    let tries = tries(model);
                     steps.push(format!("`{}` ({tries})", model.name));
                     if let Some(retries) = written.value.retries.as_ref().filter(|_| tries > 1) {
                         places.push((retries.span, format!("{tries} tries here")));

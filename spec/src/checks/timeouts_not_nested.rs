@@ -69,7 +69,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             // Several tables of one store are one store.
             if let Some(inner) = inner.filter(|inner| !seen.contains(&inner.place)) {
                 seen.push(inner.place);
-                judge(&outer, &inner, model.retries, out);
+                judge(&outer, &inner, model.retries.unwrap_or(0), out);
             }
         }
     }

@@ -89,7 +89,7 @@ pub(super) fn service(named: &Named<ast::Service>, work: &mut Resolution<'_>) ->
         consumes,
         queries,
         timeout: written.timeout.map(|t| t.value.0),
-        retries: retries(written.retries, "retries", work),
+        retries: written.retries.map(|_| retries(written.retries, "retries", work)),
         health: general.health,
         stop_within: general.stop_within,
         restart: general.restart,

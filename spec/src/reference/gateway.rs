@@ -110,7 +110,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("gateway.routes.*.retries", "How many other instances are tried when one cannot be reached, for requests that may be repeated.", "0")
         .value("1", "one other instance is tried")
         .unit("further tries")
-        .why("nginx tries so often; the embedded gateway once at most, within a budget of its own. Tries multiply with those of the services.")
+        .why("The embedded gateway tries so often within a budget of its own: a fifth of all requests. Tries multiply with those of the services.")
         .reaches(&[Checks, Nginx, Up]),
     key("gateway.routes.*.limit", "A limit of this route, beside those of the gateway.", "5/s burst 10")
         .absent("only the gateway's limits")

@@ -34,14 +34,14 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("services.*.queries.*.by", "The columns whose values are given.", "[user_id]").required().reaches(&[Checks]),
     key("services.*.queries.*.rate", "How often it is asked at peak.", "500/s").absent("not said").reaches(&[Checks]),
     key("services.*.timeout", "Within how long it answers.", "2s")
-        .absent("not said, and nothing is judged by it")
-        .why("The gateway must wait longer, and what it calls must be given up sooner. The program keeps to it by itself: archgen checks the nesting.")
-        .reaches(&[Checks]),
+        .absent("not said: calls to it are given up after 5 s, and it works as long as it takes")
+        .why("Who calls it gives up after so long, each try anew. What it has not answered by then it refuses for now (status 503 or 504), and gives up with all that it has asked others for: nothing that it calls is waited for any longer. The gateway must wait longer, and what it calls must be given up sooner. A program of your own keeps to it by itself.")
+        .reaches(&[Checks, Up, Sim]),
     key("services.*.retries", "How often it tries a call again.", "1")
-        .value("0", "who calls it may try again")
+        .absent("each other instance is asked once, and a real engine's read two times more within the time of one call")
         .unit("further tries")
-        .why("Tries multiply along a path: three layers that try three times make 27 requests of one. The program keeps to it by itself.")
-        .reaches(&[Checks]),
+        .why("Only calls that may be repeated are tried again: reads, and what has the same effect twice. A call for which no connection could be made is no try: another instance is asked. Tries multiply along a path: three layers that try three times make 27 requests of one. A program of your own keeps to it by itself.")
+        .reaches(&[Checks, Up, Sim]),
     key("services.*.health", "How it is asked whether it is well: the path, and how often.", "/healthz every 5s")
         .value("/healthz every 5s", "what archgen's services answer")
         .why("`defaults.service.health` applies first.")

@@ -36,8 +36,9 @@ pub(super) static ENTRIES: &[Entry] = &[
         .absent("not encrypted")
         .reaches(&[Checks, Up]),
     key("stores.*.timeout", "After how long an answer of it is given up.", "500ms")
-        .absent("not said, and nothing is judged by it")
-        .reaches(&[Checks]),
+        .absent("not said: 2500 ms for an embedded store, and the driver's own patience for a real engine")
+        .why("Who waits is the caller, each try anew; a real engine's own longer patience is cut to it. PostgreSQL is told, too, so that it ends the statement. Whether a write that was given up took place is not known.")
+        .reaches(&[Checks, Up, Sim]),
     key("stores.*.port", "The port of each node.", "5432").derived("the engine's own default").reaches(&[Checks, Consul, Compose, Up]),
     key("stores.*.nodes", "Machines that hold data.", "6")
         .derived("one; the brokers of Kafka; shards × replicas of MongoDB")

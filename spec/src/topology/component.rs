@@ -205,8 +205,8 @@ pub struct Service {
     pub queries: Vec<Query>,
     /// Within which it answers, where declared.
     pub timeout: Option<Duration>,
-    /// Further tries of each call that it makes.
-    pub retries: u32,
+    /// Further tries of each call that it makes, where declared.
+    pub retries: Option<u32>,
     /// Health check.
     pub health: Health,
     /// Grace between SIGTERM and SIGKILL.

@@ -63,6 +63,8 @@ pub fn target(engine: Engine, endpoints: &[String], namespace: &str, schema: Str
         namespace: namespace.to_owned(),
         credentials: None,
         tls: Tls::Off,
+        call_ms_max: None,
+        retries: None,
         schema: Schema { text: schema },
         datasets: Vec::new(),
         shards: 8,

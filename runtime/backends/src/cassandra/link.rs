@@ -111,7 +111,7 @@ async fn session(target: &Target) -> Result<Session, Fault> {
 
 impl Link {
     pub(super) fn new(env: &Env, target: Target, metrics: Metrics) -> Self {
-        let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("cassandra"), metrics);
+        let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("cassandra"), metrics).on(&target);
         Self { guard, stamps: Stamps::new(env), env: env.clone(), open: Mutex::default(), target }
     }
 

@@ -35,7 +35,7 @@ struct Inner {
 
 /// A backend for this target.
 pub(crate) fn open(env: &Env, target: Target, metrics: Metrics) -> Arc<dyn Backend> {
-    let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("elasticsearch"), metrics);
+    let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("elasticsearch"), metrics).on(&target);
     Arc::new(Elasticsearch(Arc::new(Inner { client: Client::new(target), guard, there: Mutex::default() })))
 }
 

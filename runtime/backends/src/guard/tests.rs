@@ -57,3 +57,50 @@ async fn the_breaker_opens_lets_one_try_and_closes_when_the_engine_is_back() {
     guard.write(async { Ok::<_, Failure>(()) }).await.unwrap();
     guard.write(async { Ok::<_, Failure>(()) }).await.unwrap();
 }
+
+fn target(call_ms_max: u64, retries: u32) -> Target {
+    Target {
+        call_ms_max: Some(call_ms_max),
+        retries: Some(retries),
+        store: "users".to_owned(),
+        engine: crate::Engine::Postgres,
+        endpoints: Vec::new(),
+        namespace: String::new(),
+        credentials: None,
+        tls: crate::Tls::Off,
+        schema: crate::Schema::default(),
+        datasets: Vec::new(),
+        shards: 1,
+        consistency: ("one", "one"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_spec_shortens_the_patience_and_bounds_the_tries() {
+    for (retries, tried) in [(0, 1), (1, 2), (4, 5)] {
+        let guard = guard().on(&target(1_500, retries));
+        let tries = AtomicU32::new(0);
+        let away = || async {
+            tries.fetch_add(1, Ordering::Relaxed);
+            Err::<u8, _>(Failure::Unreachable("gone".to_owned()))
+        };
+        guard.read(away).await.unwrap_err();
+        assert_eq!(tries.into_inner(), tried);
+    }
+    let silent = || std::future::pending::<Result<(), Failure>>();
+    let late = guard().on(&target(700, 0)).write(silent()).await.unwrap_err();
+    assert!(late.to_string().contains("within 700 ms"), "{late}");
+    // Never longer than the driver's own.
+    let late = guard().on(&target(9_000, 0)).write(silent()).await.unwrap_err();
+    assert!(late.to_string().contains("within 2000 ms"), "{late}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_with_the_work_that_it_belongs_to() {
+    let guard = guard();
+    let until = Instant::now() + Duration::from_millis(300);
+    let read = guard.read(std::future::pending::<Result<(), Failure>>);
+    let outcome = deadline::scope(until, read).await;
+    assert!(outcome.is_err() || outcome.is_ok_and(|read| read.is_err()));
+    assert_eq!(Instant::now(), until);
+}

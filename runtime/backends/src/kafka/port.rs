@@ -56,8 +56,8 @@ pub(crate) fn open(env: &Env, target: Target, metrics: Metrics) -> Arc<dyn Backe
     let topics = unsupported(&target).map_or_else(|| topics::declared(&target), Err);
     Arc::new(Kafka(Arc::new(Inner {
         topics: topics.map(|all| all.into_iter().map(|topic| (topic.dataset.clone(), topic)).collect()),
-        asking: Guard::new(&target.store, ASK_MS_MAX + 500, entropy(), metrics.clone()),
-        publishing: Guard::new(&target.store, DELIVERY_MS_MAX + 1_000, entropy(), metrics),
+        asking: Guard::new(&target.store, ASK_MS_MAX + 500, entropy(), metrics.clone()).on(&target),
+        publishing: Guard::new(&target.store, DELIVERY_MS_MAX + 1_000, entropy(), metrics).on(&target),
         env: env.clone(),
         target,
         producer: OnceLock::new(),

@@ -37,12 +37,13 @@ pub(super) struct Link {
 
 /// How to connect to one address.
 pub(super) fn options(target: &Target, address: &Address, database: &str) -> PgConnectOptions {
+    let patience_ms = target.call_ms_max.map_or(CALL_MS_MAX, |said| said.min(CALL_MS_MAX)).to_string();
     let options = PgConnectOptions::new_without_pgpass()
         .host(&address.host)
         .port(address.port)
         .database(database)
         .application_name("archgen")
-        .options([("statement_timeout", CALL_MS_MAX.to_string()), ("lock_timeout", CALL_MS_MAX.to_string())])
+        .options([("statement_timeout", &patience_ms), ("lock_timeout", &patience_ms)])
         .disable_statement_logging();
     let options = match &target.credentials {
         Some(who) => options.username(&who.user).password(who.password.expose()),
@@ -119,7 +120,7 @@ fn pool(target: &Target, address: &Address) -> PgPool {
 
 impl Link {
     pub(super) fn new(env: &Env, target: Target, metrics: Metrics) -> Self {
-        let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("postgres"), metrics);
+        let guard = Guard::new(&target.store, CALL_MS_MAX + 500, env.entropy("postgres"), metrics).on(&target);
         Self { target, guard, primary: Mutex::default() }
     }
 

@@ -25,7 +25,7 @@ struct Inner {
 
 /// A backend for this target.
 pub(crate) fn open(env: &Env, target: Target, metrics: Metrics) -> Arc<dyn Backend> {
-    let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("redis"), metrics);
+    let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("redis"), metrics).on(&target);
     Arc::new(Redis(Arc::new(Inner { link: Link::new(target), guard })))
 }
 

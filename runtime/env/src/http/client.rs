@@ -20,7 +20,7 @@ use hyper_util::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Env,
+    Env, deadline,
     net::{Address, BoxStream, Net},
     task::Spawner,
 };
@@ -31,7 +31,10 @@ pub enum ClientError {
     /// The URL or a header was not valid.
     #[error("invalid request: {0}")]
     Invalid(String),
-    /// No connection, or it broke: the request may or may not have taken effect.
+    /// No connection was made: nothing was sent.
+    #[error("connection to {0} failed: {1}")]
+    Unreachable(String, String),
+    /// The connection broke: the request may or may not have taken effect.
     #[error("connection to {0} failed: {1}")]
     Connection(String, String),
     /// No answer in time: the request may or may not have taken effect.
@@ -110,12 +113,18 @@ impl Client {
         Self { inner, limits }
     }
 
+    /// The deadline of a call, milliseconds.
+    pub fn call_ms_max(&self) -> u64 {
+        self.limits.call_ms_max
+    }
+
     /// This client with another deadline per call.
     pub fn with_deadline(&self, call_ms_max: u64) -> Self {
         Self { inner: self.inner.clone(), limits: Limits { call_ms_max, ..self.limits } }
     }
 
-    /// Sends a request with a whole body and reads the whole answer, all within the deadline.
+    /// Sends a request with a whole body and reads the whole answer, all within the deadline, and within that of the work that it
+    /// belongs to ([`deadline`]).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -132,7 +141,7 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let deadline = Duration::from_millis(self.limits.call_ms_max);
+        let deadline = deadline::at_most(Duration::from_millis(self.limits.call_ms_max));
         let exchange = async {
             let response = self.stream(request).await?;
             let (parts, body) = response.into_parts();
@@ -147,19 +156,22 @@ impl Client {
         };
         tokio::time::timeout(deadline, exchange)
             .await
-            .map_err(|_| ClientError::Deadline(to.to_string(), self.limits.call_ms_max))?
+            .map_err(|_| ClientError::Deadline(to.to_string(), deadline.as_millis() as u64))?
     }
 
     /// Sends a request as it is and returns the answer with its body still to be read. The caller bounds the wait and the
     /// size.
     ///
     /// # Errors
-    /// [`ClientError::Connection`].
+    /// [`ClientError::Unreachable`] and [`ClientError::Connection`].
     pub async fn stream(&self, request: Request<Body>) -> Result<Response<Incoming>, ClientError> {
         let to = request.uri().authority().map_or_else(String::new, ToString::to_string);
         self.inner.request(request).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            ClientError::Connection(to, cause)
+            match error.is_connect() {
+                true => ClientError::Unreachable(to, cause),
+                false => ClientError::Connection(to, cause),
+            }
         })
     }
 

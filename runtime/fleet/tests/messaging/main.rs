@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod features;
+mod terms;
 mod town;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,10 @@
 //! A fleet without a gateway on this machine: each host on a runtime of its own, so that it can be killed at any moment.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use archgen_env::{
     Env,
@@ -17,6 +21,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
+    io::AsyncReadExt,
     runtime::{Builder, Runtime},
     time::{Instant, sleep},
 };
@@ -72,7 +77,20 @@ pub(crate) struct Town {
 impl Town {
     /// A town whose hosts all answer. `lease` as the spec writes it.
     pub(crate) async fn start(lease: &str) -> Self {
-        let text = SPEC.replace("LEASE", lease);
+        Self::of(SPEC.replace("LEASE", lease)).await
+    }
+
+    /// A town with a lease of a second, whose spec says more in places: what stands there now, and what shall.
+    pub(crate) async fn amended(places: &[(&str, &str)]) -> Self {
+        let mut text = SPEC.replace("LEASE", "1s");
+        for (now, then) in places {
+            assert!(text.contains(now), "the spec says {now}");
+            text = text.replace(now, then);
+        }
+        Self::of(text).await
+    }
+
+    async fn of(text: String) -> Self {
         let none = |_: &str| Err(archgen_spec::ReadError::Missing);
         let loaded = archgen_spec::load("town.yaml", text, None, &none, &|_| None);
         let said: Vec<_> = loaded.diagnostics.iter().map(|d| format!("{}: {}", d.code, d.message)).collect();
@@ -126,6 +144,31 @@ impl Town {
     /// Ends a host at whatever it is doing.
     pub(crate) fn kill(&mut self, name: &str) {
         self.running.remove(name).unwrap().runtime.shutdown_background();
+    }
+
+    /// Puts somebody in a host's place who takes every connection, reads, and never answers; what was asked of it, in lines.
+    pub(crate) async fn silence(&mut self, name: &str) -> Arc<Mutex<Vec<String>>> {
+        self.kill(name);
+        let address = self.assembly.addresses[name].clone();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let all = asked.clone();
+        let listener = until("the port is free", async || {
+            tokio::net::TcpListener::bind((address.host.as_str(), address.port)).await.ok()
+        })
+        .await;
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let all = all.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 16 << 10];
+                    while let Ok(1..) = stream.read(&mut bytes).await.inspect(|read| {
+                        let text = String::from_utf8_lossy(&bytes[..*read]).into_owned();
+                        all.lock().unwrap().extend(text.lines().map(str::to_owned));
+                    }) {}
+                });
+            }
+        });
+        asked
     }
 
     pub(crate) async fn wait_ready(&self, name: &str) {

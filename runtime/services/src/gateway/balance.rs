@@ -59,11 +59,11 @@ impl Pool {
         *slots = fresh;
     }
 
-    /// The instance for a request of this caller, leaving out `not` (an instance that just failed) and, while there are others,
+    /// The instance for a request of this caller, leaving out `not` (instances that just failed) and, while there are others,
     /// those at rest.
-    pub(super) fn pick(&self, balance: Balance, caller: &[u8], not: Option<&str>, now: Instant) -> Option<Lease> {
+    pub(super) fn pick(&self, balance: Balance, caller: &[u8], not: &[String], now: Instant) -> Option<Lease> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowed: Vec<&Arc<Slot>> = slots.iter().filter(|s| not != Some(s.peer.name.as_str())).collect();
+        let allowed: Vec<&Arc<Slot>> = slots.iter().filter(|s| !not.contains(&s.peer.name)).collect();
         let awake: Vec<&Arc<Slot>> = allowed.iter().copied().filter(|s| !s.rests(now)).collect();
         let candidates = if awake.is_empty() { allowed } else { awake };
         if candidates.is_empty() {

@@ -51,31 +51,28 @@ pub(super) async fn forward(
             keep_credential: !passage.route.authenticated,
         },
     );
-    let pick = |not: Option<&str>| {
-        let unreachable = || GatewayError::Unreachable(service.pool.service().to_owned());
-        service.pool.pick(passage.route.balance, caller.as_bytes(), not, Instant::now()).ok_or_else(unreachable)
-    };
+    let unreachable = || GatewayError::Unreachable(service.pool.service().to_owned());
     state.budget.deposit();
     let (body, fate) = (Arc::new(Mutex::new(body)), Fate::default());
-    let lease = pick(None)?;
-    let failed = lease.name().to_owned();
-    let outcome = attempt(state, passage, parts, headers.clone(), &body, &fate, lease).await;
     let with_body = has_body(&parts.headers);
-    let repeatable = if with_body { fate.is_untouched() } else { is_idempotent(&parts.method) };
-    match outcome {
-        Err(GatewayError::Broken(_)) if repeatable && passage.route.retries > 0 => {
-            let unreachable = GatewayError::Unreachable(service.pool.service().to_owned());
-            let Ok(lease) = pick(Some(&failed)) else { return Err(unreachable) };
+    let mut failed: Vec<String> = Vec::new();
+    loop {
+        let lease = service.pool.pick(passage.route.balance, caller.as_bytes(), &failed, Instant::now());
+        let lease = lease.ok_or_else(unreachable)?;
+        if !failed.is_empty() {
             if !state.budget.withdraw() {
-                return Err(unreachable);
+                return Err(unreachable());
             }
             state.counters.retries.inc();
-            match attempt(state, passage, parts, headers, &body, &fate, lease).await {
-                Err(GatewayError::Broken(_)) if !with_body || fate.is_untouched() => Err(unreachable),
-                other => other,
-            }
         }
-        other => other,
+        failed.push(lease.name().to_owned());
+        let outcome = attempt(state, passage, parts, headers.clone(), &body, &fate, lease).await;
+        let repeatable = if with_body { fate.is_untouched() } else { is_idempotent(&parts.method) };
+        let Err(GatewayError::Broken(_)) = &outcome else { return outcome };
+        if !repeatable || failed.len() > passage.route.retries as usize {
+            // Several that failed are a service that is away; one that failed may have broken this exchange only.
+            return if failed.len() > 1 && (!with_body || fate.is_untouched()) { Err(unreachable()) } else { outcome };
+        }
     }
 }
 

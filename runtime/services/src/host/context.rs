@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use archgen_env::{
-    Env,
+    Env, deadline,
     http::{Client, Limits, Probe, Problem, ServerLimits, serve},
     net::Address,
 };
@@ -11,8 +11,15 @@ use archgen_ports::{
     ServiceKey,
     registry::{Instance, Registry},
 };
-use axum::{Json, Router, routing::post};
+use axum::{
+    Json, Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::post,
+};
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use super::{Directory, Instances};
 
@@ -62,6 +69,9 @@ pub struct HostContext {
     pub client: Client,
     /// Instances of other services, which may change.
     pub directory: Directory,
+    /// Within how long this host answers, where the spec says so: what it has not answered by then it gives up, with all that it has
+    /// asked others for.
+    pub timeout: Option<Duration>,
 }
 
 impl HostContext {
@@ -96,6 +106,7 @@ impl HostContext {
             probe: Probe::default(),
             client,
             directory: Directory::default(),
+            timeout: None,
         }
     }
 
@@ -105,6 +116,10 @@ impl HostContext {
     /// # Errors
     /// [`HostError::Listen`].
     pub async fn serve(&self, routes: Router, limits: ServerLimits) -> Result<(), HostError> {
+        let routes = match self.timeout {
+            Some(timeout) => routes.layer(from_fn(move |request, next| answer_within(timeout, request, next))),
+            None => routes,
+        };
         let routes = routes.merge(self.probe.routes()).merge(self.told());
         self.probe.set_ready(true);
         let registration = self.registry.clone().map(|registry| {
@@ -168,4 +183,10 @@ impl HostContext {
             tracing::debug!(%error, "deregistration failed; the registry will time the instance out");
         }
     }
+}
+
+async fn answer_within(timeout: Duration, request: Request, next: Next) -> Response {
+    let late = || Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the service did not answer in time");
+    let answered = deadline::scope(Instant::now() + timeout, next.run(request)).await;
+    answered.unwrap_or_else(|_| late().into_response())
 }

@@ -8,4 +8,7 @@ mod peers;
 pub use context::{HostContext, HostError};
 pub use documented::{Documented, Route};
 pub use extract::{Parameters, Payload};
-pub use peers::{Directory, Instances, Peer, Peers};
+pub use peers::{Directory, Instances, Peer, Peers, Terms};
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use archgen_env::{
+    deadline,
     http::{Client, ClientError, Reply},
     net::Address,
 };
@@ -74,6 +75,16 @@ pub struct Peers {
     next: Arc<AtomicUsize>,
     client: Client,
     key: ServiceKey,
+    terms: Terms,
+}
+
+/// What the spec says of calls to a service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Within how long the service answers: each try of a call is given up then.
+    pub timeout: Option<Duration>,
+    /// How often a call that was sent is tried again. Unsaid, each instance is tried once.
+    pub retries: Option<u32>,
 }
 
 impl Peers {
@@ -85,16 +96,23 @@ impl Peers {
     /// As [`Self::new`], until the directory is told something else.
     pub fn of(directory: &Directory, service: &str, instances: Vec<Peer>, client: Client, key: ServiceKey) -> Self {
         let known = directory.known(service, instances);
-        Self { service: service.to_owned(), known, next: Arc::default(), client, key }
+        Self { service: service.to_owned(), known, next: Arc::default(), client, key, terms: Terms::default() }
     }
 
     fn now(&self) -> (Arc<[Peer]>, u32) {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same instances, each called for at most so long.
+    /// The same instances, called on these terms.
+    pub fn on(self, terms: Terms) -> Self {
+        let call_ms_max = terms.timeout.map_or(self.client.call_ms_max(), |t| t.as_millis() as u64);
+        Self { client: self.client.with_deadline(call_ms_max), terms, ..self }
+    }
+
+    /// The same instances, each called for at most so long, or for as long as the spec says where that is less.
     pub fn with_deadline(&self, call_ms_max: u64) -> Self {
-        Self { client: self.client.with_deadline(call_ms_max), ..self.clone() }
+        let said = self.terms.timeout.map_or(u64::MAX, |t| t.as_millis() as u64);
+        Self { client: self.client.with_deadline(call_ms_max.min(said)), ..self.clone() }
     }
 
     /// The service's name.
@@ -160,27 +178,44 @@ impl Peers {
     }
 
     /// Calls the instances in turn, beginning with the next one, until one answers with a status below 500. Only for calls that may be
-    /// repeated: an instance that failed may have done the work.
+    /// repeated: an instance that failed may have done the work. A call that reached nobody is no try; those that did are as many as the
+    /// terms allow; and nothing is tried for work whose time is over.
     ///
     /// # Errors
-    /// The last instance's error; [`ClientError::Connection`] where there is no instance.
+    /// The last instance's error; [`ClientError::Unreachable`] where there is no instance.
     pub async fn call<T: Serialize + ?Sized>(
         &self,
         method: Method,
         path: &str,
         body: &T,
     ) -> Result<Reply, ClientError> {
-        let mut last = ClientError::Connection(self.service.clone(), "no instance".to_owned());
+        let mut last = ClientError::Unreachable(self.service.clone(), "no instance".to_owned());
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let instances = self.instances();
-        for turn in 0..instances.len() {
-            let peer = &instances[(first + turn) % instances.len()];
+        let count = instances.len();
+        let tries_max = self.terms.retries.map_or(count, |retries| retries as usize + 1);
+        let (mut tries, mut unreached) = (0, 0);
+        for turn in 0.. {
+            let is_over = tries > 0 && deadline::left().is_some_and(|left| left.is_zero());
+            if tries == tries_max || unreached == count || is_over {
+                break;
+            }
+            // Unsaid, each instance has its one turn, reached or not.
+            if self.terms.retries.is_none() && turn == count {
+                break;
+            }
+            let peer = &instances[(first + turn) % count];
             match self.call_at(peer, method.clone(), path, body).await {
                 Ok(reply) if reply.status.as_u16() < 500 => return Ok(reply),
                 Ok(reply) => {
                     last = ClientError::Connection(peer.name.clone(), format!("status {}", reply.status.as_u16()))
                 }
                 Err(error) => last = error,
+            }
+            match last {
+                // A whole round that reached nobody will not do better at once.
+                ClientError::Unreachable(..) => unreached += 1,
+                _ => (tries, unreached) = (tries + 1, 0),
             }
         }
         Err(last)

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     PlacedClient,
-    placed::{CALL_MS_MAX, Patience, Unanswered, no_node},
+    placed::{Patience, Unanswered, no_node},
 };
 use crate::{operations::messages::MessagesCall, placement::Placement};
 
@@ -96,7 +96,7 @@ impl PlacedClient {
 
     /// Heads of channels whose units all have one owner; `None` where they no longer do.
     async fn heads_of(&self, channels: &[ChannelId]) -> Result<Option<Vec<(ChannelId, Head)>>, StoreError> {
-        let mut patience = Patience::new(CALL_MS_MAX);
+        let mut patience = Patience::new(self.call_ms_max);
         let call = MessagesCall::Heads { channels: channels.to_vec() };
         loop {
             let placement = self.placement();
@@ -113,7 +113,7 @@ impl PlacedClient {
 
     /// Notes mentions of readers whose units all have one owner; `false` where they no longer do.
     async fn note_at_one(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<bool, StoreError> {
-        let mut patience = Patience::new(CALL_MS_MAX);
+        let mut patience = Patience::new(self.call_ms_max);
         let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers: readers.to_vec() };
         loop {
             let placement = self.placement();
@@ -123,6 +123,17 @@ impl PlacedClient {
             let node = placement.nodes.get(*owner as usize).ok_or_else(no_node)?;
             match self.send::<_, Value>(node, "messages", &call, patience.left_ms(), None).await {
                 Ok(_) => return Ok(true),
+                Err(unanswered) => self.settle(&mut patience, unanswered).await?,
+            }
+        }
+    }
+
+    async fn found(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
+        let mut patience = Patience::new(self.call_ms_max);
+        loop {
+            let placement = self.placement();
+            match self.found_at(&placement, id, patience.left_ms()).await {
+                Ok(found) => return Ok(found),
                 Err(unanswered) => self.settle(&mut patience, unanswered).await?,
             }
         }
@@ -158,7 +169,7 @@ impl Messages for PlacedClient {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             MessagesCall::Lease { owner, incarnation, shards, ttl_ms }
         };
-        self.leased(shards, ttl_ms / 4, &make).await
+        self.leased(shards, self.call_ms_max.min(ttl_ms / 4), &make).await
     }
 
     async fn release(&self, owner: &str, incarnation: &str, shards: &[u16]) -> Result<(), StoreError> {
@@ -166,11 +177,11 @@ impl Messages for PlacedClient {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             MessagesCall::Release { owner, incarnation, shards }
         };
-        self.leased(shards, CALL_MS_MAX, &make).await.map(drop)
+        self.leased(shards, self.call_ms_max, &make).await.map(drop)
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let mut patience = Patience::new(CALL_MS_MAX);
+        let mut patience = Patience::new(self.call_ms_max);
         loop {
             let placement = self.placement();
             let (left_ms, version) = (patience.left_ms(), Some(placement.version));
@@ -195,7 +206,7 @@ impl Messages for PlacedClient {
 
     async fn read(&self, channel: &ChannelId, range: Range, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         let call = MessagesCall::Read { channel: channel.clone(), range, limit };
-        self.call_unit(self.unit_of(&channel.0), &call).await
+        self.read_unit(self.unit_of(&channel.0), &call).await
     }
 
     async fn indexed(
@@ -206,7 +217,7 @@ impl Messages for PlacedClient {
         limit: usize,
     ) -> Result<Vec<LogEntry>, StoreError> {
         let call = MessagesCall::Indexed { channel: channel.clone(), index: index.to_owned(), after_seq, limit };
-        self.call_unit(self.unit_of(&channel.0), &call).await
+        self.read_unit(self.unit_of(&channel.0), &call).await
     }
 
     async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
@@ -215,7 +226,7 @@ impl Messages for PlacedClient {
         // An answer is bounded in bytes: what did not fit is asked for again.
         while !left.is_empty() {
             let call = MessagesCall::Entries { channel: channel.clone(), seqs: left.to_vec() };
-            let some: Vec<LogEntry> = self.call_unit(self.unit_of(&channel.0), &call).await?;
+            let some: Vec<LogEntry> = self.read_unit(self.unit_of(&channel.0), &call).await?;
             let Some(last) = some.last().map(|e| e.position.seq) else { break };
             let asked = left.iter().position(|seq| *seq == last).map_or(left.len(), |at| at + 1);
             left = &left[asked..];
@@ -232,7 +243,7 @@ impl Messages for PlacedClient {
         }
         let mut heads: Vec<(ChannelId, Head)> = Vec::new();
         for channels in by_owner.into_values() {
-            match self.heads_of(&channels).await? {
+            match self.again(|| self.heads_of(&channels)).await? {
                 Some(some) => heads.extend(some),
                 // They have come to be on different nodes since they were put together.
                 None => {
@@ -246,18 +257,11 @@ impl Messages for PlacedClient {
     }
 
     async fn by_id(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
-        let mut patience = Patience::new(CALL_MS_MAX);
-        loop {
-            let placement = self.placement();
-            match self.found_at(&placement, id, patience.left_ms()).await {
-                Ok(found) => return Ok(found),
-                Err(unanswered) => self.settle(&mut patience, unanswered).await?,
-            }
-        }
+        self.again(|| self.found(id)).await
     }
 
     async fn unpublished(&self, shard: u16, limit: usize) -> Result<Vec<Unpublished>, StoreError> {
-        self.call_unit(shard, &MessagesCall::Unpublished { shard, limit }).await
+        self.read_unit(shard, &MessagesCall::Unpublished { shard, limit }).await
     }
 
     async fn mark_published(&self, shard: u16, channel: &ChannelId, seq: u64) -> Result<(), StoreError> {
@@ -294,6 +298,6 @@ impl Messages for PlacedClient {
     }
 
     async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError> {
-        self.call_unit(self.unit_of(reader), &MessagesCall::ReadStates { reader: reader.to_owned() }).await
+        self.read_unit(self.unit_of(reader), &MessagesCall::ReadStates { reader: reader.to_owned() }).await
     }
 }

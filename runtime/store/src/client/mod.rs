@@ -7,3 +7,6 @@ mod wire;
 
 pub use placed::PlacedClient;
 pub use wire::StoreClient;
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! [`PlacedClient`] on the wire: calls go to the owner of what they touch, and where that moves, after it.
 
 use std::{
+    future::Future,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use archgen_env::{
-    Env,
+    Env, deadline,
     http::{Client, ClientError, Limits},
     net::Address,
 };
@@ -16,10 +17,11 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 
+use super::wire::RETRY_PAUSE_MS;
 use crate::placement::{MoveCall, Placement, VERSION_HEADER};
 
 /// Deadline of a call, milliseconds.
-pub(super) const CALL_MS_MAX: u64 = 2_500;
+const CALL_MS_MAX: u64 = 2_500;
 /// Time between tries of a call whose units are being handed over.
 const MOVING_WAIT: Duration = Duration::from_millis(5);
 
@@ -32,6 +34,8 @@ pub struct PlacedClient {
     /// Where units are, as far as this client knows.
     placement: Arc<RwLock<Arc<Placement>>>,
     headers: HeaderMap,
+    pub(super) call_ms_max: u64,
+    retries: u32,
 }
 
 /// A call that did not come to an answer.
@@ -53,7 +57,15 @@ impl PlacedClient {
         }
         let first = founders.first().cloned().unwrap_or_else(|| Address::new("", 0));
         let placement = Arc::new(RwLock::new(Arc::new(Placement::founded(founders, shards.max(1)))));
-        Self { client: Client::new(env, limits), first, shards: shards.max(1), placement, headers }
+        let (client, shards) = (Client::new(env, limits), shards.max(1));
+        Self { client, first, shards, placement, headers, call_ms_max: CALL_MS_MAX, retries: 0 }
+    }
+
+    /// The same on the terms of the spec: after how long an answer is given up, and how often a call that may be repeated is tried
+    /// again.
+    pub fn on(self, timeout: Option<Duration>, retries: u32) -> Self {
+        let call_ms_max = timeout.map_or(self.call_ms_max, |t| (t.as_millis() as u64).max(1));
+        Self { call_ms_max, retries, ..self }
     }
 
     fn learn(&self, found: Placement) {
@@ -79,7 +91,7 @@ impl PlacedClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        let mut patience = Patience::new(CALL_MS_MAX);
+        let mut patience = Patience::new(self.call_ms_max);
         loop {
             let placement = self.placement();
             let node = placement.nodes.get(placement.owner(unit) as usize).ok_or_else(no_node)?;
@@ -87,6 +99,35 @@ impl PlacedClient {
                 Ok(answer) => return Ok(answer),
                 Err(unanswered) => self.settle(&mut patience, unanswered).await?,
             }
+        }
+    }
+
+    /// A call that changes nothing, to the owner of a unit: it is tried again as often as the terms allow.
+    pub(super) async fn read_unit<C, T>(&self, unit: u16, call: &C) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        self.again(|| self.call_unit(unit, call)).await
+    }
+
+    /// A call that may be repeated: it is, while its answer is lost, as often as the terms allow and as long as the work that it belongs
+    /// to has time.
+    pub(super) async fn again<T, F>(&self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut left = self.retries;
+        let mut pause = Duration::from_millis(RETRY_PAUSE_MS);
+        loop {
+            let answer = call().await;
+            let lost = matches!(answer, Err(StoreError::Indeterminate(_)));
+            if !lost || left == 0 || deadline::left().is_some_and(|left| left <= pause) {
+                return answer;
+            }
+            left -= 1;
+            sleep(pause).await;
+            pause *= 2;
         }
     }
 
@@ -115,7 +156,8 @@ impl PlacedClient {
     /// Asks the first node for the placement; whether it knows a newer one.
     async fn ask_others(&self) -> bool {
         let known = self.placement().version;
-        let found = self.send::<_, Placement>(&self.first, "move", &MoveCall::Placement, CALL_MS_MAX / 4, None).await;
+        let found =
+            self.send::<_, Placement>(&self.first, "move", &MoveCall::Placement, self.call_ms_max / 4, None).await;
         if let Ok(found) = found {
             self.learn(found);
         }
@@ -145,8 +187,8 @@ impl PlacedClient {
         let indeterminate = |error: String| Unanswered::Failed(StoreError::Indeterminate(error), false);
         let reply = client.json(Method::POST, address, &path, headers, call).await.map_err(|error| match &error {
             ClientError::Invalid(_) => refused(error.to_string(), false),
-            // A connection that was never made carried nothing; hyper says so in the cause.
-            ClientError::Connection(_, cause) if is_unmade(cause) => refused(error.to_string(), true),
+            // A connection that was never made carried nothing.
+            ClientError::Unreachable(..) => refused(error.to_string(), true),
             _ => indeterminate(error.to_string()),
         })?;
         match reply.status.as_u16() {
@@ -172,7 +214,7 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(call_ms_max: u64) -> Self {
-        Self { until: Instant::now() + Duration::from_millis(call_ms_max), asked_others: false }
+        Self { until: Instant::now() + deadline::at_most(Duration::from_millis(call_ms_max)), asked_others: false }
     }
 
     pub(super) fn left_ms(&self) -> u64 {
@@ -187,10 +229,4 @@ pub(super) fn moving() -> StoreError {
 
 pub(super) fn no_node() -> StoreError {
     StoreError::Refused("the store has no node".to_owned())
-}
-
-/// Whether the cause of a failed call is that no connection was made.
-fn is_unmade(cause: &str) -> bool {
-    let cause = cause.to_ascii_lowercase();
-    cause.contains("refused") || cause.contains("connect timed out")
 }

@@ -31,7 +31,7 @@ const ACCOUNTS_NODE: usize = 0;
 impl Accounts for StoreClient {
     async fn get(&self, table: &str, key: &str) -> Result<Option<Row>, StoreError> {
         let call = AccountsCall::Get { table: table.to_owned(), key: key.to_owned() };
-        self.call(ACCOUNTS_NODE, "accounts", &call).await
+        self.look(ACCOUNTS_NODE, "accounts", &call).await
     }
 
     async fn find(
@@ -49,12 +49,12 @@ impl Accounts for StoreClient {
             after: after.map(str::to_owned),
             limit,
         };
-        self.call(ACCOUNTS_NODE, "accounts", &call).await
+        self.look(ACCOUNTS_NODE, "accounts", &call).await
     }
 
     async fn scan(&self, table: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
         let call = AccountsCall::Scan { table: table.to_owned(), after: after.map(str::to_owned), limit };
-        self.call(ACCOUNTS_NODE, "accounts", &call).await
+        self.look(ACCOUNTS_NODE, "accounts", &call).await
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
@@ -122,7 +122,7 @@ impl Messages for StoreClient {
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
         let nodes = 0..self.node_count();
-        let calls = nodes.map(|node| self.call::<_, Vec<Lease>>(node, "messages", &MessagesCall::Leases));
+        let calls = nodes.map(|node| self.look::<_, Vec<Lease>>(node, "messages", &MessagesCall::Leases));
         reached(join_all(calls).await)
     }
 
@@ -225,7 +225,7 @@ impl Messages for StoreClient {
 impl Documents for StoreClient {
     async fn get(&self, collection: &str, key: &str) -> Result<Option<Row>, StoreError> {
         let call = DocumentsCall::Get { collection: collection.to_owned(), key: key.to_owned() };
-        self.call(self.node_of(key), "documents", &call).await
+        self.look(self.node_of(key), "documents", &call).await
     }
 
     async fn find(
@@ -247,7 +247,7 @@ impl Documents for StoreClient {
         };
         let mut rows: Vec<Row> = Vec::new();
         for node in 0..self.node_count() {
-            rows.extend(self.call::<_, Vec<Row>>(node, "documents", &call).await?);
+            rows.extend(self.look::<_, Vec<Row>>(node, "documents", &call).await?);
         }
         rows.sort_by(|a, b| if newest_first { b.key.cmp(&a.key) } else { a.key.cmp(&b.key) });
         rows.truncate(limit);
@@ -264,7 +264,7 @@ impl Documents for StoreClient {
 impl Cache for StoreClient {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         let call = CacheCall::Get { key: key.to_owned() };
-        let found: Option<Vec<u8>> = self.call(self.node_of(key), "cache", &call).await?;
+        let found: Option<Vec<u8>> = self.look(self.node_of(key), "cache", &call).await?;
         Ok(found.map(Bytes::from))
     }
 
@@ -287,7 +287,7 @@ impl Cache for StoreClient {
         let call = CacheCall::Keys { prefix: prefix.to_owned(), limit };
         let mut keys: Vec<String> = Vec::new();
         for node in 0..self.node_count() {
-            keys.extend(self.call::<_, Vec<String>>(node, "cache", &call).await?);
+            keys.extend(self.look::<_, Vec<String>>(node, "cache", &call).await?);
         }
         keys.sort();
         keys.truncate(limit);
@@ -305,7 +305,7 @@ impl StoreClient {
 #[async_trait]
 impl Events for StoreClient {
     async fn partitions(&self, topic: &str) -> Result<u16, StoreError> {
-        self.call(0, "events", &EventsCall::Partitions { topic: topic.to_owned() }).await
+        self.look(0, "events", &EventsCall::Partitions { topic: topic.to_owned() }).await
     }
 
     async fn publish(&self, topic: &str, events: Vec<Envelope>) -> Result<(), StoreError> {
@@ -340,7 +340,7 @@ impl Events for StoreClient {
 
     async fn committed(&self, group: &str, topic: &str, partition: u16) -> Result<u64, StoreError> {
         let call = EventsCall::Committed { group: group.to_owned(), topic: topic.to_owned(), partition };
-        self.call(self.node_of_partition(topic, partition), "events", &call).await
+        self.look(self.node_of_partition(topic, partition), "events", &call).await
     }
 
     async fn commit(&self, group: &str, topic: &str, partition: u16, offset: u64) -> Result<(), StoreError> {
@@ -385,17 +385,17 @@ impl Index for StoreClient {
 impl Blobs for StoreClient {
     async fn presign(&self, bucket: &str, key: &str, grant: Grant, expires_ms: u64) -> Result<String, StoreError> {
         let call = BlobsCall::Presign { bucket: bucket.to_owned(), key: key.to_owned(), grant, expires_ms };
-        self.call(self.node_of(key), "blobs", &call).await
+        self.look(self.node_of(key), "blobs", &call).await
     }
 
     async fn info(&self, bucket: &str, key: &str) -> Result<Option<BlobInfo>, StoreError> {
         let call = BlobsCall::Info { bucket: bucket.to_owned(), key: key.to_owned() };
-        self.call(self.node_of(key), "blobs", &call).await
+        self.look(self.node_of(key), "blobs", &call).await
     }
 
     async fn first_bytes(&self, bucket: &str, key: &str, bytes_max: usize) -> Result<Bytes, StoreError> {
         let call = BlobsCall::First { bucket: bucket.to_owned(), key: key.to_owned(), bytes_max };
-        let bytes: Vec<u8> = self.call(self.node_of(key), "blobs", &call).await?;
+        let bytes: Vec<u8> = self.look(self.node_of(key), "blobs", &call).await?;
         Ok(Bytes::from(bytes))
     }
 

@@ -1,6 +1,7 @@
 //! [`StoreClient`]: which node a call goes to, and what a failure means.
 
 use std::{
+    future::Future,
     ops::Range,
     sync::{
         Arc,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use archgen_env::{
-    Env,
+    Env, deadline,
     entropy::Entropy,
     http::{Client, ClientError, Limits, Problem},
     net::Address,
@@ -25,6 +26,8 @@ use crate::replication::{Policy, Reads, groups};
 
 /// Deadline of a call, milliseconds; a fetch that waits has its wait on top.
 const CALL_MS_MAX: u64 = 2_500;
+/// First pause before a call is tried again, milliseconds; it doubles.
+pub(super) const RETRY_PAUSE_MS: u64 = 25;
 /// Wait after every node of a group has said that it does not lead, milliseconds.
 const ELECTION_WAIT_MS: u64 = 100;
 
@@ -37,9 +40,32 @@ struct Group {
 
 /// What came of one call to one node.
 enum Said<T> {
-    Answer(Result<T, StoreError>),
+    Answer(Result<T, Failed>),
     /// Certainly nothing was applied; another node may answer, perhaps this one.
     Elsewhere(Option<usize>, StoreError),
+}
+
+/// A call without a usable answer.
+struct Failed {
+    error: StoreError,
+    /// Whether the same call may fare better: it is not what was asked that is at fault.
+    passing: bool,
+}
+
+impl Failed {
+    fn passing(error: StoreError) -> Self {
+        Self { error, passing: true }
+    }
+
+    fn lasting(error: StoreError) -> Self {
+        Self { error, passing: false }
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
 }
 
 /// The nodes of one embedded store. Cloning shares the connections.
@@ -52,6 +78,8 @@ pub struct StoreClient {
     slots: Arc<SlotMap>,
     pub(super) shards: u16,
     headers: HeaderMap,
+    call_ms_max: u64,
+    retries: u32,
 }
 
 impl StoreClient {
@@ -74,7 +102,15 @@ impl StoreClient {
         let groups: Arc<[Group]> = of.into_iter().map(group).collect();
         let slots = Arc::new(SlotMap::round_robin(SLOTS, groups.len() as u32));
         let any = policy.filter(|p| p.reads == Reads::Any).map(|_| env.entropy("copies"));
-        Self { client: Client::new(env, limits), groups, any, slots, shards: shards.max(1), headers }
+        let client = Client::new(env, limits);
+        Self { client, groups, any, slots, shards: shards.max(1), headers, call_ms_max: CALL_MS_MAX, retries: 0 }
+    }
+
+    /// The same on the terms of the spec: after how long an answer is given up, and how often a call that may be repeated is tried
+    /// again.
+    pub fn on(self, timeout: Option<Duration>, retries: u32) -> Self {
+        let call_ms_max = timeout.map_or(self.call_ms_max, |t| (t.as_millis() as u64).max(1));
+        Self { call_ms_max, retries, ..self }
     }
 
     /// Number of nodes that keep different data: of groups, where they keep copies.
@@ -103,7 +139,16 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        self.call_within(node, port, call, CALL_MS_MAX).await
+        Ok(self.call_first(node, None, port, call, self.call_ms_max).await?)
+    }
+
+    /// One call that changes nothing, to the node that leads: it may be tried again.
+    pub(super) async fn look<C, T>(&self, node: usize, port: &str, call: &C) -> Result<T, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        self.again(|| self.call_first(node, None, port, call, self.call_ms_max)).await
     }
 
     /// One call that the node may hold open for `wait_ms`.
@@ -118,10 +163,10 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        self.call_within(node, port, call, CALL_MS_MAX + wait_ms).await
+        Ok(self.call_first(node, None, port, call, self.call_ms_max.saturating_add(wait_ms)).await?)
     }
 
-    /// One call with a deadline.
+    /// One call with a deadline of its own, where that is the nearer one.
     pub(super) async fn call_within<C, T>(
         &self,
         node: usize,
@@ -133,7 +178,7 @@ impl StoreClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        self.call_first(node, None, port, call, call_ms_max).await
+        Ok(self.call_first(node, None, port, call, call_ms_max.min(self.call_ms_max)).await?)
     }
 
     /// One call that changes nothing, to whichever copy may answer it.
@@ -144,7 +189,29 @@ impl StoreClient {
     {
         let copies = self.groups.get(node).map_or(1, |group| group.members.len());
         let first = self.any.as_ref().map(|entropy| entropy.below(copies as u64) as usize);
-        self.call_first(node, first, port, call, CALL_MS_MAX).await
+        self.again(|| self.call_first(node, first, port, call, self.call_ms_max)).await
+    }
+
+    /// A call that may be repeated: it is, while there is no answer, as often as the terms allow and as long as the work that it
+    /// belongs to has time.
+    async fn again<T, F>(&self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
+        let mut left = self.retries;
+        let mut pause = Duration::from_millis(RETRY_PAUSE_MS);
+        loop {
+            let failed = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            if !failed.passing || left == 0 || deadline::left().is_some_and(|left| left <= pause) {
+                return Err(failed.error);
+            }
+            left -= 1;
+            sleep(pause).await;
+            pause *= 2;
+        }
     }
 
     /// One call, first to this member of the group, and on to others while it is certain that nothing was applied.
@@ -155,20 +222,28 @@ impl StoreClient {
         port: &str,
         call: &C,
         call_ms_max: u64,
-    ) -> Result<T, StoreError>
+    ) -> Result<T, Failed>
     where
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
-        let group = self.groups.get(node).ok_or_else(|| StoreError::Refused("the store has no node".to_owned()))?;
-        let (count, deadline) = (group.members.len(), Instant::now() + Duration::from_millis(call_ms_max));
+        let group = self
+            .groups
+            .get(node)
+            .ok_or_else(|| Failed::lasting(StoreError::Refused("the store has no node".to_owned())))?;
+        let (count, until) =
+            (group.members.len(), Instant::now() + deadline::at_most(Duration::from_millis(call_ms_max)));
         let mut at = first.unwrap_or_else(|| group.leader.load(Ordering::Relaxed));
         for tried in 1.. {
-            let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+            let left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64;
             match self.say(&group.members[at], port, call, left_ms.max(1)).await {
                 Said::Answer(answer) => {
                     // Who gave no answer is not asked first the next time.
-                    let next = if matches!(answer, Err(StoreError::Indeterminate(_))) { (at + 1) % count } else { at };
+                    let next = if matches!(&answer, Err(Failed { error: StoreError::Indeterminate(_), .. })) {
+                        (at + 1) % count
+                    } else {
+                        at
+                    };
                     if first.is_none() {
                         group.leader.store(next, Ordering::Relaxed);
                     }
@@ -176,8 +251,8 @@ impl StoreClient {
                 }
                 Said::Elsewhere(hint, error) => {
                     at = hint.filter(|hint| *hint < count && tried % count != 0).unwrap_or((at + 1) % count);
-                    if count == 1 || Instant::now() >= deadline {
-                        return Err(error);
+                    if count == 1 || Instant::now() >= until {
+                        return Err(Failed::passing(error));
                     }
                     if tried % count == 0 {
                         sleep(Duration::from_millis(ELECTION_WAIT_MS)).await;
@@ -185,7 +260,7 @@ impl StoreClient {
                 }
             }
         }
-        Err(StoreError::Refused("no node answered".to_owned()))
+        Err(Failed::passing(StoreError::Refused("no node answered".to_owned())))
     }
 
     async fn say<C, T>(&self, address: &Address, port: &str, call: &C, call_ms_max: u64) -> Said<T>
@@ -197,15 +272,17 @@ impl StoreClient {
         let path = format!("/store/{port}");
         let reply = match client.json(Method::POST, address, &path, self.headers.clone(), call).await {
             Ok(reply) => reply,
-            // A connection that was never made carried nothing; hyper says so in the cause.
-            Err(error @ ClientError::Connection(..)) if is_unmade(&error) => {
+            // A connection that was never made carried nothing.
+            Err(error @ ClientError::Unreachable(..)) => {
                 return Said::Elsewhere(None, StoreError::Refused(error.to_string()));
             }
-            Err(error @ ClientError::Invalid(_)) => return Said::Answer(Err(StoreError::Refused(error.to_string()))),
-            Err(error) => return Said::Answer(Err(StoreError::Indeterminate(error.to_string()))),
+            Err(error @ ClientError::Invalid(_)) => {
+                return Said::Answer(Err(Failed::lasting(StoreError::Refused(error.to_string()))));
+            }
+            Err(error) => return Said::Answer(Err(Failed::passing(StoreError::Indeterminate(error.to_string())))),
         };
         Said::Answer(match reply.status.as_u16() {
-            200 => reply.json().map_err(|error| StoreError::Indeterminate(error.to_string())),
+            200 => reply.json().map_err(|error| Failed::lasting(StoreError::Indeterminate(error.to_string()))),
             421 => {
                 let hint = reply.json::<Problem>().ok().and_then(|problem| problem.title.parse().ok());
                 let says = StoreError::Refused(format!("{address} does not lead its group"));
@@ -213,16 +290,10 @@ impl StoreClient {
             }
             status @ (400..=499 | 503) => {
                 let body = String::from_utf8_lossy(&reply.body);
-                Err(StoreError::Refused(format!("{address} answered {status}: {body}")))
+                let error = StoreError::Refused(format!("{address} answered {status}: {body}"));
+                Err(Failed { error, passing: status == 503 })
             }
-            status => Err(StoreError::Indeterminate(format!("{address} answered {status}"))),
+            status => Err(Failed::passing(StoreError::Indeterminate(format!("{address} answered {status}")))),
         })
     }
-}
-
-/// Whether a call failed because no connection was made.
-fn is_unmade(error: &ClientError) -> bool {
-    let ClientError::Connection(_, cause) = error else { return false };
-    let cause = cause.to_ascii_lowercase();
-    cause.contains("refused") || cause.contains("connect timed out")
 }

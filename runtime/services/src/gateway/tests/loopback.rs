@@ -402,6 +402,20 @@ async fn a_dead_instance_costs_no_answer() {
         let sent = world.send(Method::POST, "/api/sum", world.token(), vec![1; 10]).await;
         assert_eq!((sent.status, &sent.body[..]), (StatusCode::OK, &b"10"[..]));
     }
+    // Two that are away beside the one that is there: the spec says how many others are tried.
+    for (retries, found) in [(2, true), (0, false)] {
+        let world = World::new(|c| {
+            c.gateway.routes[1].retries = retries;
+            let dead = |n: u32| Peer { name: format!("chat-{n}"), address: free_address() };
+            c.services[1].peers.splice(0..0, [dead(8), dead(9)]);
+        })
+        .await;
+        let mut answered = 0;
+        for _ in 0..3 {
+            answered += u32::from(world.get("/api/x", world.token()).await.status == StatusCode::OK);
+        }
+        assert_eq!(answered == 3, found, "{retries} retries: {answered} of 3");
+    }
     let world = World::new(|c| c.services[1].peers[0].address = free_address()).await;
     let nobody = world.get("/api/x", world.token()).await;
     assert_eq!(code(&nobody), (503, "unavailable".to_owned()));

@@ -178,7 +178,7 @@ proptest! {
         left.remove(gone);
         let fewer = Pool::new("s", left);
         let on = |pool: &Pool, caller: &str| {
-            pool.pick(Balance::ConsistentHash, caller.as_bytes(), None, now).unwrap().name().to_owned()
+            pool.pick(Balance::ConsistentHash, caller.as_bytes(), &[], now).unwrap().name().to_owned()
         };
         for caller in &callers {
             let before = on(&all, caller);
@@ -199,10 +199,10 @@ fn round_robin_takes_turns_and_least_conn_fills_gaps() {
     let (pool, now) = (Pool::new("s", instances(3)), Instant::now());
     let mut counts = BTreeMap::<String, u32>::new();
     for _ in 0..30 {
-        *counts.entry(pool.pick(Balance::RoundRobin, b"", None, now).unwrap().name().to_owned()).or_default() += 1;
+        *counts.entry(pool.pick(Balance::RoundRobin, b"", &[], now).unwrap().name().to_owned()).or_default() += 1;
     }
     assert!(counts.values().all(|c| *c == 10), "{counts:?}");
-    let held: Vec<_> = (0..3).map(|_| pool.pick(Balance::LeastConn, b"", None, now).unwrap()).collect();
+    let held: Vec<_> = (0..3).map(|_| pool.pick(Balance::LeastConn, b"", &[], now).unwrap()).collect();
     let mut names: Vec<&str> = held.iter().map(|l| l.name()).collect();
     names.sort_unstable();
     assert_eq!(names, ["s-1", "s-2", "s-3"]);
@@ -210,28 +210,28 @@ fn round_robin_takes_turns_and_least_conn_fills_gaps() {
     let mut held = held;
     drop(held.remove(free));
     for _ in 0..5 {
-        assert_eq!(pool.pick(Balance::LeastConn, b"", None, now).unwrap().name(), "s-2");
+        assert_eq!(pool.pick(Balance::LeastConn, b"", &[], now).unwrap().name(), "s-2");
     }
 }
 
 #[test]
 fn a_failed_instance_rests_longer_each_time_and_is_used_when_alone() {
     let (pool, now) = (Pool::new("s", instances(2)), Instant::now());
-    let first = pool.pick(Balance::RoundRobin, b"", Some("s-2"), now).unwrap();
+    let first = pool.pick(Balance::RoundRobin, b"", &["s-2".to_owned()], now).unwrap();
     assert_eq!(first.name(), "s-1");
     first.failed(now);
     let names = |at: Instant| -> Vec<String> {
-        (0..4).map(|_| pool.pick(Balance::RoundRobin, b"", None, at).unwrap().name().to_owned()).collect()
+        (0..4).map(|_| pool.pick(Balance::RoundRobin, b"", &[], at).unwrap().name().to_owned()).collect()
     };
     assert!(names(now).iter().all(|n| n == "s-2"));
     assert!(names(now + Duration::from_millis(1_001)).iter().any(|n| n == "s-1"));
     first.failed(now);
     assert!(names(now + Duration::from_millis(1_500)).iter().all(|n| n == "s-2"));
-    assert_eq!(pool.pick(Balance::RoundRobin, b"", Some("s-2"), now).unwrap().name(), "s-1");
+    assert_eq!(pool.pick(Balance::RoundRobin, b"", &["s-2".to_owned()], now).unwrap().name(), "s-1");
     first.answered();
     assert!(names(now).iter().any(|n| n == "s-1"));
     pool.set(vec![]);
-    assert!(pool.pick(Balance::RoundRobin, b"", None, now).is_none());
+    assert!(pool.pick(Balance::RoundRobin, b"", &[], now).is_none());
 }
 
 #[test]

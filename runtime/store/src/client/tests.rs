@@ -1,0 +1,121 @@
+//! The client on the terms of the spec, against a node that is slow, refuses, or is away.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use archgen_env::{
+    Env, deadline,
+    http::{ServerLimits, serve},
+    net::Address,
+    os,
+    task::Shutdown,
+};
+use archgen_ports::{ServiceKey, StoreError, accounts::Accounts, cache::Cache, messages::Messages};
+use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
+use bytes::Bytes;
+
+use super::StoreClient;
+
+/// What a node does with the calls that reach it, in order; the last one for ever.
+#[derive(Clone, Copy)]
+enum Then {
+    Silence,
+    Status(u16),
+    Nothing,
+}
+
+fn free() -> Address {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    Address::new("127.0.0.1", socket.local_addr().unwrap().port())
+}
+
+/// A node of this script, and how many calls reached it.
+async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
+    let env = os::env("caller-1", &std::env::temp_dir(), Shutdown::default());
+    let (address, calls) = (free(), Arc::new(AtomicUsize::new(0)));
+    let counted = calls.clone();
+    let answer = move || {
+        let at = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match script[at.min(script.len() - 1)] {
+                Then::Silence => std::future::pending().await,
+                Then::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+                Then::Nothing => Json(serde_json::Value::Null).into_response(),
+            }
+        }
+    };
+    let routes = Router::new().route("/store/{port}", post(answer));
+    let (its, at) = (env.clone(), address.clone());
+    let limits = ServerLimits { drain_ms_max: 50, ..ServerLimits::default() };
+    env.spawn("node", async move { serve(&its, &at, routes, limits).await.unwrap() });
+    while env.net().connect(&address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    (client(&env, address), calls)
+}
+
+fn client(env: &Env, address: Address) -> StoreClient {
+    StoreClient::new(env, vec![address], ServiceKey::new("fleet"), 1)
+}
+
+const SHORT: Option<Duration> = Some(Duration::from_millis(500));
+
+#[tokio::test]
+async fn an_answer_is_given_up_after_the_stores_own_time() {
+    let (client, calls) = node(&[Then::Silence]).await;
+    let client = client.on(SHORT, 0);
+    let read = Accounts::get(&client, "accounts", "a").await.unwrap_err();
+    // The unsaid patience is five times as long.
+    let after_ms = |error: &StoreError| {
+        assert!(matches!(error, StoreError::Indeterminate(_)), "{error}");
+        let text = error.to_string();
+        text.split_once("within ").and_then(|(_, after)| after.split(' ').next()?.parse::<u64>().ok())
+    };
+    assert!(after_ms(&read).is_some_and(|ms| ms <= 500), "{read}");
+    let write = Cache::set(&client, "k", Bytes::new(), 1_000).await.unwrap_err();
+    assert!(after_ms(&write).is_some_and(|ms| ms <= 500), "{write}");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn reads_are_tried_again_and_writes_are_not() {
+    let (client, calls) = node(&[Then::Silence, Then::Status(500), Then::Status(503), Then::Nothing]).await;
+    let client = client.on(SHORT, 3);
+    assert_eq!(Cache::get(&client, "k").await.unwrap(), None);
+    assert_eq!(calls.load(Ordering::SeqCst), 4);
+    let (client, calls) = node(&[Then::Status(500), Then::Nothing]).await;
+    let client = client.on(SHORT, 3);
+    let write = Cache::set(&client, "k", Bytes::new(), 1_000).await.unwrap_err();
+    assert!(matches!(write, StoreError::Indeterminate(_)), "{write}");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn no_oftener_than_the_spec_says_and_never_what_was_refused() {
+    for (script, retries, reached) in [
+        (&[Then::Status(500)], 0, 1),
+        (&[Then::Status(500)], 2, 3),
+        (&[Then::Status(400)], 5, 1),
+        (&[Then::Status(503)], 1, 2),
+    ] {
+        let (client, calls) = node(script).await;
+        client.on(SHORT, retries).leases().await.unwrap_err();
+        assert_eq!(calls.load(Ordering::SeqCst), reached);
+    }
+}
+
+#[tokio::test]
+async fn work_whose_time_is_over_tries_nothing_more() {
+    let (client, calls) = node(&[Then::Status(500)]).await;
+    let client = client.on(Some(Duration::from_secs(600)), 1_000_000);
+    let until = tokio::time::Instant::now() + Duration::from_millis(300);
+    let outcome = deadline::scope(until, Cache::get(&client, "k")).await;
+    assert!(matches!(outcome, Err(_) | Ok(Err(_))), "{outcome:?}");
+    // 25, 50, 100 ms between the tries: not more than five fit.
+    assert!(calls.load(Ordering::SeqCst) <= 5);
+}
