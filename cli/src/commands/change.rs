@@ -49,6 +49,7 @@ pub fn run(
         folder,
         addresses,
         in_process: running.in_process,
+        demo: running.demo,
         nodes: wanted,
         moved_bytes_per_second_max: arguments.move_rate,
     };

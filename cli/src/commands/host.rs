@@ -44,6 +44,7 @@ fn given(arguments: &HostArguments, printer: Printer) -> Result<Option<(FleetFil
         in_process: false,
         nodes: Nodes::new(),
         moved_bytes_per_second_max: None,
+        demo: false,
     };
     Ok(Some((fleet, read_service_key(key)?)))
 }

@@ -18,6 +18,8 @@ struct Entry<'a> {
     address: &'a str,
     pid: Option<u32>,
     state: HostState,
+    /// Why it is in that state; may be empty.
+    note: &'a str,
 }
 
 /// Prints the list.
@@ -55,7 +57,8 @@ pub fn no_fleet(state: &StateFolder) -> Failure {
 
 fn entries(hosts: &[HostStatus]) -> anyhow::Result<serde_json::Value> {
     let entry = |h: &HostStatus| {
-        let entry = Entry { host: &h.host, kind: &h.kind, address: &h.address, pid: h.pid, state: h.state };
+        let entry =
+            Entry { host: &h.host, kind: &h.kind, address: &h.address, pid: h.pid, state: h.state, note: &h.note };
         serde_json::to_value(entry).map_err(Into::into)
     };
     hosts.iter().map(entry).collect::<anyhow::Result<Vec<_>>>().map(Into::into)

@@ -74,13 +74,19 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
         in_process: arguments.in_process,
         nodes,
         moved_bytes_per_second_max: arguments.move_rate,
+        demo: supervisor::is_demonstrable(&topology),
     };
     let assembly =
         fleet.assembly_of(Arc::new(topology), key).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     // Whatever cannot be assembled is said now, not by a child later.
     let hosts =
         archgen_fleet::hosts(&assembly).map_err(|e| Failure { status: exit::CONFIGURATION, error: anyhow!(e) })?;
-    supervisor::units(&assembly.topology, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
+    let units = supervisor::units(&assembly.topology, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
+    let missing = supervisor::missing(&units);
+    if !missing.is_empty() {
+        let lines: String = missing.iter().map(|line| format!("\n  {line}")).collect();
+        return Err(Failure::new(exit::UNAVAILABLE, format!("nothing was started:{lines}")));
+    }
     fleet.save(&state)?;
     save_nodes(&state, &fleet.nodes)?;
     printer.note(&format!("starting {} hosts of `{}`", fleet.addresses.len(), assembly.topology.name));

@@ -36,6 +36,9 @@ pub struct FleetFile {
     /// Most that a move copies in a second, bytes, where that was said.
     #[serde(default)]
     pub moved_bytes_per_second_max: Option<u64>,
+    /// Whether there is what demo users need, who are made at the start.
+    #[serde(default)]
+    pub demo: bool,
 }
 
 impl FleetFile {

@@ -77,10 +77,8 @@ impl Child {
                 spawn(command, env, output)
             }
             Program::Command(program) => {
-                let (first, rest) = program.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-                // As the shell does: a word with a slash is a path, and here it begins in the spec's folder.
-                let path = if first.contains('/') { program.folder.join(first) } else { first.into() };
-                let mut command = process::Command::new(path);
+                let (_, rest) = program.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+                let mut command = process::Command::new(program.program());
                 command.args(rest).current_dir(&program.folder).envs(program.variables.iter().cloned());
                 spawn(command, env, output)
             }

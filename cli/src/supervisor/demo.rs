@@ -7,6 +7,7 @@ use archgen_env::{
     http::{Client, Limits, Problem, Reply},
     net::Address,
 };
+use archgen_spec::topology::{ServiceKind, Topology};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -35,12 +36,22 @@ const WITHIN: Duration = Duration::from_secs(15);
 const TRIES_MAX: u32 = 20;
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
+/// Whether a system has what the demo users need: a gateway, accounts, channels.
+pub fn is_demonstrable(topology: &Topology) -> bool {
+    let has = |kind: &ServiceKind| topology.services.iter().any(|s| s.kind == *kind);
+    topology.gateway.is_some() && has(&ServiceKind::User) && has(&ServiceKind::Messaging)
+}
+
 /// Makes them.
 ///
 /// # Errors
 /// The API refuses, or does not answer in time.
 pub async fn seed(floor: &Floor) -> anyhow::Result<()> {
-    let Some(gateway) = floor.fleet().addresses.get("gateway-1").cloned() else { return Ok(()) };
+    let gateway = {
+        let fleet = floor.fleet();
+        fleet.addresses.get("gateway-1").filter(|_| fleet.demo).cloned()
+    };
+    let Some(gateway) = gateway else { return Ok(()) };
     let password = demo_password(&floor.state, &floor.env.entropy("demo"))?;
     let limits = Limits { call_ms_max: 5_000, reply_bytes_max: 1 << 20, ..Limits::default() };
     let api = Api { client: Client::new(&floor.env, limits), gateway };

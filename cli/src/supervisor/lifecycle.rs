@@ -1,7 +1,7 @@
 //! The life of one host under the supervisor: wait for those that it needs, run, be watched, be started again, be stopped after
 //! those that need it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -11,7 +11,7 @@ use super::{
     board::HostState,
     child::{Child, Ended},
     floor::{Floor, Order},
-    program::Readiness,
+    program::{Program, Readiness},
     unit::Unit,
 };
 use crate::state::ProcessRecord;
@@ -20,6 +20,8 @@ use crate::state::ProcessRecord;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Time between looks at a host that is not ready yet, at first and later.
 const STARTING_LOOK: (Duration, Duration) = (Duration::from_millis(15), Duration::from_millis(100));
+/// When it is said what a host that starts lacks.
+const STARTING_SAYS: Duration = Duration::from_secs(1);
 /// When the looks become rarer.
 const STARTING_OFTEN: Duration = Duration::from_secs(3);
 /// Time between looks at a ready host.
@@ -147,8 +149,14 @@ async fn run(unit: &Unit, floor: &Floor) -> Over {
     let mut child = match Child::start(unit, &floor.state, &floor.program, &floor.env, &output) {
         Ok(child) => child,
         Err(error) => {
-            let how = format!("cannot be started: {error}");
-            return Over::Ended(Ended { how, for_good: false }, None);
+            // What is not there, or is no program, will not be one at the next try.
+            let for_good = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+            let missing = match &unit.program {
+                Program::Command(command) => command.missing(),
+                _ => None,
+            };
+            let how = missing.unwrap_or_else(|| format!("cannot be started: {error}"));
+            return Over::Ended(Ended { how, for_good }, None);
         }
     };
     let pid = child.pid();
@@ -216,6 +224,7 @@ struct Watch {
     ready_since: Option<Instant>,
     misses: u32,
     called_unhealthy: bool,
+    said: String,
 }
 
 /// What one look found.
@@ -229,7 +238,7 @@ enum Look {
 
 impl Watch {
     fn new(pid: Option<u32>) -> Self {
-        Self { pid, since: Instant::now(), ready_since: None, misses: 0, called_unhealthy: false }
+        Self { pid, since: Instant::now(), ready_since: None, misses: 0, called_unhealthy: false, said: String::new() }
     }
 
     /// Looks again and again; ends where there is no hope that it was ever ready.
@@ -273,6 +282,10 @@ impl Watch {
         if late && !self.called_unhealthy {
             self.called_unhealthy = true;
             floor.board.set(&unit.name, HostState::Unhealthy, self.pid, note);
+        } else if self.ready_since.is_none() && self.since.elapsed() >= STARTING_SAYS && self.said != note {
+            note.clone_into(&mut self.said);
+            let state = if self.called_unhealthy { HostState::Unhealthy } else { HostState::Starting };
+            floor.board.set(&unit.name, state, self.pid, note);
         }
     }
 }

@@ -19,8 +19,9 @@ mod welcome;
 
 pub use board::{HostState, HostStatus};
 pub use control::{Reply, Request, ask};
+pub use demo::is_demonstrable;
 pub use floor::{Mode, run};
 pub use log_file::plain_tail;
 pub use progress::Progress;
-pub use unit::{preflight, units};
+pub use unit::{missing, preflight, units};
 pub use welcome::welcome;

@@ -1,6 +1,6 @@
 //! What a host runs: one of archgen's own, as a process or as a task, or the user's program.
 
-use std::path::PathBuf;
+use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use archgen_fleet::{Host, RealStore};
 
@@ -35,6 +35,44 @@ pub struct Command {
     pub variables: Vec<(String, String)>,
     /// Where it runs.
     pub folder: PathBuf,
+}
+
+impl Command {
+    /// Where the program is, by its first word. As the shell does: a word with a slash is a path, and here it begins in the spec's
+    /// folder; any other is looked for in `PATH`.
+    pub fn program(&self) -> PathBuf {
+        let first = self.words.first().map(String::as_str).unwrap_or_default();
+        if first.contains('/') { self.folder.join(first) } else { first.into() }
+    }
+
+    /// Why the program cannot be started, and what to do, where that can be seen without starting it.
+    pub fn missing(&self) -> Option<String> {
+        let first = self.words.first().map(String::as_str).unwrap_or_default();
+        if first.contains('/') {
+            let path = self.program();
+            let shown = path.display();
+            return match fs::metadata(&path) {
+                Err(_) => Some(format!(
+                    "there is no program `{first}`: `{shown}` does not exist; build it, or mend `command` (a path begins in the spec's folder)"
+                )),
+                Ok(file) if file.is_dir() => {
+                    Some(format!("`{first}` is no program: `{shown}` is a folder; name the file in it"))
+                }
+                Ok(file) if file.permissions().mode() & 0o111 == 0 => Some(format!(
+                    "`{first}` is not executable; `chmod +x {shown}`, or name its interpreter first: `command: [python3, {first}]`"
+                )),
+                Ok(_) => None,
+            };
+        }
+        let is_program = |folder: PathBuf| {
+            fs::metadata(folder.join(first)).is_ok_and(|f| f.is_file() && f.permissions().mode() & 0o111 != 0)
+        };
+        // The program's own PATH counts, where the spec sets one.
+        let own = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.into());
+        let path = own.or_else(|| env::var_os("PATH")).unwrap_or_default();
+        let found = env::split_paths(&path).any(is_program);
+        (!found).then(|| format!("there is no program `{first}` in PATH; install it, or write its path (`./{first}` begins in the spec's folder)"))
+    }
 }
 
 impl std::fmt::Debug for Command {

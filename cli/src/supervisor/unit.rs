@@ -100,6 +100,17 @@ fn command(topology: &Topology, service: &Service, host: &Host, folder: &Path) -
     Ok(Some(Command { words, variables, folder: folder.to_owned() }))
 }
 
+/// Programs of the user's own that are not there, one line each.
+pub fn missing(units: &[Unit]) -> Vec<String> {
+    let faults = units.iter().filter_map(|unit| match &unit.program {
+        Program::Command(command) => command.missing().map(|fault| format!("services.{}: {fault}", unit.kind)),
+        _ => None,
+    });
+    let mut lines: Vec<String> = faults.collect();
+    lines.dedup();
+    lines
+}
+
 /// What of this topology cannot run on this machine, one line each; empty where all of it can.
 pub fn preflight(topology: &Topology) -> Vec<String> {
     let mut problems = Vec::new();

@@ -13,6 +13,8 @@ pub fn welcome(fleet: &FleetFile, state: &StateFolder, took: Duration) -> String
     let gateway = fleet.addresses.get("gateway-1");
     if let Some(address) = gateway {
         text.push_str(&format!("  open       http://{address}/\n"));
+    }
+    if fleet.demo && gateway.is_some() {
         let entropy = os::env("welcome", state.root(), Shutdown::default()).entropy("demo");
         if let Ok(password) = demo_password(state, &entropy) {
             for (index, person) in demo::PEOPLE.iter().enumerate() {
@@ -21,7 +23,11 @@ pub fn welcome(fleet: &FleetFile, state: &StateFolder, took: Duration) -> String
             }
         }
     }
-    text.push_str("\n  next       sign in as both in two windows and talk in #general\n");
+    if fleet.demo {
+        text.push_str("\n  next       sign in as both in two windows and talk in #general\n");
+    } else {
+        text.push_str("\n  next\n");
+    }
     text.push_str("             archgen ps                     every host, its address and state\n");
     if let Some(victim) = fleet.addresses.keys().find(|h| h.starts_with("messaging")) {
         text.push_str(&format!("             archgen restart {victim:<14} while you talk: nothing is lost\n"));

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::program::{archgen, command, project};
 
 /// Fleets are started one at a time: this machine may be small.
-static ONE: Mutex<()> = Mutex::new(());
+pub static ONE: Mutex<()> = Mutex::new(());
 
 /// A folder with the smallest useful spec on ports of its own; its fleet is taken down with it.
 struct Place {
@@ -74,26 +74,26 @@ impl Drop for Place {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn pid(host: &Value) -> i64 {
+pub fn pid(host: &Value) -> i64 {
     host["pid"].as_i64().unwrap_or_else(|| panic!("no pid: {host}"))
 }
 
-fn kill(signal: &str, pid: i64) {
+pub fn kill(signal: &str, pid: i64) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// Whether a process is there and not a zombie.
-fn lives(pid: i64) -> bool {
+pub fn lives(pid: i64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Looks until it holds. The kernel owes us the end of a process soon, not at once.
-fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_secs(20), "{what}");

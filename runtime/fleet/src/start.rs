@@ -132,13 +132,18 @@ async fn run_gateway(wiring: &Wiring<'_>) -> Result<(), FleetError> {
         });
     }
     let cache = wiring.any_cache(&context)?;
+    let accounts = wiring.service_component(&ServiceKind::User).is_some();
     let config = gateway::Config {
         name: topology.name.clone(),
         gateway: declared.clone(),
         services,
-        revocations: revocations(wiring, &context, cache.clone())?,
+        // A system without accounts has routes that are open, and nobody who could sign in.
+        revocations: match accounts {
+            true => revocations(wiring, &context, cache.clone())?,
+            false => Revocations::new(cache.clone(), None),
+        },
+        verifier: accounts.then(|| verifier(wiring, &context)).transpose()?,
         cache,
-        verifier: Some(verifier(wiring, &context)?),
         realtime: wiring.assembly.public.realtime.clone(),
         server: ServerLimits::default(),
     };

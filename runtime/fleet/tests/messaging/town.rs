@@ -152,19 +152,17 @@ impl Town {
         let address = self.assembly.addresses[name].clone();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let all = asked.clone();
-        let listener = until("the port is free", async || {
-            tokio::net::TcpListener::bind((address.host.as_str(), address.port)).await.ok()
-        })
-        .await;
-        tokio::spawn(async move {
+        let mut listener = until("the port is free", async || self.env.net().listen(&address).await.ok()).await;
+        let env = self.env.clone();
+        self.env.spawn("silence", async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let all = all.clone();
-                tokio::spawn(async move {
+                env.spawn("silent connection", async move {
                     let mut bytes = vec![0; 16 << 10];
-                    while let Ok(1..) = stream.read(&mut bytes).await.inspect(|read| {
-                        let text = String::from_utf8_lossy(&bytes[..*read]).into_owned();
+                    while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                        let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
                         all.lock().unwrap().extend(text.lines().map(str::to_owned));
-                    }) {}
+                    }
                 });
             }
         });
