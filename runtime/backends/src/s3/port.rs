@@ -40,7 +40,7 @@ struct Inner {
 
 /// A backend for this target.
 pub(crate) fn open(env: &Env, target: Target, metrics: Metrics) -> Arc<dyn Backend> {
-    let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("s3"), metrics);
+    let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("s3"), metrics).on(&target);
     Arc::new(S3(Arc::new(Inner { client: Client::new(env, target), guard, env: env.clone() })))
 }
 
