@@ -162,7 +162,12 @@ fn killing_the_supervisor_leaves_no_orphan_and_a_taken_port_starts_nothing() {
     soon("every host dies with its supervisor", || pids.iter().all(|p| !lives(*p)));
     assert_eq!(archgen(place.path(), &["wait", "--healthy"]).status, 69);
 
-    let taker = TcpListener::bind(&address).unwrap();
+    // The threads of a killed process let go of its sockets one by one, after its first one is seen to be dead.
+    let mut taker = None;
+    soon("the port of a dead host is free", || {
+        taker = TcpListener::bind(&address).ok();
+        taker.is_some()
+    });
     let given = archgen(place.path(), &["up", "topology.yaml", "--detach"]);
     assert_eq!(given.status, 69);
     let own = std::process::id().to_string();

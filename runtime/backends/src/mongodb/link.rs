@@ -61,7 +61,7 @@ fn options(target: &Target) -> Result<ClientOptions, FaultKind> {
 
 impl Link {
     pub(super) fn new(env: &Env, target: Target, metrics: Metrics) -> Self {
-        let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("mongodb"), metrics);
+        let guard = Guard::new(&target.store, CALL_MS_MAX, env.entropy("mongodb"), metrics).on(&target);
         Self { target, guard, env: env.clone(), client: Mutex::default() }
     }
 
