@@ -74,9 +74,18 @@ impl Fleet {
         self.archgen(&["up", spec.to_str().unwrap(), "--detach", "--move-rate", MOVE_RATE])
     }
 
+    /// Has the fleet change; again while it still tells its hosts of the change before.
     fn up(&self, nodes: u32, replicas: u32) {
-        let (done, said) = self.try_up(nodes, replicas);
-        assert!(done, "up with {nodes} nodes and {replicas} instances: {said}");
+        let begun = Instant::now();
+        loop {
+            let (done, said) = self.try_up(nodes, replicas);
+            if done {
+                return;
+            }
+            let waits = said.contains("another change is under way") && begun.elapsed() < PATIENCE;
+            assert!(waits, "up with {nodes} nodes and {replicas} instances: {said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn hosts(&self) -> BTreeMap<String, (String, u64)> {
