@@ -20,7 +20,7 @@ PORTS = 60_000
 def spec(count: int, chain: bool) -> str:
     """A spec of `count` services of one's own; each needs a store and, in a chain, the one before it."""
     lines = ["archgen: v1", "name: bench", "stores:", "  db:", "    kind: postgres", "    embedded: true", "    tables:"]
-    lines += [f"      t{i}: {{ key: id uuid }}" for i in range(100)]
+    lines += [f"      t{i}: {{ key: id uuid }}" for i in range(1 if chain else 100)]
     lines.append("services:")
     for i in range(count):
         needs = f"s{i - 1}" if chain and i else f"db.t{i % 100}"
@@ -133,17 +133,20 @@ def ours(archgen: str, folder: Path) -> None:
     assert status == 0
     row("check, reference spec", took, memory, "< 10 ms", took < 0.010)
     seconds = {}
-    for count, bar, megabytes in ((1_000, None, None), (10_000, 0.25, 300), (100_000, 3.0, None)):
+    bars = {10_000: (0.25, 300), 100_000: (3.0, None)}
+    for count in (1_000, 6_000, 10_000, 60_000, 100_000):
+        bar, megabytes = bars.get(count, (None, None))
         path = folder / f"{count}.yaml"
         path.write_text(spec(count, False))
-        took, memory, status, text = best([archgen, "check", str(path)], 5 if count < 100_000 else 3)
+        took, memory, status, text = best([archgen, "check", str(path)], 5 if count < 60_000 else 3)
         assert status == (0 if count <= PORTS else 1), text[-400:]
         seconds[count] = took
-        bars = [f"< {bar:g} s"] if bar else []
-        bars += [f"< {megabytes} MB"] if megabytes else []
-        good = None if not bars else took < bar and (megabytes is None or memory < megabytes)
-        row(f"check, {count:,} services ({path.stat().st_size / 1e6:.1f} MB)", took, memory, ", ".join(bars), good)
-    for small, large in ((1_000, 10_000), (10_000, 100_000)):
+        held = [f"< {bar:g} s"] if bar else []
+        held += [f"< {megabytes} MB"] if megabytes else []
+        good = None if not held else took < bar and (megabytes is None or memory < megabytes)
+        row(f"check, {count:,} services ({path.stat().st_size / 1e6:.1f} MB)", took, memory, ", ".join(held), good)
+    # Of 100,000 services 40,000 are refused for their ports, and say so: like is compared with like.
+    for small, large in ((1_000, 10_000), (6_000, 60_000)):
         ratio = seconds[large] / seconds[small]
         print(f"| {large:,} to {small:,} services | × {ratio:.1f} | | ≤ 12 | {'holds' if ratio <= 12 else '**MISSED**'} |")
     path = folder / "chain.yaml"
