@@ -5,9 +5,9 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: migration test install build lint unit verify engines test-real interop journey journey-mixed simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed migration simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
 
-test: install build lint unit engines journey simulate sabotage
+test: install build lint unit engines journey migration simulate sabotage
 	@echo "all parts passed"
 
 # Debian, npm and PyPI packages that the tests drive; safe to repeat.
@@ -53,9 +53,8 @@ test-real:
 	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: mongodb:: ; \
 	  status=$$?; tests/backends/stop $(REAL); exit $$status
 
-# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and one that changes
-# its numbers of nodes and instances under load; and Debian's nginx with the generated files before a fleet. ARCHGEN_ENV is the
-# environment in which it is brought up.
+# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and Debian's
+# nginx with the generated files before a fleet. ARCHGEN_ENV is the environment in which it is brought up.
 journey: build
 	$(PLAY); exit $$status
 
@@ -76,7 +75,7 @@ $(ARCHGEN) wait --healthy --timeout 60s && \
 cargo test -p archgen-tests --test journey --test guarantees --test clients --test nginx_behaviour; status=$$?; $(ARCHGEN) down
 endef
 
-# Nodes and instances come and go under load while hosts are killed in each phase.
+# A fleet whose numbers of nodes and instances change under load while hosts are killed in each phase.
 migration: build
 	cargo test -p archgen-tests --test migration -- --nocapture
 
