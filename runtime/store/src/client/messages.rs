@@ -1,7 +1,7 @@
 //! The messages port on [`PlacedClient`]: calls go to the owner of what they touch, which may be moving; what is asked of all nodes is
 //! put together.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Future};
 
 use archgen_ports::{
     ChannelId, MessageId, StoreError,
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     PlacedClient,
+    answers::{reached, whole},
     placed::{Patience, Unanswered, no_node},
 };
 use crate::{operations::messages::MessagesCall, placement::Placement};
@@ -24,29 +25,6 @@ fn by_owner(placement: &Placement, units: &[u16]) -> BTreeMap<u32, Vec<u16>> {
         owners.entry(placement.owner(*unit)).or_default().push(*unit);
     }
     owners
-}
-
-/// The leases of the nodes that answered, by shard: one that is down takes away its own shards only.
-fn reached(answers: Vec<Result<Vec<Lease>, StoreError>>) -> Result<Vec<Lease>, StoreError> {
-    let mut leases: Vec<Lease> = Vec::new();
-    let mut failed = None;
-    let mut answered = false;
-    for answer in answers {
-        match answer {
-            Ok(some) => {
-                answered = true;
-                leases.extend(some);
-            }
-            Err(error) => failed = Some(error),
-        }
-    }
-    match failed {
-        Some(error) if !answered => return Err(error),
-        Some(error) => tracing::warn!(%error, "a node does not say who owns its shards"),
-        None => {}
-    }
-    leases.sort_by_key(|l| l.shard);
-    Ok(leases)
 }
 
 impl PlacedClient {
@@ -94,38 +72,38 @@ impl PlacedClient {
         }
     }
 
-    /// Heads of channels whose units all have one owner; `None` where they no longer do.
-    async fn heads_of(&self, channels: &[ChannelId]) -> Result<Option<Vec<(ChannelId, Head)>>, StoreError> {
-        let mut patience = Patience::new(self.call_ms_max);
-        let call = MessagesCall::Heads { channels: channels.to_vec() };
-        loop {
-            let placement = self.placement();
-            let mut owners: Vec<u32> = channels.iter().map(|c| placement.owner(self.unit_of(&c.0))).collect();
-            owners.dedup();
-            let [owner] = owners.as_slice() else { return Ok(None) };
-            let node = placement.nodes.get(*owner as usize).ok_or_else(no_node)?;
-            match self.send(node, "messages", &call, patience.left_ms(), None).await {
-                Ok(heads) => return Ok(Some(heads)),
-                Err(unanswered) => self.settle(&mut patience, unanswered).await?,
+    /// Asks the owner of what each key belongs to, for all of its keys at once, and puts the answers together.
+    async fn by_key<K, T, F>(
+        &self,
+        keys: &[K],
+        text: fn(&K) -> &str,
+        ask: impl Fn(Vec<u16>, Vec<K>) -> F,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        K: Clone,
+        F: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let placement = self.placement();
+        let mut owners: BTreeMap<u32, (Vec<u16>, Vec<K>)> = BTreeMap::new();
+        for key in keys {
+            let unit = self.unit_of(text(key));
+            let (units, keys) = owners.entry(placement.owner(unit)).or_default();
+            units.push(unit);
+            keys.push(key.clone());
+        }
+        let mut answers = Vec::new();
+        for (units, keys) in owners.into_values() {
+            match ask(units.clone(), keys.clone()).await? {
+                Some(answer) => answers.push(answer),
+                // They have come to be on different nodes since they were put together.
+                None => {
+                    for (unit, key) in units.into_iter().zip(keys) {
+                        answers.extend(ask(vec![unit], vec![key]).await?);
+                    }
+                }
             }
         }
-    }
-
-    /// Notes mentions of readers whose units all have one owner; `false` where they no longer do.
-    async fn note_at_one(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<bool, StoreError> {
-        let mut patience = Patience::new(self.call_ms_max);
-        let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers: readers.to_vec() };
-        loop {
-            let placement = self.placement();
-            let mut owners: Vec<u32> = readers.iter().map(|r| placement.owner(self.unit_of(r))).collect();
-            owners.dedup();
-            let [owner] = owners.as_slice() else { return Ok(false) };
-            let node = placement.nodes.get(*owner as usize).ok_or_else(no_node)?;
-            match self.send::<_, Value>(node, "messages", &call, patience.left_ms(), None).await {
-                Ok(_) => return Ok(true),
-                Err(unanswered) => self.settle(&mut patience, unanswered).await?,
-            }
-        }
+        Ok(answers)
     }
 
     async fn found(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
@@ -221,39 +199,19 @@ impl Messages for PlacedClient {
     }
 
     async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
-        let mut found: Vec<LogEntry> = Vec::new();
-        let mut left = seqs;
-        // An answer is bounded in bytes: what did not fit is asked for again.
-        while !left.is_empty() {
-            let call = MessagesCall::Entries { channel: channel.clone(), seqs: left.to_vec() };
-            let some: Vec<LogEntry> = self.read_unit(self.unit_of(&channel.0), &call).await?;
-            let Some(last) = some.last().map(|e| e.position.seq) else { break };
-            let asked = left.iter().position(|seq| *seq == last).map_or(left.len(), |at| at + 1);
-            left = &left[asked..];
-            found.extend(some);
-        }
-        Ok(found)
+        let ask = |seqs| async move {
+            let call = MessagesCall::Entries { channel: channel.clone(), seqs };
+            self.read_unit(self.unit_of(&channel.0), &call).await
+        };
+        whole(seqs, ask).await
     }
 
     async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
-        let mut by_owner: BTreeMap<u32, Vec<ChannelId>> = BTreeMap::new();
-        let placement = self.placement();
-        for channel in channels {
-            by_owner.entry(placement.owner(self.unit_of(&channel.0))).or_default().push(channel.clone());
-        }
-        let mut heads: Vec<(ChannelId, Head)> = Vec::new();
-        for channels in by_owner.into_values() {
-            match self.again(|| self.heads_of(&channels)).await? {
-                Some(some) => heads.extend(some),
-                // They have come to be on different nodes since they were put together.
-                None => {
-                    for channel in channels {
-                        heads.extend(self.heads_of(&[channel]).await?.unwrap_or_default());
-                    }
-                }
-            }
-        }
-        Ok(heads)
+        let ask = |units: Vec<u16>, channels| async move {
+            let call = MessagesCall::Heads { channels };
+            self.again(|| self.call_units::<_, Vec<(ChannelId, Head)>>(&units, &call)).await
+        };
+        Ok(self.by_key(channels, |channel| &channel.0, ask).await?.into_iter().flatten().collect())
     }
 
     async fn by_id(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
@@ -281,20 +239,11 @@ impl Messages for PlacedClient {
     }
 
     async fn note_mentions(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<(), StoreError> {
-        let mut by_owner: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        let placement = self.placement();
-        for reader in readers {
-            by_owner.entry(placement.owner(self.unit_of(reader))).or_default().push(reader.clone());
-        }
-        for readers in by_owner.into_values() {
-            if !self.note_at_one(channel, seq, &readers).await? {
-                // They have come to be on different nodes since they were put together.
-                for reader in &readers {
-                    self.note_at_one(channel, seq, std::slice::from_ref(reader)).await?;
-                }
-            }
-        }
-        Ok(())
+        let ask = |units: Vec<u16>, readers| async move {
+            let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers };
+            self.call_units::<_, Value>(&units, &call).await
+        };
+        self.by_key(readers, String::as_str, ask).await.map(drop)
     }
 
     async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError> {

@@ -1,5 +1,6 @@
 //! The client of a store's nodes: every port but the registry, over the store protocol.
 
+mod answers;
 mod messages;
 mod placed;
 mod port_calls;

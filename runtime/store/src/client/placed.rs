@@ -91,12 +91,24 @@ impl PlacedClient {
         C: Serialize + Sync,
         T: DeserializeOwned,
     {
+        self.call_units(&[unit], call).await?.ok_or_else(no_node)
+    }
+
+    /// The same to the one owner of all these units; `None` where they have come to have several.
+    pub(super) async fn call_units<C, T>(&self, units: &[u16], call: &C) -> Result<Option<T>, StoreError>
+    where
+        C: Serialize + Sync,
+        T: DeserializeOwned,
+    {
         let mut patience = Patience::new(self.call_ms_max);
         loop {
             let placement = self.placement();
-            let node = placement.nodes.get(placement.owner(unit) as usize).ok_or_else(no_node)?;
+            let mut owners: Vec<u32> = units.iter().map(|unit| placement.owner(*unit)).collect();
+            owners.dedup();
+            let [owner] = owners.as_slice() else { return Ok(None) };
+            let node = placement.nodes.get(*owner as usize).ok_or_else(no_node)?;
             match self.send(node, "messages", call, patience.left_ms(), None).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(Some(answer)),
                 Err(unanswered) => self.settle(&mut patience, unanswered).await?,
             }
         }

@@ -15,7 +15,10 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::StoreClient;
+use super::{
+    StoreClient,
+    answers::{reached, whole},
+};
 use crate::{
     node::BlobsCall,
     operations::{
@@ -71,29 +74,6 @@ impl StoreClient {
     }
 }
 
-/// The leases of the nodes that answered, by shard: one that is down takes away its own shards only.
-fn reached(answers: Vec<Result<Vec<Lease>, StoreError>>) -> Result<Vec<Lease>, StoreError> {
-    let mut leases: Vec<Lease> = Vec::new();
-    let mut failed = None;
-    let mut answered = false;
-    for answer in answers {
-        match answer {
-            Ok(some) => {
-                answered = true;
-                leases.extend(some);
-            }
-            Err(error) => failed = Some(error),
-        }
-    }
-    match failed {
-        Some(error) if !answered => return Err(error),
-        Some(error) => tracing::warn!(%error, "a node does not say who owns its shards"),
-        None => {}
-    }
-    leases.sort_by_key(|l| l.shard);
-    Ok(leases)
-}
-
 #[async_trait]
 impl Messages for StoreClient {
     async fn lease(
@@ -147,18 +127,11 @@ impl Messages for StoreClient {
     }
 
     async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
-        let mut found: Vec<LogEntry> = Vec::new();
-        let mut left = seqs;
-        // An answer is bounded in bytes: what did not fit is asked for again.
-        while !left.is_empty() {
-            let call = MessagesCall::Entries { channel: channel.clone(), seqs: left.to_vec() };
-            let some: Vec<LogEntry> = self.ask(self.node_of_channel(channel), "messages", &call).await?;
-            let Some(last) = some.last().map(|e| e.position.seq) else { break };
-            let asked = left.iter().position(|seq| *seq == last).map_or(left.len(), |at| at + 1);
-            left = &left[asked..];
-            found.extend(some);
-        }
-        Ok(found)
+        let ask = |seqs| async move {
+            let call = MessagesCall::Entries { channel: channel.clone(), seqs };
+            self.ask(self.node_of_channel(channel), "messages", &call).await
+        };
+        whole(seqs, ask).await
     }
 
     async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
