@@ -25,7 +25,7 @@ use archgen_ports::{
 use archgen_spec::sharding::slot_of;
 use archgen_store::{EngineKind, Journal, Mover, NodeConfig, Order, Phase, Place, PlacedClient, run};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 const SHARDS: u16 = 16;
 const CHANNELS: u64 = 24;
@@ -107,8 +107,13 @@ fn channel(number: u64) -> ChannelId {
     ChannelId::from(number.to_string().as_str())
 }
 
-/// Writes to every channel in turn until told to stop; the entries that were acknowledged, by channel, and the slowest of them.
-async fn write(client: PlacedClient, stop: Arc<AtomicBool>) -> (BTreeMap<u64, u64>, Duration) {
+/// Writes to every channel in turn until told to stop, and says how many entries were acknowledged so far; those, by channel, and the
+/// slowest of them.
+async fn write(
+    client: PlacedClient,
+    stop: Arc<AtomicBool>,
+    acked: watch::Sender<u64>,
+) -> (BTreeMap<u64, u64>, Duration) {
     let mut heads: BTreeMap<u64, u64> = BTreeMap::new();
     let mut slowest = Duration::ZERO;
     let mut serial = 0u64;
@@ -143,6 +148,7 @@ async fn write(client: PlacedClient, stop: Arc<AtomicBool>) -> (BTreeMap<u64, u6
             }
             slowest = slowest.max(begun.elapsed());
             heads.insert(number, head + 1);
+            acked.send_replace(serial);
         }
     }
     (heads, slowest)
@@ -183,7 +189,8 @@ async fn three_nodes_become_five_then_two_under_load() {
         store.start(node).await;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let writer = tokio::spawn(write(store.client(), stop.clone()));
+    let (acked, mut so_far) = watch::channel(0);
+    let writer = tokio::spawn(write(store.client(), stop.clone(), acked));
     let journal = store.mover().begin(store.addresses.clone()).await.unwrap();
     // Sixteen shards on three nodes are 6, 5, 5; on five 4, 3, 3, 3, 3: two new nodes take six.
     assert_eq!(journal.moved, (0, 6));
@@ -198,7 +205,9 @@ async fn three_nodes_become_five_then_two_under_load() {
     for node in 2..5 {
         store.stop(node).await;
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Without the nodes that left, every channel is written once more.
+    let enough = *so_far.borrow_and_update() + 2 * CHANNELS;
+    so_far.wait_for(|acked| *acked >= enough).await.unwrap();
     stop.store(true, Ordering::Relaxed);
     let (heads, slowest) = writer.await.unwrap();
     println!("{} entries, the slowest took {} ms", heads.values().sum::<u64>(), slowest.as_millis());
@@ -213,12 +222,12 @@ async fn a_mover_that_dies_anywhere_is_taken_up_and_pause_and_rollback_hold() {
         store.start(node).await;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let writer = tokio::spawn(write(store.client(), stop.clone()));
+    let writer = tokio::spawn(write(store.client(), stop.clone(), watch::channel(0).0));
     store.mover().begin(store.addresses.clone()).await.unwrap();
     for phase in [Phase::Copy, Phase::CatchUp, Phase::Verify, Phase::Switch] {
         // Dropped at the first step in that phase: nothing it holds in memory survives.
         let mover = store.mover();
-        let (reached, at) = tokio::sync::watch::channel(false);
+        let (reached, at) = watch::channel(false);
         let mut told = |journal: &Journal| {
             if journal.phase == phase {
                 reached.send_replace(true);
