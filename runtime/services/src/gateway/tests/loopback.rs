@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,12 +15,11 @@ use archgen_env::{
     net::Address,
 };
 use archgen_ports::{
-    ServiceKey, StoreError,
+    ServiceKey,
     cache::Cache,
     registry::{Instance, Registry},
 };
 use archgen_spec::topology::{self, Balance, GatewayAuth, RateLimit, Route, ServiceId};
-use async_trait::async_trait;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
@@ -34,7 +33,10 @@ use tokio::{
     sync::watch,
 };
 
-use super::super::{Config, REVOKED, Upstream, run};
+use super::{
+    super::{Config, REVOKED, Upstream, run},
+    doubles::{MemoryCache, Named},
+};
 use crate::{
     host::{HostContext, Peer},
     identity::{
@@ -42,59 +44,6 @@ use crate::{
         tests::{Issuer, claims, free_address, listening, peers, start, test_env},
     },
 };
-
-#[derive(Default)]
-struct MemoryCache(Mutex<BTreeMap<String, Bytes>>, watch::Sender<usize>);
-
-#[async_trait]
-impl Cache for MemoryCache {
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.0.lock().unwrap().get(key).cloned())
-    }
-
-    async fn set(&self, key: &str, value: Bytes, _ttl_ms: u64) -> Result<(), StoreError> {
-        self.0.lock().unwrap().insert(key.to_owned(), value);
-        self.1.send_modify(|sets| *sets += 1);
-        Ok(())
-    }
-
-    async fn delete(&self, _key: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn increment(&self, _key: &str, by: i64, _ttl_ms: u64) -> Result<i64, StoreError> {
-        Ok(by)
-    }
-
-    async fn keys(&self, _prefix: &str, _limit: usize) -> Result<Vec<String>, StoreError> {
-        Ok(vec![])
-    }
-}
-
-/// A registry that names what the test says, and counts the answers it gave.
-struct Named(watch::Sender<(u64, Vec<Instance>)>, watch::Sender<usize>);
-
-#[async_trait]
-impl Registry for Named {
-    async fn register(&self, _instance: &Instance, _ttl_ms: u64) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn pass(&self, _id: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn deregister(&self, _id: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn healthy(&self, _service: &str, index: u64, _wait_ms: u64) -> Result<(u64, Vec<Instance>), StoreError> {
-        let mut list = self.0.subscribe();
-        let answer = list.wait_for(|(now, _)| *now != index).await.unwrap().clone();
-        self.1.send_modify(|answers| *answers += 1);
-        Ok(answer)
-    }
-}
 
 pub(super) struct World {
     env: Env,
