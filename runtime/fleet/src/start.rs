@@ -206,6 +206,7 @@ async fn run_service(wiring: &Wiring<'_>, service: &Service) -> Result<(), Fleet
 async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), FleetError> {
     let context = wiring.context()?;
     let ports = wiring.ports(&context, service)?;
+    let of = |kind| wiring.service_component(kind).map(|component| wiring.peers(&context, component)).transpose();
     let config = messaging::Config {
         messages: ports.messages()?,
         accounts: ports.accounts()?,
@@ -214,7 +215,8 @@ async fn run_messaging(wiring: &Wiring<'_>, service: &Service) -> Result<(), Fle
         user: wiring.service(&context, &ServiceKind::User, "user")?,
         messaging: wiring.peers(&context, wiring.instance.component)?,
         realtime: wiring.realtime(&context)?,
-        file: wiring.service_component(&ServiceKind::File).map(|file| wiring.peers(&context, file)).transpose()?,
+        file: of(&ServiceKind::File)?,
+        search: of(&ServiceKind::Search)?,
         shards: service.shards,
         lease_ms: service.lease.as_millis() as u64,
     };

@@ -200,6 +200,7 @@ async fn members(
     state.rows().opened(&id, &caller.user).await?;
     let (members, next) =
         state.rows().members_page(&id, cursor.as_deref(), page_limit(limit.or(Some(PAGE_MAX)))).await?;
+    state.rows().still_in(&id, &caller.user).await?;
     let items: Vec<Value> = members.iter().map(|m| json!({"user": m.user, "role": m.role})).collect();
     Ok(Json(json!({"items": items, "next": next})))
 }
@@ -314,6 +315,7 @@ async fn history(
         (None, None, Some(place)) => {
             let before = walked(&state, &id, Range::Before(place.saturating_add(1)), limit.div_ceil(2)).await?;
             let after = walked(&state, &id, Range::After(place), (limit / 2).max(1)).await?;
+            state.rows().still_in(&id, &caller.user).await?;
             let all = before.messages.iter().chain(&after.messages);
             let items: Vec<Value> = all.map(|m| view::message(&id, m)).collect();
             return Ok(Json(json!({"items": items, "before": before.next, "after": after.next, "next": after.next})));
@@ -323,6 +325,7 @@ async fn history(
         }
     };
     let page = walked(&state, &id, range, limit).await?;
+    state.rows().still_in(&id, &caller.user).await?;
     let items: Vec<Value> = page.messages.iter().map(|m| view::message(&id, m)).collect();
     Ok(Json(json!({"items": items, "next": page.next})))
 }
@@ -356,6 +359,7 @@ async fn pins(Extract(Shared(state)): Extract<Shared>, caller: Caller, Path(id):
     }
     let newest: Vec<u64> = pinned.into_iter().rev().take(PINS_MAX).collect();
     let entries = messages.entries(&id, &newest).await?;
+    state.rows().still_in(&id, &caller.user).await?;
     let items: Vec<Value> = entries.iter().filter(|e| !e.deleted).map(|m| view::message(&id, m)).collect();
     Ok(Json(json!({"items": items, "next": null})))
 }
@@ -397,6 +401,7 @@ async fn thread(
     let (index, limit) = (thread_index(root.position.seq), page_limit(query.limit));
     let after = query.after_seq.unwrap_or(0);
     let replies = state.config.messages.indexed(&channel, &index, after, limit).await?;
+    state.rows().still_in(&channel, &caller.user).await?;
     let next = (replies.len() == limit).then(|| replies.last().map(|r| r.position.seq)).flatten();
     let items: Vec<Value> = replies.iter().map(|m| view::message(&channel, m)).collect();
     Ok(Json(json!({"root": view::message(&channel, &root), "items": items, "next": next})))

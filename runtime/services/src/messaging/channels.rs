@@ -193,6 +193,12 @@ impl Rows<'_> {
         Ok((channel, member))
     }
 
+    /// To be asked after something of a channel was read and before it is shown: what was read is then older than the end of the
+    /// membership, had there been one meanwhile.
+    pub(super) async fn still_in(&self, id: &ChannelId, user: &UserId) -> Result<(), MessagingError> {
+        self.member(id, user).await?.map(drop).ok_or(MessagingError::NotFound("channel"))
+    }
+
     async fn all(&self, field: &str, value: &str, rows_max: usize) -> Result<Vec<Row>, MessagingError> {
         let mut rows: Vec<Row> = Vec::new();
         loop {

@@ -36,6 +36,8 @@ pub struct Config {
     pub realtime: Option<Peers>,
     /// The file service, whose download URLs outlive a membership for a moment.
     pub file: Option<Peers>,
+    /// The search service, whose searches under way were filtered by memberships.
+    pub search: Option<Peers>,
     /// Ownership shards.
     pub shards: u16,
     /// How long an owner may go without renewing, milliseconds.

@@ -9,12 +9,13 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::state::State;
+use super::{config::Config, state::State};
 
 /// Wait for each realtime host, milliseconds.
 const TELL_MS_MAX: u64 = 1_000;
 /// How long a host that does not confirm may still rely on a membership, milliseconds. A realtime host delivers a channel's entries
-/// in order, the end of the membership among them, so that nothing later can pass it; a download URL has died by then.
+/// in order, the end of the membership among them, so that nothing later can pass it; a download URL has died by then, and a search is
+/// not answered.
 pub const MEMBERSHIP_LEASE_MS: u64 = 5_000;
 
 /// Tells all of a user's sockets; returns how many heard it.
@@ -30,11 +31,12 @@ pub(super) async fn tell(state: &Arc<State>, user: &UserId, event: &str, item: &
     answers.filter_map(|reply| reply.json::<Value>().ok()?["sockets"].as_u64()).sum()
 }
 
-/// Returns when every realtime host has let go of the user's sockets in a channel and no download URL of theirs opens, or when
-/// nobody can rely on the membership any longer.
+/// Returns when every realtime host has let go of the user's sockets in a channel, no download URL of theirs opens and no search under
+/// way shows them anything of it, or when nobody can rely on the membership any longer.
 pub(super) async fn confirm_out(state: &Arc<State>, channel: &ChannelId, user: &UserId) {
     let (body, within) = (json!({"user": user, "channel": channel}), Duration::from_millis(MEMBERSHIP_LEASE_MS));
-    let asked = [&state.config.realtime, &state.config.file].into_iter().flatten();
+    let Config { realtime, file, search, .. } = &state.config;
+    let asked = [realtime, file, search].into_iter().flatten();
     let late = join_all(asked.map(|peers| peers.confirm_all("/internal/out", &body, within))).await.concat();
     if !late.is_empty() {
         tracing::warn!(?late, "hosts did not confirm the end of a membership; their lease ran out");

@@ -1,28 +1,55 @@
-//! Route `/api/v1/search`, and its wire shapes.
+//! Route `/api/v1/search`, its wire shapes, and the confirmation that a membership has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archgen_ports::index::{Hit, Query};
-use axum::{Json, Router, extract::State as Of, response::IntoResponse, routing::get};
-use http::header;
+use archgen_ports::{
+    ChannelId, UserId,
+    index::{Hit, Query},
+};
+use axum::{
+    Json, Router,
+    extract::State as Of,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
+    departures::RELIED_ON_MAX,
     document::{FILES, MESSAGES, PEOPLE, channel_access, owner_access},
     error::SearchError,
     peers::{Channel, channels_of, users_of},
     query::{Parsed, cursor, parse, place},
     state::{Shared, State},
 };
-use crate::{host::Parameters, identity::Caller};
+use crate::{
+    host::{Parameters, Payload},
+    identity::{Caller, Internal},
+};
 
 /// Hits of one page.
 const HITS_MAX: usize = 100;
 
 /// The routes.
 pub(super) fn routes(state: Shared) -> Router {
-    Router::new().route("/api/v1/search", get(search)).with_state(state)
+    Router::new().route("/api/v1/search", get(search)).route("/internal/out", post(out)).with_state(state)
+}
+
+#[derive(Deserialize)]
+struct Out {
+    user: UserId,
+    channel: ChannelId,
+}
+
+/// Confirms that no search shows a user anything of a channel in which they are no member any more.
+async fn out(Of(state): Of<Shared>, _: Internal, Payload(call): Payload<Out>) -> StatusCode {
+    match state.departures.note(&call.user.0, &call.channel.0, Instant::now()) {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -113,6 +140,7 @@ impl State {
         limit: usize,
         after: Option<(u64, String)>,
     ) -> Result<Vec<Hit>, SearchError> {
+        let began = Instant::now();
         let mine = channels_of(&self.messaging, caller).await?;
         let authors = match parsed.from.as_slice() {
             [] => None,
@@ -122,10 +150,14 @@ impl State {
         let query = Query { words: parsed.words, prefix: false, without: parsed.without, filters, limit, after };
         let index = if kind == Kind::Files { FILES } else { MESSAGES };
         let mut hits = self.index.search(index, query).await?;
-        let ids: BTreeSet<&str> = mine.iter().map(|channel| channel.id.as_str()).collect();
+        if began.elapsed() >= RELIED_ON_MAX {
+            return Err(SearchError::Late);
+        }
+        let left = self.departures.since(caller, began);
+        let ids = mine.iter().map(|channel| channel.id.as_str()).filter(|id| !left.contains(*id)).collect();
         let before = hits.len();
         hits.retain(|hit| visible(kind, caller, &ids, hit));
-        if hits.len() != before {
+        if hits.len() != before && left.is_empty() {
             tracing::error!(index, "the index returned hits outside the filter; they were withheld");
         }
         Ok(hits)

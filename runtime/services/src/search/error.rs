@@ -24,6 +24,9 @@ pub(super) enum SearchError {
     /// A peer answered with an unexpected status.
     #[error("{0} answered with status {1}")]
     Status(String, u16),
+    /// It took so long that the caller may have lost the rights by which it was filtered.
+    #[error("the search took too long")]
+    Late,
 }
 
 impl IntoResponse for SearchError {
@@ -38,6 +41,10 @@ impl IntoResponse for SearchError {
             Self::Peer(source) => {
                 tracing::warn!(%source, "a peer did not answer; nothing is shown unfiltered");
                 Problem::unavailable("your channels could not be read")
+            }
+            Self::Late => {
+                tracing::warn!("a search took longer than what it was filtered by may be relied on");
+                Problem::unavailable("the search took too long")
             }
             Self::Status(_, _) => {
                 tracing::warn!(error = %self, "a peer did not answer; nothing is shown unfiltered");

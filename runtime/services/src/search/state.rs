@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use archgen_ports::{ServiceKey, index::Index};
 use axum::extract::FromRef;
 
-use super::config::Config;
+use super::{config::Config, departures::Departures};
 use crate::host::{HostContext, Peers};
 
 /// The service's state.
@@ -14,6 +14,7 @@ pub(super) struct State {
     pub index: Arc<dyn Index>,
     pub messaging: Peers,
     pub user: Peers,
+    pub departures: Departures,
 }
 
 /// [`State`], shared.
@@ -27,6 +28,7 @@ impl Shared {
             index: config.index.clone(),
             messaging: config.messaging.clone(),
             user: config.user.clone(),
+            departures: Departures::default(),
         })
     }
 

@@ -10,14 +10,15 @@ use axum::{
     extract::Path,
     routing::{get, post},
 };
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::{Notify, Semaphore};
 use tower::ServiceExt;
 
 use super::{
-    super::{api, feed::Feed, state::Shared, state::State},
-    index::Memory,
+    super::{api, departures::Departures, feed::Feed, state::Shared, state::State},
+    index::{Gate, Memory},
 };
 use crate::{
     consumer::{Handler, HandlerError},
@@ -65,6 +66,7 @@ struct World {
     feed: Feed,
     routes: Router,
     chat: Arc<Mutex<Chat>>,
+    index: Arc<Memory>,
 }
 
 impl World {
@@ -76,15 +78,17 @@ impl World {
             start(&env, &messaging_at, messaging(chat.clone())).await;
         }
         start(&env, &user_at, users()).await;
+        let index = Arc::<Memory>::default();
         let state = Shared::of(State {
             key: ServiceKey::new("fleet"),
-            index: Arc::new(Memory::default()),
+            index: index.clone(),
             messaging: peers(&env, "messaging", &[messaging_at]),
             user: peers(&env, "user", &[user_at]),
+            departures: Departures::default(),
         });
         let address = Address::new("127.0.0.1", 1);
         let context = HostContext::new(env, "search", 0, 1, "a", address, ServiceKey::new("fleet"), None);
-        Self { feed: Feed::new(state.clone(), &context), routes: api::routes(state), chat }
+        Self { feed: Feed::new(state.clone(), &context), routes: api::routes(state), chat, index }
     }
 
     async fn happened(&self, kind: &str, place: Option<u64>, data: Value) -> Result<(), HandlerError> {
@@ -158,6 +162,32 @@ async fn members_find_messages_and_a_removal_acts_at_once() {
     assert!(world.ids("eve", "messages", "fox").await.is_empty());
     world.chat.lock().unwrap().members.retain(|(channel, _)| *channel != "2");
     assert_eq!(world.ids("bob", "messages", "fox").await, ["101"]);
+}
+
+/// Messaging has found the channels, the index has found the hits, and only then the membership ends.
+#[tokio::test]
+async fn a_removal_that_is_confirmed_acts_on_searches_under_way() {
+    let world = World::new(true).await;
+    world.join("1", "bob");
+    world.join("2", "bob");
+    world.said("1", 1, "The quick fox").await;
+    world.said("2", 2, "A slow fox").await;
+    let gate = Arc::new(Gate { found: Notify::new(), open: Semaphore::new(0) });
+    *world.index.gate.lock().unwrap() = Some(gate.clone());
+    let removal = async {
+        gate.found.notified().await;
+        world.chat.lock().unwrap().members.retain(|(channel, _)| *channel != "2");
+        let out = Request::post("/internal/out").header(ServiceKey::HEADER, "fleet");
+        let out = out.header(header::CONTENT_TYPE, "application/json");
+        let out = out.body(Body::from(r#"{"user":"bob","channel":"2"}"#)).unwrap();
+        assert_eq!(world.routes.clone().oneshot(out).await.unwrap().status(), StatusCode::NO_CONTENT);
+        gate.open.add_permits(10);
+    };
+    let (found, ()) = tokio::join!(world.ids("bob", "messages", "fox"), removal);
+    assert_eq!(found, ["101"]);
+    // Who is let in again sees it again.
+    world.join("2", "bob");
+    assert_eq!(world.ids("bob", "messages", "fox").await, ["202", "101"]);
 }
 
 #[tokio::test]
