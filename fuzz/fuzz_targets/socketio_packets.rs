@@ -8,7 +8,7 @@ use archgen_socketio::{
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: PacketLimits = PacketLimits { bytes_max: 1 << 16, attachments_max: 16 };
+const LIMITS: PacketLimits = PacketLimits { bytes_max: 1 << 16, attachments_max: 16, containers_max: 100 };
 
 fuzz_target!(|input: &[u8]| {
     let mut decoder = Decoder::new(LIMITS);
@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
         };
         let Ok(read) = read else { return };
         let Some(packet) = read else { continue };
-        let mut again = Decoder::new(PacketLimits { bytes_max: usize::MAX, attachments_max: 16 });
+        let mut again = Decoder::new(PacketLimits { bytes_max: usize::MAX, attachments_max: 16, containers_max: usize::MAX });
         let mut last = Ok(None);
         for part in packet.message().into_parts() {
             last = match part {

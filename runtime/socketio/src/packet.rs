@@ -74,7 +74,7 @@ pub enum PacketError {
     /// A binary part that no text announced.
     #[error("binary part without a text")]
     Unasked,
-    /// The text and its binary parts together are larger than allowed.
+    /// The text and its binary parts together are larger than allowed, or it has too many arrays and objects.
     #[error("packet too large")]
     TooLarge,
     /// Too long.
@@ -102,14 +102,14 @@ impl Packet {
     /// # Errors
     /// See [`PacketError`]; a packet with binary parts is [`PacketError::Incomplete`].
     pub fn decode(text: &str) -> Result<Self, PacketError> {
-        match Self::decode_head(text)? {
+        match Self::decode_head(text, usize::MAX)? {
             (packet, 0) => Ok(packet),
             _ => Err(PacketError::Incomplete),
         }
     }
 
     /// Reads the text of a packet, whose attachments are still to come; returns how many.
-    fn decode_head(text: &str) -> Result<(Self, usize), PacketError> {
+    fn decode_head(text: &str, containers_max: usize) -> Result<(Self, usize), PacketError> {
         let kind = *text.as_bytes().first().ok_or(PacketError::Type)?;
         if !(b'0'..=b'6').contains(&kind) {
             return Err(PacketError::Type);
@@ -126,6 +126,9 @@ impl Packet {
         let id_len = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (id, payload) = rest.split_at(id_len);
         let id = if id.is_empty() { None } else { Some(digits(id).ok_or(PacketError::Id)?) };
+        if has_more_containers(payload, containers_max) {
+            return Err(PacketError::TooLarge);
+        }
         let body = match kind {
             b'0' => Body::Connect(if payload.is_empty() { None } else { Some(object(payload)?) }),
             b'1' if payload.is_empty() => Body::Disconnect,
@@ -203,6 +206,25 @@ fn take_namespace(rest: &mut &str) -> Result<Cow<'static, str>, PacketError> {
         2..=NAMESPACE_BYTES_MAX => Ok(Cow::Owned(name.to_owned())),
         _ => Err(PacketError::Namespace),
     }
+}
+
+/// Whether JSON text opens more arrays and objects than this. Looked at before it is parsed, for that is what takes the memory.
+fn has_more_containers(payload: &str, containers_max: usize) -> bool {
+    // Each takes two bytes at least.
+    if payload.len() / 2 <= containers_max {
+        return false;
+    }
+    let (mut count, mut in_string, mut escaped) = (0, false, false);
+    for byte in payload.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count > containers_max
 }
 
 fn object(payload: &str) -> Result<Map<String, Value>, PacketError> {

@@ -9,17 +9,18 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{calls, hub::Session, presence, sends, state::State, subscribe};
-use crate::{
-    identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError},
-    messaging,
+use super::{
+    calls,
+    hub::Session,
+    intake::{self, Rejected},
+    presence, sends,
+    state::State,
+    subscribe,
 };
+use crate::identity::{Claims, SCOPE_HEADER, SESSION_HEADER, SUBJECT_HEADER, TokenError};
 
 /// Name of a device, characters.
 const DEVICE_CHARS_MAX: usize = 64;
-
-/// What a message is taken to weigh beside its text, bytes.
-const MESSAGE_BYTES: usize = 256;
 
 /// The handler of all sockets.
 pub(super) struct Sockets(pub(super) Arc<State>);
@@ -69,9 +70,12 @@ impl Handler for Sockets {
         name == "msg:send"
     }
 
-    async fn disconnect(&self, socket: &Socket, _reason: &str) {
+    async fn disconnect(&self, socket: &Socket, reason: &str) {
         if self.0.hub().disconnect(socket.id()) {
             self.0.connections.dec();
+        }
+        if reason == "slow_consumer" {
+            self.0.slow_consumers.inc();
         }
     }
 }
@@ -106,17 +110,15 @@ impl Sockets {
             "history" => self.history(asker, &body).await,
             "auth:refresh" => self.refresh(socket, user, &body).await,
             "ping:app" => calls::done(json!({})),
-            "msg:send" => match channel(&body) {
-                Some(channel) => {
-                    let bytes = body["body"].as_str().map_or(0, str::len) + MESSAGE_BYTES;
-                    sends::send(&self.0, user, channel, body, bytes).await
-                }
-                None => calls::refused("invalid_request", "`ch` names a channel"),
+            name => match intake::taken(name, body) {
+                Err(Rejected::Unknown) => calls::refused("unknown_event", "there is no such event"),
+                Err(Rejected::TooLarge) => calls::refused("too_large", "it is larger than a message may be"),
+                Ok((body, bytes)) if name == "msg:send" => match channel(&body) {
+                    Some(channel) => sends::send(&self.0, user, channel, body, bytes).await,
+                    None => calls::refused("invalid_request", "`ch` names a channel"),
+                },
+                Ok((body, _)) => self.call("/internal/act", json!({"user": user, "event": name, "body": body})).await,
             },
-            name if messaging::ASKED.iter().any(|asked| asked.event == name) => {
-                self.call("/internal/act", json!({"user": user, "event": name, "body": body})).await
-            }
-            _ => calls::refused("unknown_event", "there is no such event"),
         }
     }
 

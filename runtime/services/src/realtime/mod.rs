@@ -5,7 +5,7 @@
 //! stays sees each entry once, whatever is lost between hosts; one that comes back resumes from its own position.
 //!
 //! Start with `config` (what it is given, `run`), `handler` (what a socket may ask), `cursor` and `hub` (who is where), `subscribe`,
-//! `access`, `reads` and `tail` (catching up), `badges`, `sends` (messages on their way out), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
+//! `access`, `reads` and `tail` (catching up), `badges`, `intake` and `sends` (messages on their way out), `repair` (what keeps channels whole), `presence`, `internal` (what other hosts tell).
 
 mod access;
 mod badges;
@@ -14,6 +14,7 @@ mod config;
 mod cursor;
 mod handler;
 mod hub;
+mod intake;
 mod internal;
 mod presence;
 mod reads;

@@ -21,6 +21,7 @@ pub(super) struct State {
     pub(super) sends: Sends,
     pub(super) connections: Gauge,
     pub(super) repairs: Counter,
+    pub(super) slow_consumers: Counter,
 }
 
 impl State {
@@ -36,6 +37,9 @@ impl State {
             sends: Sends::default(),
             connections: context.probe.gauge("realtime_connections", "Connected sockets", None),
             repairs: context.probe.counter("realtime_repairs", "Fetches of entries that no push had brought"),
+            slow_consumers: context
+                .probe
+                .counter("realtime_slow_consumers", "Sockets that were let go because they did not keep up"),
         }
     }
 

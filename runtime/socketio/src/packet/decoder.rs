@@ -11,6 +11,8 @@ pub struct PacketLimits {
     pub bytes_max: usize,
     /// Attachments.
     pub attachments_max: usize,
+    /// Arrays and objects of one packet: in memory each is many times what it is on the wire.
+    pub containers_max: usize,
 }
 
 struct Pending {
@@ -42,7 +44,7 @@ impl Decoder {
         if text.len() > self.limits.bytes_max {
             return Err(PacketError::TooLarge);
         }
-        let (packet, missing) = Packet::decode_head(text)?;
+        let (packet, missing) = Packet::decode_head(text, self.limits.containers_max)?;
         if missing > self.limits.attachments_max {
             return Err(PacketError::Attachments);
         }

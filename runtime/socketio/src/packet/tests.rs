@@ -23,7 +23,7 @@ fn event(id: Option<u64>, name: &str, arguments: Vec<Value>) -> Body {
     Body::Event { id, name: name.to_owned(), arguments: arguments.into() }
 }
 
-const LIMITS: PacketLimits = PacketLimits { bytes_max: 200, attachments_max: 4 };
+const LIMITS: PacketLimits = PacketLimits { bytes_max: 200, attachments_max: 4, containers_max: 5 };
 
 #[test]
 fn examples_of_the_protocol_text() {
@@ -64,6 +64,14 @@ fn binary_examples_of_the_protocol_text() {
         assert_eq!(message.head, Part::Text(format!("4{text}").into()));
         assert_eq!(message.attachments.as_deref(), Some(&[Bytes::from_static(&[1, 2, 3])][..]));
     }
+}
+
+#[test]
+fn arrays_and_objects_are_counted_before_they_are_read() {
+    let take = |payload: &str| Decoder::new(LIMITS).text(&format!("2{payload}")).map(drop);
+    assert_eq!(take(r#"["e",[[]],{},[{"[[[[[[{{{{{{\"]]][[": 1}]]"#), Err(PacketError::TooLarge));
+    assert_eq!(take(r#"["e",[[]],{},["[[[[[[{{{{{{\"[[[[[[\\"]]"#), Ok(()));
+    assert_eq!(take(r#"["e",1,2,3,4,5,6,7,8,9]"#), Ok(()));
 }
 
 #[test]
@@ -157,7 +165,7 @@ proptest! {
     #[test]
     fn every_packet_survives_the_wire(packet in any_packet()) {
         let message = packet.message();
-        let mut decoder = Decoder::new(PacketLimits { bytes_max: 1 << 20, attachments_max: 8 });
+        let mut decoder = Decoder::new(PacketLimits { bytes_max: 1 << 20, attachments_max: 8, containers_max: usize::MAX });
         let Part::Text(text) = message.head else { return Err(TestCaseError::fail("a text comes first")) };
         let mut read = decoder.text(&text[1..]);
         for bytes in message.attachments.iter().flat_map(|all| all.iter()) {

@@ -54,6 +54,8 @@ pub struct Config {
     pub max_payload_bytes: usize,
     /// Binary parts of one event.
     pub attachments_max: usize,
+    /// Arrays and objects of one event: each takes many times its size on the wire while it is handled.
+    pub containers_max: usize,
     /// Messages of one client. One that is faster is read later, and loses nothing.
     pub messages: RateLimit,
     /// Bytes of one client's messages. One that is faster is read later.
@@ -93,6 +95,7 @@ impl Default for Config {
             close_ms_max: 1_000,
             max_payload_bytes: 1_000_000,
             attachments_max: 64,
+            containers_max: 20_000,
             messages: RateLimit { per_second_max: 1_000, burst_max: 2_000 },
             message_bytes: RateLimit { per_second_max: 4 << 20, burst_max: 16 << 20 },
             send_queue_bytes_max: 1 << 20,
@@ -119,7 +122,11 @@ impl Config {
     }
 
     pub(crate) fn packet_limits(&self) -> PacketLimits {
-        PacketLimits { bytes_max: self.max_payload_bytes, attachments_max: self.attachments_max }
+        PacketLimits {
+            bytes_max: self.max_payload_bytes,
+            attachments_max: self.attachments_max,
+            containers_max: self.containers_max,
+        }
     }
 
     pub(crate) fn queue_limits(&self) -> QueueLimits {

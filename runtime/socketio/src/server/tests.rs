@@ -498,7 +498,10 @@ async fn hostile_input_is_refused_with_a_reason_and_harms_nobody() {
     let nested = |depth: usize| format!("42[\"e\",{}{}]", "[".repeat(depth), "]".repeat(depth));
     for (input, reason) in [
         (format!("42[\"e\",\"{}\"]", "x".repeat(5_000_000)), "payload too large"),
-        (nested(100_000), "parse error"),
+        (nested(100_000), "payload too large"),
+        (nested(10_000), "parse error"),
+        (format!("42[\"e\",[{}0]]", "0,".repeat(999_999)), "payload too large"),
+        (format!("42[\"e\",[{}{{}}]]", r#"{"":0},"#.repeat(100_000)), "payload too large"),
         ("4299999999999999999999[\"e\"]".to_owned(), "parse error"),
         ("4399999999999999999999[]".to_owned(), "parse error"),
         ("42[\"disconnect\"]".to_owned(), "parse error"),

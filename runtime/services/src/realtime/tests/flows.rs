@@ -46,6 +46,8 @@ struct Stubs {
     sent: Mutex<Vec<u64>>,
     /// How many messages each call brought.
     calls: Mutex<Vec<usize>>,
+    /// Bytes of the largest call.
+    largest: AtomicUsize,
     reports: Mutex<Vec<Value>>,
     reads: AtomicUsize,
 }
@@ -81,6 +83,7 @@ impl Stubs {
             Json(json!({"items": ask["channels"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()}))
         };
         let send = move |Json(ask): Json<Value>| async move {
+            send.largest.fetch_max(ask.to_string().len(), Ordering::Relaxed);
             let mut sent = send.sent.lock().unwrap();
             let sends = ask["sends"].as_array().unwrap();
             let one = |send: &Value| {
@@ -247,6 +250,22 @@ async fn a_burst_of_sends_is_stored_in_the_order_sent() {
     let calls = world.stubs.calls.lock().unwrap();
     let whole = calls.iter().filter(|sends| **sends == 128).count();
     assert!(whole >= 5 && calls.iter().all(|sends| *sends <= 128), "many go together: {calls:?}");
+}
+
+#[tokio::test]
+async fn one_clients_large_events_do_not_make_the_call_too_large_for_all() {
+    let world = World::new().await;
+    let (bad, _events) = world.connect(&world.claims("eve", "s-2")).await.unwrap();
+    let junk = "j".repeat(400_000);
+    for number in 0..20 {
+        let message = json!({"ch": "c", "client_msg_id": number.to_string(), "body": "x", "junk": junk});
+        bad.emit("msg:send", vec![message]).await.unwrap();
+    }
+    assert_eq!(ask(&bad, "ping:app", json!({})).await["ok"], true);
+    assert_eq!(world.stubs.sent.lock().unwrap().len(), 20);
+    assert!(world.stubs.largest.load(Ordering::Relaxed) < 10_000, "what no event has is not passed on");
+    let large = ask(&bad, "msg:send", json!({"ch": "c", "client_msg_id": "99", "body": junk})).await;
+    assert_eq!(large["error"]["code"], "too_large");
 }
 
 #[tokio::test]
