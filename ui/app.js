@@ -148,6 +148,7 @@ async function enter() {
   $('room').hidden = false;
   await loadChannels();
   connect();
+  await openLinked();
 }
 
 // ---- channels ------------------------------------------------------------------------------------------------------------
@@ -285,6 +286,26 @@ async function openChannel(channel) {
     markRead(channel);
   } catch (error) { notice(error.message); }
 }
+
+// What a permalink names, `#message/ID`: the message among its neighbours.
+async function openLinked() {
+  const [, id] = location.hash.match(/^#message\/(\d+)$/) || [];
+  if (!id || !state.me) return;
+  try {
+    const message = await call('GET', `/api/v1/messages/${id}`);
+    const channel = state.channels.get(message.channel) || keepChannel({ id: message.channel, ...await call('GET', `/api/v1/channels/${message.channel}`) });
+    await openChannel(channel);
+    const page = await call('GET', `/api/v1/channels/${channel.id}/messages?around=${message.seq}&limit=${HISTORY_MAX}`);
+    for (const one of page.items) keepRow(channel, one);
+    sortRows(channel);
+    nameAuthors(channel);
+    if (message.thread && !message.also_to_channel && channel.byId.get(message.thread)) await openThread(channel, channel.byId.get(message.thread));
+    draw(channel);
+    const shown = document.getElementById(`message-${id}`);
+    if (shown) shown.scrollIntoView({ block: 'center' });
+  } catch (error) { notice(error.message); }
+}
+addEventListener('hashchange', openLinked);
 
 async function loadHistory(channel) {
   const before = channel.seq + 1;
@@ -683,7 +704,14 @@ function drawRow(row, first) {
   const head = make('span', 'head');
   const time = make('time', '', new Date(row.ts).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' }));
   time.dateTime = new Date(row.ts).toISOString();
-  head.append(make('strong', '', userName(row.author)), time);
+  const place = make('a');
+  if (row.id && !row.ephemeral) {
+    place.href = `#message/${row.id}`;
+    item.id = `message-${row.id}`;
+    item.classList.toggle('linked', location.hash === place.hash);
+  }
+  place.append(time);
+  head.append(make('strong', '', userName(row.author)), place);
   const text = make('span', 'text');
   if (row.deleted) text.textContent = 'message deleted';
   else for (const part of (row.body || '').split(/(@[A-Za-z0-9_.-]+)/)) text.append(/^@./.test(part) ? make('span', 'mention', part) : part);

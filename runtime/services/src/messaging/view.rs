@@ -82,6 +82,7 @@ pub(super) fn message(channel: &ChannelId, entry: &LogEntry) -> Value {
         "mentions": content("mentions"),
         "edited": content("edited_ts").is_u64(),
         "deleted": entry.deleted,
+        "permalink": permalink(&entry.id),
     });
     for field in ["edited_ts", "everyone", "also_to_channel", "reactions", "replies", "pinned"] {
         let value = content(field);
@@ -90,6 +91,11 @@ pub(super) fn message(channel: &ChannelId, entry: &LogEntry) -> Value {
         }
     }
     shown
+}
+
+/// Where the gateway's page shows a message among its neighbours, to whoever may see it.
+fn permalink(id: &MessageId) -> String {
+    format!("/#message/{id}")
 }
 
 /// A message's texts, oldest first, the current one last.
