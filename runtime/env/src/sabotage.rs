@@ -26,11 +26,13 @@ pub enum Bug {
     NoResend,
     /// A unit is handed over before its last changes have arrived.
     SwitchEarly,
+    /// A device that comes back begins at the newest place instead of its own.
+    ForgetPlace,
 }
 
 impl Bug {
     /// Every bug with its name.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 12] = [
         ("ack-before-sync", Self::AckBeforeSync),
         ("no-dedup", Self::NoDedup),
         ("no-fence", Self::NoFence),
@@ -42,6 +44,7 @@ impl Bug {
         ("silent-presence", Self::SilentPresence),
         ("no-resend", Self::NoResend),
         ("switch-early", Self::SwitchEarly),
+        ("forget-place", Self::ForgetPlace),
     ];
 }
 
