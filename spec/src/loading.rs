@@ -9,7 +9,7 @@ use crate::checks::{
     language_version, secret_literal, syntax, unknown_environment, unreadable_overlay, wrong_kind, wrong_type,
 };
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::lower::{self, Origins};
+use crate::lower::{self, Origins, Removed};
 use crate::source::{FileId, Node, Sources, Span, parse};
 use crate::topology::Topology;
 use crate::units::Date;
@@ -90,9 +90,11 @@ pub(crate) fn load_at(
         origins: Origins::default(),
         environments: Vec::new(),
     };
-    let tree = tree(path, text, environment, (read, variable, parse), &mut loaded);
+    let mut removed = Vec::new();
+    let tree = tree(path, text, environment, (read, variable, parse), (&mut loaded, &mut removed));
     if let Some(tree) = tree {
         loaded.topology = meaning(tree, variable, today, &mut loaded);
+        lower::tell_removed(&removed, &mut loaded.diagnostics);
     }
     if !loaded.diagnostics.is_empty() {
         syntax::hide_consequences(&mut loaded.diagnostics);
@@ -118,13 +120,13 @@ fn uncertain(loaded: &mut Loaded) {
     }
 }
 
-/// The base with its overlay. `None` where one of them cannot be read: what remains would be reported wrongly.
+/// The base with its overlay, and what that removed. `None` where one of them cannot be read: what remains would be reported wrongly.
 fn tree(
     path: &str,
     text: String,
     environment: Option<&str>,
     (read, _, parse): Callbacks<'_>,
-    loaded: &mut Loaded,
+    (loaded, removed): (&mut Loaded, &mut Vec<Removed>),
 ) -> Option<Node> {
     let Some(mut base) = file(path, text, parse, loaded) else {
         if loaded.diagnostics.is_empty() {
@@ -155,7 +157,7 @@ fn tree(
             match file(&format!("{folder}{relative}"), text, parse, loaded) {
                 Some(overlay) => {
                     let file = overlay.span.file;
-                    lower::merge(&mut base, overlay, &mut loaded.diagnostics);
+                    *removed = lower::merge(&mut base, overlay, &mut loaded.diagnostics);
                     lower::refuse_idle_tags(&base, file, &mut loaded.diagnostics);
                 }
                 // An overlay of nothing but comments changes nothing.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Shape;
-use crate::checks::{foreign_key, missing_key, unknown_key, wrong_type};
-use crate::diagnostic::Diagnostic;
+use crate::checks::{foreign_key, language_version, missing_key, syntax, unknown_key, wrong_type};
+use crate::diagnostic::{Diagnostic, Fix};
 use crate::source::{Entry, Node, Span, Spanned, Value};
 
 /// A value that may be absent, or present and faulty (and then reported).
@@ -94,6 +94,24 @@ impl<'a> Decoder<'a> {
         self.report(fault);
     }
 
+    /// Reports a value in quotes that must stand without them.
+    pub fn unquoted(&mut self, node: &Node, expected: &str, text: &str) {
+        let fault = wrong_type::at(node.span, &self.subject(), expected, &node.describe(), None);
+        self.report(fault.with_help(format!("drop the quotes: {text}")).with_fix(Fix::replace(node.span, text)));
+    }
+
+    /// Reports a text that is no such value, with what is probably meant and what is accepted.
+    pub fn unlike(&mut self, node: &Node, expected: &str, right: Option<String>, accepted: &str) {
+        let fault = wrong_type::at(node.span, &self.subject(), expected, &node.describe(), None);
+        let comment = node.text().is_some_and(|text| text.contains('#'));
+        let help = match &right {
+            Some(right) => format!("did you mean `{right}`? accepted: {accepted}"),
+            None if comment => format!("a comment has a blank before its `#`; accepted: {accepted}"),
+            None => format!("accepted: {accepted}"),
+        };
+        self.report(fault.with_help(help).with_fix(right.map(|right| Fix::replace(node.span, right))));
+    }
+
     /// The best place to point at: the node itself, or the key above it where the node is empty or spans many lines.
     pub fn place_of(&self, node: &Node) -> Span {
         let empty = node.span.start >= node.span.end;
@@ -180,10 +198,7 @@ impl<'a> Keys<'a> {
             if key.is_empty() || known.contains(&key) {
                 continue;
             }
-            let (mut fault, ours) = foreign_key::at(entry.key.span, key, &subject, &known).unwrap_or_else(|| {
-                let fault = unknown_key::at(entry.key.span, key, &subject, &known);
-                (fault, unknown_key::meant(key, &known))
-            });
+            let (mut fault, ours) = self.stranger(entry, &subject, &known);
             // What is there already cannot be written a second time.
             if ours.is_some_and(|ours| meant.contains(&ours) || self.entries.iter().any(|e| e.key.text == ours)) {
                 fault.fix = None;
@@ -195,10 +210,33 @@ impl<'a> Keys<'a> {
             let present = self.entries.iter().any(|e| e.key.text == *key);
             let due = known.contains(key) && (!self.undecided || *key == "kind");
             if due && !present && !meant.contains(key) {
-                decoder.report(missing_key::at(self.here, key, &subject));
+                let names: Vec<&str> = decoder.names().iter().map(String::as_str).collect();
+                let language = names.is_empty() && *key == "archgen";
+                decoder.report(match self.entries.first().filter(|_| language) {
+                    Some(first) => language_version::missing(first.key.span),
+                    None => missing_key::at(self.here, &names, key, &subject),
+                });
             }
         }
         meant
+    }
+}
+
+impl Keys<'_> {
+    /// The report on a key that the section does not have, and the key that it means.
+    fn stranger(&self, entry: &Entry, subject: &str, known: &[&'static str]) -> (Diagnostic, Option<&'static str>) {
+        let key = entry.key.text.as_str();
+        // `{ to:user }` is a key without a value.
+        let glued = key.split_once(':').filter(|(_, value)| !value.is_empty() && entry.value.value == Value::Null);
+        let span = entry.key.span;
+        if let Some((name, value)) = glued.filter(|_| span.end - span.start == key.len())
+            && let Some(ours) = known.iter().find(|ours| **ours == name)
+        {
+            let colon = Span { start: span.start + name.len(), end: span.start + name.len() + 1, ..span };
+            return (syntax::no_blank(colon, name, value), Some(ours));
+        }
+        foreign_key::at(span, (key, entry.value.text()), subject, known)
+            .unwrap_or_else(|| (unknown_key::at(span, key, subject, known), unknown_key::meant(key, known)))
     }
 }
 

@@ -47,6 +47,10 @@ impl Decode for bool {
                 decoder.report(yaml_boolean::at(node.span, text));
                 None
             }
+            Value::Scalar { text, quoted: true } if text == "true" || text == "false" => {
+                decoder.unquoted(node, "`true` or `false`", text);
+                None
+            }
             _ => {
                 decoder.expected(node, "`true` or `false`", None);
                 None
@@ -67,14 +71,20 @@ impl Decode for bool {
 
 /// Reads a whole number within bounds.
 fn whole(node: &Node, decoder: &mut Decoder<'_>, least: u64, most: u64) -> Option<u64> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let text = match &node.value {
-        Value::Scalar { text, quoted: false } if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => text,
+        Value::Scalar { text, quoted: false } if digits(text.strip_prefix('-').unwrap_or(text)) => text,
         Value::Scalar { text, quoted: true } if text.parse::<u64>().is_ok() => {
-            decoder.expected(node, "a whole number", Some(format!("drop the quotes: {text}")));
+            decoder.unquoted(node, "a whole number", text);
+            return None;
+        }
+        Value::Scalar { text, .. } => {
+            let right = meant(text).filter(|right| (least..=most).contains(right));
+            decoder.unlike(node, "a whole number", right.map(|n| n.to_string()), &format!("{least} to {most}"));
             return None;
         }
         _ => {
-            decoder.expected(node, "a whole number", None);
+            decoder.expected(node, "a whole number", Some(format!("accepted: {least} to {most}")));
             return None;
         }
     };
@@ -85,6 +95,17 @@ fn whole(node: &Node, decoder: &mut Decoder<'_>, least: u64, most: u64) -> Optio
         decoder.report(fault);
     }
     value
+}
+
+/// The whole number that a text probably means: `1_000`, `9300;`, `2k`, and of a pair of ports the one inside.
+fn meant(text: &str) -> Option<u64> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if let Some((_, inside)) = text.split_once(':').filter(|(outside, inside)| digits(outside) && digits(inside)) {
+        return inside.parse().ok();
+    }
+    let plain: String =
+        text.trim_end_matches([';', ',', '.']).chars().filter(|c| !matches!(c, '_' | ',' | ' ')).collect();
+    Count::parse(&plain).ok().map(|count| count.0)
 }
 
 impl Decode for u16 {
@@ -247,6 +268,11 @@ fn is_version_name(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(plain)
 }
 
+/// Quotes as word processors write them: to YAML they are letters.
+fn is_quote(c: char) -> bool {
+    matches!(c, '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' | '\u{ab}' | '\u{bb}')
+}
+
 macro_rules! checked_text {
     ($($type:ident: $test:path, $what:literal, $forms:literal, $pattern:literal, $bare:literal;)*) => { $(
         impl Decode for $type {
@@ -255,7 +281,10 @@ macro_rules! checked_text {
                 if $test(&text) {
                     return Some(Self(text));
                 }
-                decoder.report(bad_unit::at(node.span, &text, $what, $forms));
+                let plain = text.trim_matches(is_quote);
+                let right = Some(plain).filter(|plain| plain.len() < text.len() && $test(plain));
+                let right = right.map(|plain| format!("\"{plain}\""));
+                decoder.report(bad_unit::guessed(node.span, &text, $what, $forms, right));
                 None
             }
 

@@ -24,13 +24,18 @@ pub const EXPLANATION: Explanation = Explanation {
 pub fn at(span: Span, text: &str) -> Diagnostic {
     let shown: String = text.chars().take(60).collect();
     let fault = Diagnostic::error(EXPLANATION.code, span, format!("\"{shown}\" is not a usable name"));
+    let rule = "names are lower-case letters, digits and `-`, a letter first, at most 40 characters";
+    match better(text) {
+        Some(better) => fault.with_help(format!("write `{better}`; {rule}")),
+        None => fault.with_help(rule),
+    }
+}
+
+/// The name of a component that a text was meant to be; `None` where it is one, or cannot be made one.
+pub fn better(text: &str) -> Option<String> {
     let mut better: String = text.to_ascii_lowercase().replace(['_', ' ', '.'], "-");
     better.retain(|c| c.is_ascii_alphanumeric() || c == '-');
-    let rule = "names are lower-case letters, digits and `-`, a letter first, at most 40 characters";
-    if is_name(&better) {
-        return fault.with_help(format!("write `{better}`; {rule}"));
-    }
-    fault.with_help(rule)
+    (better != text && is_name(&better)).then_some(better)
 }
 
 fn inner(name: &Spanned<String>) -> Option<Diagnostic> {
@@ -93,5 +98,12 @@ mod tests {
     #[test]
     fn example_holds() {
         crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn what_a_name_was_meant_to_be_is_neither_missing_nor_unknown() {
+        let text = "realtime: { kind: socketio, port: 3000, needs: [user] }\nservices:\n  User: { port: 9300 }\n";
+        let codes = crate::checks::testing::codes(text);
+        assert_eq!(codes, [(EXPLANATION.code, crate::diagnostic::Severity::Error)]);
     }
 }

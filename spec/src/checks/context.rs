@@ -165,7 +165,8 @@ impl<'a> Context<'a> {
     pub fn copies(&self) -> Vec<Copies<'a>> {
         let mut all = Vec::new();
         for (written, model) in self.stores.iter().zip(&self.topology.stores) {
-            if model.embedded {
+            // What a store without a known kind means by copies is not known.
+            if model.embedded || written.value.kind.is_none() {
                 continue;
             }
             let span = match model.kind {

@@ -1,8 +1,9 @@
 //! AG019: a key as another tool calls it.
 
-use super::Explanation;
+use super::{Explanation, bad_choice};
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::source::Span;
+use crate::topology::StoreKind;
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -175,6 +176,16 @@ const HABITS: &[(&str, Ours)] = &[
     ("simulation", Ours::Renamed("sim")),
 ];
 
+/// The kind and version of a store whose engine is in an image: `docker.io/library/postgres:15-alpine`.
+fn engine(image: &str) -> Option<(&'static str, &str)> {
+    let name = image.rsplit('/').next()?;
+    let (name, tag) = name.split_once(':').unwrap_or((name, ""));
+    let kinds: Vec<&'static str> = StoreKind::ALL.iter().map(|(word, _)| *word).collect();
+    let kind = kinds.iter().find(|kind| **kind == name).copied().or_else(|| bad_choice::habit(name, &kinds))?;
+    let version = tag.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("");
+    Some((kind, if version.is_empty() { "…" } else { version }))
+}
+
 fn ours(key: &str, known: &[&str]) -> Option<&'static Ours> {
     let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
     let fits = |ours: &Ours| match ours {
@@ -184,8 +195,18 @@ fn ours(key: &str, known: &[&str]) -> Option<&'static Ours> {
     HABITS.iter().find(|(theirs, ours)| *theirs == plain && fits(ours)).map(|(_, ours)| ours)
 }
 
-/// The report on a key of another tool, and our key for it; `None` where the key is nobody's.
-pub fn at(span: Span, key: &str, subject: &str, known: &[&str]) -> Option<(Diagnostic, Option<&'static str>)> {
+/// The report on a key of another tool, which may have a plain value, and our key for it; `None` where the key is nobody's.
+pub fn at(
+    span: Span,
+    (key, value): (&str, Option<&str>),
+    subject: &str,
+    known: &[&str],
+) -> Option<(Diagnostic, Option<&'static str>)> {
+    if let Some((kind, version)) = value.filter(|_| key == "image" && known.contains(&"command")).and_then(engine) {
+        let message = format!("`{key}` of {subject} is an engine's: engines are stores here");
+        let help = format!("declare it under `stores:`, as `{{ kind: {kind}, version: \"{version}\" }}`");
+        return Some((Diagnostic::error(EXPLANATION.code, span, message).with_help(help), Some("kind")));
+    }
     let (message, help, fix, meant) = match ours(key, known)? {
         Ours::Renamed(ours) => {
             let fix = Some(Fix::replace(span, *ours));
@@ -217,5 +238,12 @@ mod tests {
         let codes: Vec<Code> = loaded.diagnostics.iter().map(|d| d.code).collect();
         assert_eq!(codes, [EXPLANATION.code], "{:?}", loaded.diagnostics);
         assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("write `port: 9300`"));
+    }
+
+    #[test]
+    fn an_engine_s_image_is_a_store() {
+        assert_eq!(engine("docker.io/library/postgres:15-alpine"), Some(("postgres", "15")));
+        assert_eq!(engine("mariadb"), Some(("postgres", "…")));
+        assert_eq!(engine("ghcr.io/example/billing:1.2"), None);
     }
 }

@@ -28,6 +28,12 @@ pub fn in_base(span: Span, tag: &str) -> Diagnostic {
         .with_help("remove the tag")
 }
 
+/// `!unset` before a value.
+pub fn with_value(span: Span) -> Diagnostic {
+    Diagnostic::error(EXPLANATION.code, span, "`!unset` takes no value")
+        .with_help("remove the value, or remove the tag if the value is to apply")
+}
+
 /// One of ours where an overlay merges nothing.
 pub fn idle(span: Span, tag: &str) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, format!("`{tag}` has nothing to act on here"))

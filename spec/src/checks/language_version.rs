@@ -1,8 +1,8 @@
 //! AG018: the language version is not first.
 
 use super::Explanation;
-use crate::diagnostic::{Code, Diagnostic};
-use crate::source::Node;
+use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::source::{Node, Span};
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -18,6 +18,15 @@ archgen: v1
 name: demo
 "#,
 };
+
+/// The spec does not say its language; `first` is its first key.
+pub fn missing(first: Span) -> Diagnostic {
+    let top = Span { end: first.start, ..first };
+    let fix = Fix { title: "add `archgen: v1`".to_owned(), ..Fix::insert(top, "archgen: v1\n") };
+    Diagnostic::error(EXPLANATION.code, first, "the spec does not say its language")
+        .with_help("begin the file with the line `archgen: v1`")
+        .with_fix(fix)
+}
 
 /// The root's first key must be `archgen`. That it is there at all is checked with the other required keys.
 pub fn check(root: &Node, out: &mut Vec<Diagnostic>) {

@@ -1,6 +1,6 @@
 //! AG014: a value of the right form is not possible.
 
-use super::Explanation;
+use super::{Context, Explanation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
@@ -22,6 +22,16 @@ pub fn at(span: Span, subject: &str, bounds: &str, found: Option<&str>) -> Diagn
     Diagnostic::error(EXPLANATION.code, span, format!("{subject} {bounds}{found}"))
 }
 
+/// Zones that are declared, and are none.
+pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
+    let unread = || context.spec.unread.iter().any(|path| path.starts_with("zones."));
+    if let Some(zones) = context.spec.zones.as_ref().filter(|zones| zones.value.is_empty() && !unread()) {
+        out.push(
+            at(zones.span, "`zones`", "must name at least one zone", None).with_help("remove it where nobody cares"),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +39,13 @@ mod tests {
     #[test]
     fn example_holds() {
         crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn a_negative_number_is_a_number_and_no_zone_is_no_zones() {
+        let error = (EXPLANATION.code, crate::diagnostic::Severity::Error);
+        assert_eq!(crate::checks::testing::codes("services:\n  user: { port: 9300, replicas: -1 }\n"), [error]);
+        let text = "zones: []\nstores:\n  cache: { kind: redis, version: \"7.2\", nodes: 2, replicas: 1 }\nsim:\n  faults: [{ kind: zone-loss, zone: a }]\n";
+        assert_eq!(crate::checks::testing::codes(text), [error]);
     }
 }

@@ -62,8 +62,13 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             let Some(largest) = figures.largest_partition_bytes.filter(|b| *b > most) else { continue };
             let span = dataset.value.bucket.as_ref().map_or(dataset.name.span, |b| b.span);
             let message = format!("the hottest partition of `{}` grows to {} MB", figures.name, largest / 1_000_000);
+            let derived = matches!(shape, Some(DatasetShape::CassandraTable { bucket: Bucket::Auto { .. }, .. }));
+            let advice = match derived {
+                true => "no bucket is narrow enough: spread that key over one more column of the partition key",
+                false => "write `bucket: auto(100MB)`",
+            };
             let fault = Diagnostic::warning(EXPLANATION.code, span, message)
-                .with_help(format!("{} MB is the most; write `bucket: auto(100MB)`", most / 1_000_000));
+                .with_help(format!("{} MB is the most; {advice}", most / 1_000_000));
             let load_place = context.spec.load.as_ref().map(|l| l.span);
             out.push(match load_place {
                 Some(place) => fault.with_related(place, "under this load"),

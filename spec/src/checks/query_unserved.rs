@@ -1,6 +1,7 @@
 //! AG088: a query that no key and no index serves.
 
 use super::index_unused::{Serving, serving};
+use super::unknown_column::columns_of;
 use super::{Context, Explanation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
@@ -53,7 +54,11 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
                 let place = named.value.on.as_ref().map_or(named.name.span, |on| on.span);
                 out.push(stranger(context, &written.name.value, query, place));
             }
-            if serving(context.topology, query) == Serving::Nothing {
+            // A column that is not declared has been reported.
+            let dataset = &context.topology.store(query.on.store).datasets[query.on.dataset];
+            let columns = columns_of(&dataset.shape);
+            let known = columns.is_none_or(|columns| query.by.iter().all(|by| columns.contains(&by.as_str())));
+            if known && serving(context.topology, query) == Serving::Nothing {
                 let often = named.value.rate.map(|rate| format!(", asked {}", rate.value.print())).unwrap_or_default();
                 out.push(unserved(context, &written.name.value, query, span, &often));
             }

@@ -120,6 +120,7 @@ const ALWAYS: &[Check] = &[
     cycle::check,
     unknown_column::check,
     route_without_service::check,
+    out_of_range::check,
     port_twice::check,
     copies_above_zones::check,
     copies_above_nodes::check,

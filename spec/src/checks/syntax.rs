@@ -53,6 +53,9 @@ pub fn at(span: Span, kind: &ErrorKind) -> Diagnostic {
         K::BlockSequenceEntryNotAllowed => {
             ("a list cannot begin here", "begin it on the next line, or write it as `[a, b]`")
         }
+        K::UnexpectedEofImplicitFlowMapping => {
+            ("an item is due here", "write what is missing, or remove the comma or bracket before it")
+        }
         _ => {
             let reason = kind.to_string();
             let message = format!("invalid YAML: {}", reason.trim_end_matches('.').to_lowercase());
@@ -62,17 +65,24 @@ pub fn at(span: Span, kind: &ErrorKind) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {what}")).with_help(help)
 }
 
+/// Longest line that a message repeats, bytes.
+const SHOWN_MAX: usize = 120;
 const SKIPPED: &str = "this entry was not read; the rest of the file was";
 
-/// Something is forgotten that a person would see at once; `added` is what mends it, and where.
-pub fn forgotten(span: Span, what: Forgotten, found: &str, added: (Span, &str)) -> Diagnostic {
-    let (end, added) = added;
+/// Something is forgotten that a person would see at once; `found` is what it is about and, where what is missing belongs into the middle
+/// of a line, what stands before that; `added` is what mends it, and where.
+pub fn forgotten(span: Span, what: Forgotten, found: (&str, Option<&str>), added: (Span, &str)) -> Diagnostic {
+    let ((found, before), (end, added)) = (found, added);
     let (message, help, fix) = match what {
         Forgotten::Bracket => {
             (format!("this `{found}` is never closed"), format!("add `{added}` at the end"), Fix::insert(end, added))
         }
         Forgotten::Quote => {
-            (format!("this quote {found} is never closed"), format!("add {added} at the end"), Fix::insert(end, added))
+            let help = match before {
+                Some(before) => format!("add {added} behind `{before}`"),
+                None => format!("add {added} at the end"),
+            };
+            (format!("this quote {found} is never closed"), help, Fix::insert(end, added))
         }
         Forgotten::Quotes => {
             let quote = |at| Edit { span: Span { start: at, end: at, ..span }, replacement: "\"".to_owned() };
@@ -97,10 +107,27 @@ pub fn no_colon(span: Span, text: &str) -> Diagnostic {
         .with_help("write it as `key: value`")
 }
 
+/// A line with a key and a value and no colon between them.
+pub fn no_colon_between(span: Span, key: Span, value: Span, text: &str) -> Diagnostic {
+    let (name, said) = (&text[..key.end - span.start], &text[value.start - span.start..]);
+    let between = Span { start: key.end, end: value.start, ..span };
+    let fix = Fix {
+        title: format!("write `{name}: {said}`"),
+        edits: vec![Edit { span: between, replacement: ": ".to_owned() }],
+    };
+    // Several words may be a sentence that belongs somewhere else.
+    let one = !said.contains(char::is_whitespace) || said.starts_with(['[', '{', '"', '\'']);
+    let certain = one && text.len() <= SHOWN_MAX;
+    Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: no `:` behind `{name}`"))
+        .with_help(if certain { fix.title.clone() } else { format!("write it as `{name}: value`") })
+        .with_fix(Some(fix).filter(|_| certain))
+}
+
 /// A colon with no blank behind it.
-pub fn no_blank(span: Span) -> Diagnostic {
+pub fn no_blank(span: Span, key: &str, value: &str) -> Diagnostic {
+    let value = if key.len() + value.len() <= SHOWN_MAX { value } else { "value" };
     Diagnostic::error(EXPLANATION.code, span, "invalid YAML: no blank behind this `:`")
-        .with_help("write `key: value`")
+        .with_help(format!("write `{key}: {value}`"))
         .with_fix(Fix::insert(Span { start: span.end, ..span }, " "))
 }
 
@@ -114,6 +141,31 @@ pub fn no_item(span: Span) -> Diagnostic {
 pub fn tab(span: Span) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, "invalid YAML: a tab in the indentation")
         .with_help("indent with blanks; other lines of the file may have tabs, too")
+}
+
+/// A tab or another tool's blank in the indentation of so many lines; the first is marked.
+pub fn indentation((span, found): (Span, char), lines: usize) -> Diagnostic {
+    let what = match found {
+        '\t' => "a tab".to_owned(),
+        '\u{a0}' => "a no-break space".to_owned(),
+        other => format!("the space U+{:04X}", u32::from(other)),
+    };
+    let help = match lines {
+        1 => "indent with blanks".to_owned(),
+        2 => "indent with blanks; one more line begins like that".to_owned(),
+        _ => format!("indent with blanks; {} more lines begin like that", lines - 1),
+    };
+    Diagnostic::error(EXPLANATION.code, span, format!("invalid YAML: {what} in the indentation")).with_help(help)
+}
+
+/// A merge that was never finished.
+pub fn conflict(first: Span, second: Option<Span>) -> Diagnostic {
+    let fault = Diagnostic::error(EXPLANATION.code, first, "invalid YAML: a merge conflict is left in the file")
+        .with_help("keep one of the sides, and remove the three marks; until then only the first side is checked");
+    match second {
+        Some(second) => fault.with_related(second, "the other side begins here"),
+        None => fault,
+    }
 }
 
 /// A line that is indented below a key that has a value already.

@@ -31,6 +31,7 @@ pub const EXPLANATION: Explanation = Explanation {
 fn at(span: Span, column: &str, table: &str, declared: &[&str]) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, format!("the table `{table}` has no column `{column}`"))
         .with_help(suggestion::help(column, "declared columns", declared))
+        .with_fix(suggestion::fix(span, column, declared.iter().copied()))
         .with_cause(format!("{table}.{column}"))
 }
 
@@ -74,16 +75,7 @@ fn query_columns(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             if written.is_some_and(|table| columns_unread(context, query.on.store.0, table)) {
                 continue;
             }
-            let declared: Vec<&str> = match &dataset.shape {
-                DatasetShape::PostgresTable { key, columns, .. } => key.iter().chain(columns).collect::<Vec<_>>(),
-                DatasetShape::CassandraTable { partition, cluster, columns, .. } => {
-                    partition.iter().chain(cluster).chain(columns).collect()
-                }
-                _ => continue,
-            }
-            .into_iter()
-            .map(|column| column.name.as_str())
-            .collect();
+            let Some(declared) = columns_of(&dataset.shape) else { continue };
             let by = places.iter().find(|q| q.name.value == query.name).and_then(|q| q.value.by.as_ref());
             for column in by.iter().flat_map(|by| &by.value).filter(|c| !declared.contains(&c.value.0.as_str())) {
                 let fault = at(column.span, &column.value.0, &dataset.name, &declared);
@@ -94,6 +86,18 @@ fn query_columns(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// The columns of a table; `None` of what has none.
+pub(super) fn columns_of(shape: &DatasetShape) -> Option<Vec<&str>> {
+    let columns: Vec<_> = match shape {
+        DatasetShape::PostgresTable { key, columns, .. } => key.iter().chain(columns).collect(),
+        DatasetShape::CassandraTable { partition, cluster, columns, .. } => {
+            partition.iter().chain(cluster).chain(columns).collect()
+        }
+        _ => return None,
+    };
+    Some(columns.into_iter().map(|column| column.name.as_str()).collect())
 }
 
 fn table_columns(table: &Named<Dataset>, out: &mut Vec<Diagnostic>) {
@@ -112,7 +116,8 @@ fn table_columns(table: &Named<Dataset>, out: &mut Vec<Diagnostic>) {
     }
     let shard = dataset.shard.as_ref().and_then(|s| s.value.by.as_ref());
     if let Some(by) = shard.filter(|by| !declared.contains(&by.value.0.as_str())) {
-        out.push(at(by.span, &by.value.0, name, &declared));
+        // What is marked there is `hash(column)`.
+        out.push(at(by.span, &by.value.0, name, &declared).with_fix(None));
     }
     let bucketed = dataset.partition.iter().flat_map(|p| &p.value.0).any(|c| c.value.name == "bucket");
     if let (Some(bucket), Some(_), false) = (&dataset.bucket, &dataset.partition, bucketed) {

@@ -18,10 +18,11 @@ registry: { kind: consul, datacenter: "${vars.centre}" }
 "#,
 };
 
-/// `${vars.name}` where `name` is none of the declared ones.
-pub fn at(span: Span, name: &str, declared: &[&str]) -> Diagnostic {
+/// `${vars.name}` where `name` is none of the declared ones; where the name itself stands is known unless the value was unescaped.
+pub fn at(span: Span, name: &str, place: Option<Span>, declared: &[&str]) -> Diagnostic {
     Diagnostic::error(EXPLANATION.code, span, format!("the variable `{name}` is not declared under `vars:`"))
         .with_help(suggestion::help(name, "declared variables", declared))
+        .with_fix(place.and_then(|place| suggestion::fix(place, name, declared.iter().copied())))
 }
 
 /// `${…}` of another form, or without its end.

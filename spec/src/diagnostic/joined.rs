@@ -18,8 +18,8 @@ pub(crate) fn join(all: &mut Vec<Diagnostic>) {
     let mut seen: BTreeSet<(Code, Span)> = BTreeSet::new();
     let mut joined: Vec<Diagnostic> = Vec::with_capacity(all.len());
     let mut more: BTreeMap<usize, usize> = BTreeMap::new();
-    for mut diagnostic in all.drain(..) {
-        let Some(cause) = diagnostic.cause.take() else {
+    for diagnostic in all.drain(..) {
+        let Some(cause) = diagnostic.cause.clone() else {
             joined.push(diagnostic);
             continue;
         };

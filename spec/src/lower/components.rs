@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ast::{self, Acl, Choice, Environment, Named, Program};
-use crate::checks::{missing_key, out_of_range};
+use crate::checks::{bad_name, missing_key, out_of_range};
 use crate::source::Spanned;
 use crate::topology::{Health, Need, Query, Realtime, Registry, Service, ServiceKind};
 use crate::units::{HealthCheck, RestartBackoff, Unit};
@@ -168,14 +168,15 @@ pub(super) fn word<C: Choice + PartialEq>(choice: C) -> String {
 fn kind(named: &Named<ast::Service>, work: &mut Resolution<'_>) -> ServiceKind {
     let name = named.name.value.as_str();
     let written = &named.value;
-    let by_name = Program::words().iter().find(|(w, p)| *w == name && *p != Program::Process).map(|(_, p)| *p);
+    let meant = bad_name::better(name);
+    let named_so = |word: &str| word == name || Some(word) == meant.as_deref();
+    let by_name = Program::words().iter().find(|(w, p)| named_so(w) && *p != Program::Process).map(|(_, p)| *p);
     let program = match written.kind.as_ref().map(|k| k.value).or(by_name) {
         Some(program) => program,
         None => {
             if !written.said.contains(&"kind") {
-                let fault = missing_key::at(named.name.span, "kind", &format!("`services.{name}`"));
-                let words: Vec<&str> = Program::words().iter().map(|(w, _)| *w).collect();
-                work.out.push(fault.with_help(format!("add `kind:`, one of {}", words.join(", "))));
+                let subject = format!("`services.{name}`");
+                work.out.push(missing_key::at(named.name.span, &["services", name], "kind", &subject));
             }
             Program::Process
         }

@@ -17,7 +17,7 @@ mod tests;
 
 pub use origins::{Origin, OriginSource, Origins};
 
-pub(crate) use overlay::{merge, refuse_idle_tags, refuse_tags};
+pub(crate) use overlay::{Removed, merge, refuse_idle_tags, refuse_tags, tell_removed};
 pub(crate) use profiles::apply as apply_profiles;
 pub(crate) use resolve::resolve;
 pub(crate) use stores::{declared_copies, default_port};

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::ast::{Dataset, Named, Service, Spec, Store};
-use crate::checks::{dangling, datasets_of, nearest, wrong_kind};
-use crate::diagnostic::Diagnostic;
+use crate::checks::{bad_name, dangling, datasets_of, nearest, suggestion, wrong_kind};
+use crate::diagnostic::{Diagnostic, Fix};
 use crate::source::{Span, Spanned};
 use crate::topology::{DatasetRef, Need, ServiceId, StoreId, StoreKind};
 
@@ -23,6 +23,8 @@ pub(super) struct Names<'a> {
     stores: &'a [Named<Store>],
     by_service: BTreeMap<&'a str, ServiceId>,
     by_store: BTreeMap<&'a str, StoreId>,
+    /// Usable names of what is declared under unusable ones.
+    meant: BTreeMap<String, &'a str>,
     by_dataset: BTreeMap<(usize, &'a str), usize>,
     /// Reports for which a similar name was looked for.
     searches: Cell<usize>,
@@ -50,6 +52,11 @@ impl<'a> Names<'a> {
                 by_dataset.entry((store, dataset.name.value.as_str())).or_insert(index);
             }
         }
+        // A name that is not usable has been reported: what it was meant to be is declared.
+        let mut meant = BTreeMap::new();
+        for name in services.iter().map(|s| &s.name.value).chain(stores.iter().map(|s| &s.name.value)) {
+            meant.extend(bad_name::better(name).map(|better| (better, name.as_str())));
+        }
         let singletons = [
             spec.gateway.as_ref().map(|_| "gateway"),
             spec.realtime.as_ref().map(|_| "realtime"),
@@ -60,6 +67,7 @@ impl<'a> Names<'a> {
             stores,
             by_service,
             by_store,
+            meant,
             by_dataset,
             searches: Cell::new(0),
             secrets: spec.secrets.iter().flat_map(|s| &s.value).map(|s| s.name.value.as_str()).collect(),
@@ -73,12 +81,17 @@ impl<'a> Names<'a> {
         self.stores[store.0].value.kind.as_ref().map(|k| k.value)
     }
 
+    /// The name as it is declared.
+    fn declared<'n>(&'n self, name: &'n str) -> &'n str {
+        self.meant.get(name).copied().unwrap_or(name)
+    }
+
     /// What a name is, and where it was declared; `None` where it is nothing.
     fn what(&self, name: &str) -> Option<(&'static str, Option<Span>)> {
-        if let Some(id) = self.by_service.get(name) {
+        if let Some(id) = self.by_service.get(self.declared(name)) {
             return Some(("a service", Some(self.services[id.0].name.span)));
         }
-        if let Some(id) = self.by_store.get(name) {
+        if let Some(id) = self.by_store.get(self.declared(name)) {
             return Some(("a store", Some(self.stores[id.0].name.span)));
         }
         self.singletons.contains(&name).then_some(("a section of its own", None))
@@ -139,7 +152,7 @@ impl<'a> Names<'a> {
     /// A service by name.
     pub(super) fn service(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<ServiceId> {
         let text = name.value.as_str();
-        if let Some(id) = self.by_service.get(text) {
+        if let Some(id) = self.by_service.get(self.declared(text)) {
             return Some(*id);
         }
         out.push(match self.what(text) {
@@ -156,9 +169,9 @@ impl<'a> Names<'a> {
     /// A service, a store, or a dataset as `store.dataset`.
     pub(super) fn need(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Need> {
         let text = name.value.as_str();
-        let need = if let Some(id) = self.by_service.get(text) {
+        let need = if let Some(id) = self.by_service.get(self.declared(text)) {
             Need::Service(*id)
-        } else if let Some(id) = self.by_store.get(text) {
+        } else if let Some(id) = self.by_store.get(self.declared(text)) {
             Need::Store(*id)
         } else if text.contains('.') {
             Need::Dataset(self.dataset(name, out)?)
@@ -181,8 +194,13 @@ impl<'a> Names<'a> {
         };
         if self.kind(store) == Some(StoreKind::Kafka) {
             let declared = Some(self.stores[store.0].name.span);
-            let found = if matches!(need, Need::Store(_)) { "a log" } else { "a topic" };
-            out.push(wrong_kind::at(name.span, text, found, "say it under `publishes` or `consumes`", declared));
+            let (found, topic) = match need {
+                Need::Dataset(_) => ("a topic", text.to_owned()),
+                _ => ("a log", format!("{text}.TOPIC")),
+            };
+            let fault = wrong_kind::at(name.span, text, found, "say it under `publishes` or `consumes`", declared);
+            let help = format!("write `consumes: [{topic}]` to read it, `publishes: [{topic}]` to write it");
+            out.push(fault.with_help(help));
             return None;
         }
         Some(need)
@@ -193,9 +211,7 @@ impl<'a> Names<'a> {
         let text = name.value.as_str();
         if !text.contains('.') {
             out.push(match self.what(text) {
-                Some((found, place)) => {
-                    wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place)
-                }
+                Some((found, place)) => self.no_topic((name.span, text), found, place),
                 None if self.read.hides(Section::Stores, text) => return None,
                 None if self.read.is_absent(Section::Stores) => {
                     dangling::in_section(name.span, text, "topic", Section::Stores.key(), &[])
@@ -221,8 +237,7 @@ impl<'a> Names<'a> {
                     StoreKind::S3 => "a bucket",
                 };
                 let declared = datasets_of(&self.stores[dataset.store.0].value).get(dataset.dataset);
-                let place = declared.map(|d| d.name.span);
-                out.push(wrong_kind::at(name.span, text, found, "a topic is due here, as `store.topic`", place));
+                out.push(self.no_topic((name.span, text), found, declared.map(|d| d.name.span)));
                 None
             }
         }
@@ -252,6 +267,17 @@ impl<'a> Names<'a> {
         Some(dataset)
     }
 
+    /// Something else stands where a topic is due.
+    fn no_topic(&self, (span, text): (Span, &str), found: &str, place: Option<Span>) -> Diagnostic {
+        let topics = self.topics();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        wrong_kind::at(span, text, found, "a topic is due here, as `store.topic`", place).with_help(suggestion::help(
+            text,
+            "declared topics",
+            &topics,
+        ))
+    }
+
     /// Every topic as `store.topic`.
     fn topics(&self) -> Vec<String> {
         let logs = self.stores.iter().filter(|s| s.value.topics.is_some());
@@ -265,11 +291,15 @@ impl<'a> Names<'a> {
         let short = text.strip_prefix("stores.").or_else(|| text.strip_prefix("services."));
         if let Some(short) = short {
             let fault = dangling::at(name.span, text, "service, store or dataset", &[]);
-            out.push(fault.with_help(format!("write `{short}`")));
+            let prefix = name.part(0, text.len() - short.len());
+            let known = self.by_service.contains_key(short)
+                || short.split('.').next().is_some_and(|store| self.by_store.contains_key(store));
+            let fix = Fix { title: format!("write `{short}`"), ..Fix::remove(prefix, "") };
+            out.push(fault.with_help(format!("write `{short}`")).with_fix(Some(fix).filter(|_| known)));
             return None;
         }
         let (store, dataset) = text.split_once('.')?;
-        let Some(id) = self.by_store.get(store) else {
+        let Some(id) = self.by_store.get(self.declared(store)) else {
             let place_of_store = name.part(0, store.len());
             out.push(match self.what(store) {
                 Some((found, place)) => {

@@ -78,6 +78,9 @@ impl<'a> Read<'a> {
         if self.place(section).is_none() {
             return self.spec.said.contains(&section.key());
         }
+        if section == Section::Zones && self.is_empty(section) {
+            return true;
+        }
         // Which zone stands in an item that is no text, nobody knows.
         let all = self.is_empty(section) || section == Section::Zones;
         self.lost(&format!("{}.{name}", section.key())) || (all && self.lost_below(section))
@@ -87,7 +90,7 @@ impl<'a> Read<'a> {
 /// Whether a section is not there because its key is misspelt, or another tool's. The decoder reports that.
 pub(super) fn is_misspelt(root: &Node, section: &'static str) -> bool {
     let only = &[section];
-    let near = |key: &str, known: &[&'static str]| match foreign_key::at(root.span, key, "", known) {
+    let near = |key: &str, known: &[&'static str]| match foreign_key::at(root.span, (key, None), "", known) {
         Some((_, ours)) => ours,
         None => unknown_key::meant(key, known),
     };

@@ -219,7 +219,8 @@ fn indexes(written: &Written) -> Vec<(String, Vec<String>)> {
 fn require(store: &str, named: &Named<Written>, key: &'static str, section: &str, work: &mut Resolution<'_>) {
     if !named.value.said.contains(&key) {
         let subject = format!("`stores.{store}.{section}.{}`", named.name.value);
-        work.out.push(missing_key::at(named.name.span, key, &subject));
+        let names = ["stores", store, section, named.name.value.as_str()];
+        work.out.push(missing_key::at(named.name.span, &names, key, &subject));
     }
 }
 

@@ -92,7 +92,12 @@ impl Substitution<'_> {
                 self.out.push(unknown_variable::form(span, inner));
                 return None;
             };
-            match self.value(&inner[..end], span, port) {
+            // A plain value stands in the file as it is, a quoted one behind its quote, unless something in it was escaped.
+            let before = text.len() - inner.len();
+            let (start, length) = (span.start + before + (span.end - span.start).saturating_sub(text.len()) / 2, end);
+            let exact = [0, 2].contains(&(span.end - span.start).wrapping_sub(text.len()));
+            let place = exact.then_some(Span { start, end: start + length, ..span });
+            match self.value(&inner[..end], (span, place), port) {
                 Some(value) => result.push_str(&value),
                 None => good = false,
             }
@@ -106,7 +111,8 @@ impl Substitution<'_> {
         good.then_some(result)
     }
 
-    fn value(&mut self, name: &str, span: Span, port: bool) -> Option<String> {
+    /// The value of one variable, which stands in a value and, where that is known, at a place of its own.
+    fn value(&mut self, name: &str, (span, place): (Span, Option<Span>), port: bool) -> Option<String> {
         if name == "port" && port {
             return Some("${port}".to_owned());
         }
@@ -123,7 +129,8 @@ impl Substitution<'_> {
                     let near = nearest(name, declared.iter().copied());
                     let near = self.places.iter().find(|(declared, _)| Some(declared.as_str()) == near);
                     let cause = if self.section.is_some() { name } else { "vars:" };
-                    let fault = unknown_variable::at(span, name, &declared).with_cause(cause);
+                    let place = place.map(|place| Span { start: place.end - name.len(), ..place });
+                    let fault = unknown_variable::at(span, name, place, &declared).with_cause(cause);
                     match (near, self.section) {
                         (Some((_, at)), _) => fault.with_related(*at, "this is declared"),
                         (None, Some(at)) => fault.with_related(at, "variables are declared here"),

@@ -1,5 +1,7 @@
 //! The words for one key: as plain text for a terminal, as Markdown for an editor and for the pages.
 
+use std::borrow::Cow;
+
 use super::entry::{Default, Part};
 use super::language::{Key, Language};
 use crate::checks::suggestion;
@@ -73,8 +75,11 @@ impl Language {
     /// # Errors
     /// The language has no such place; the text says what there is instead.
     pub fn explain(&self, path: &str, spec: Option<&Loaded>) -> Result<String, String> {
+        let path = &*self.by_index(path, spec)?;
         let names = self.split(path).filter(|names| !names.is_empty()).ok_or_else(|| self.nearest(path))?;
-        let key = self.at(&names).ok_or_else(|| self.nearest(path))?;
+        // An item of a list is told as the list, with the keys of an item.
+        let list = &names[..names.len() - usize::from(names.last().is_some_and(|name| name.starts_with('[')))];
+        let key = self.at(&names).or_else(|| self.at(list)).ok_or_else(|| self.nearest(path))?;
         let mut text = key.text();
         let below = self.below(&names);
         if !below.is_empty() {
@@ -85,9 +90,41 @@ impl Language {
             }
         }
         if let Some(loaded) = spec {
-            text.push_str(&here(path, loaded));
+            text.push_str(&match self.absent(&names, loaded) {
+                Some(absent) => format!("\nHere: there is no `{absent}`\n"),
+                None => here(path, loaded),
+            });
         }
         Ok(text)
+    }
+
+    /// A path whose items of lists are said by their number or their `id`, as `explain` also takes them: `policies.headroom.check`.
+    fn by_index<'p>(&self, path: &'p str, spec: Option<&Loaded>) -> Result<Cow<'p, str>, String> {
+        if self.split(path).is_some() {
+            return Ok(Cow::Borrowed(path));
+        }
+        let mut told = String::new();
+        for part in path.split('.') {
+            let list = !told.is_empty() && self.split(&format!("{told}[0]")).is_some();
+            let number = Some(part).filter(|part| list && part.bytes().all(|b| b.is_ascii_digit()));
+            match (list, number.map(str::to_owned)) {
+                (true, Some(number)) => told.push_str(&format!("[{number}]")),
+                (true, None) => told.push_str(&format!("[{}]", item(&told, part, spec)?)),
+                (false, _) => told.push_str(&if told.is_empty() { part.to_owned() } else { format!(".{part}") }),
+            }
+        }
+        Ok(Cow::Owned(told))
+    }
+
+    /// The beginning of a path that names something which a spec does not have: `services.billing`.
+    fn absent(&self, names: &[&str], loaded: &Loaded) -> Option<String> {
+        let chosen = (1..=names.len()).map(|end| &names[..end]);
+        let chosen = chosen.filter(|names| self.pattern(names).is_some_and(|pattern| pattern.ends_with('*')));
+        let mut paths = chosen.map(|names| names.join("."));
+        let within = |other: &str, path: &str| {
+            other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        paths.find(|path| !loaded.origins.in_written_order().any(|(other, _)| within(other, path)))
     }
 
     /// What to say where a path leads nowhere.
@@ -109,6 +146,15 @@ impl Language {
             false => format!("{place} has no key `{name}`; {}", suggestion::help(name, "known keys", &known)),
         }
     }
+}
+
+/// The index of the item of a list that has this `id` in a spec; the first where there is no spec to ask.
+fn item(list: &str, id: &str, spec: Option<&Loaded>) -> Result<usize, String> {
+    let Some(loaded) = spec else { return Ok(0) };
+    let ids = (0..).map_while(|index| loaded.origins.get(&format!("{list}[{index}].id")));
+    let ids: Vec<&str> = ids.map(|origin| origin.value.as_str()).collect();
+    let help = || format!("`{list}` has no item `{id}`; {}", suggestion::help(id, "items", &ids));
+    ids.iter().position(|other| *other == id).ok_or_else(help)
 }
 
 /// The value and its origin in a spec, or those of everything below.
@@ -164,6 +210,10 @@ Cassandra: how long a row lives.
                 "`gateway.limits` has no key `per_iip`; did you mean `per_ip`? known keys: `per_ip`, `per_token`, `connections_per_ip`"
             )
         );
+        let item = language().explain("policies.headroom.level", None).unwrap_or_default();
+        assert!(item.starts_with("policies[].level\n"), "{item}");
+        let fault = language().explain("sim.faults.3.for", None).unwrap_or_default();
+        assert!(fault.starts_with("sim.faults[].for\n"), "{fault}");
         let wrong = language().explain("gatway.port", None).err().unwrap_or_default();
         assert!(wrong.starts_with("the spec has no key `gatway`; did you mean `gateway`?"), "{wrong}");
     }

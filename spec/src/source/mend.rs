@@ -21,8 +21,15 @@ pub(super) struct Mend {
     /// What it is about, in the text.
     pub at: Range<usize>,
     pub what: Forgotten,
-    /// What was added, and where, in the text.
+    /// What was added, and where, in the text: at its end unless it is a quote that was forgotten in the middle.
     pub added: (usize, String),
+}
+
+impl Mend {
+    /// Whether text follows what was added.
+    pub(super) fn inside(&self) -> bool {
+        !self.added.1.is_empty() && self.text.len() > self.added.0 + self.added.1.len()
+    }
 }
 
 /// Every way that is worth a try, the most likely first.
@@ -41,6 +48,7 @@ pub(super) fn all(text: &str) -> Vec<Mend> {
     if found.brackets.is_empty() && found.quote.is_none() {
         return ways;
     }
+    ways.extend(closed_inside(text, &found));
     let mut added = String::new();
     let innermost = found.brackets.last().map(|(at, _)| (*at, Forgotten::Bracket));
     let quote = found.quote.map(|(at, quote)| {
@@ -53,6 +61,19 @@ pub(super) fn all(text: &str) -> Vec<Mend> {
         ways.push(Mend { text, at: at..at + 1, what, added: (found.end, added) });
     }
     ways
+}
+
+/// A quote that is never closed between brackets was most likely meant to end before the next comma or closing bracket.
+fn closed_inside(text: &str, found: &Found) -> Option<Mend> {
+    let (open, quote) = found.quote.filter(|_| !found.brackets.is_empty())?;
+    let value = &text[open + 1..];
+    let line = value.find('\n').map_or(value, |end| &value[..end]);
+    let value = line[..line.find([',', ']', '}'])?].trim_end();
+    let at = open + 1 + value.len();
+    let closed = [&text[..at], &quote.to_string(), &text[at..]].concat();
+    let after = scan(&closed);
+    let sound = !value.is_empty() && after.quote.is_none() && after.brackets.is_empty() && after.variables.is_empty();
+    sound.then(|| Mend { text: closed, at: open..open + 1, what: Forgotten::Quote, added: (at, quote.to_string()) })
 }
 
 /// Braces of variables between brackets end the mapping around them; parentheses do not.
@@ -151,6 +172,13 @@ pub(super) fn key(text: &str) -> Option<usize> {
         rest.is_empty() || rest.starts_with([' ', '\t'])
     })?;
     is_key(&text[..end]).then_some(end)
+}
+
+/// Of a line `key value`, `key = value` or one with a full-width colon: where the key ends and where the value begins.
+pub(super) fn without_colon(text: &str) -> Option<(usize, usize)> {
+    let end = text.find(|c: char| c.is_whitespace() || matches!(c, '=' | '\u{ff1a}'))?;
+    let value = text[end..].trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '\u{ff1a}'));
+    (is_key(&text[..end]) && !value.is_empty()).then(|| (end, text.len() - value.len()))
 }
 
 /// Whether a text can be a key without quotes.

@@ -2,12 +2,15 @@
 //!
 //! It knows YAML and positions; it knows nothing of what a topology means.
 
+mod clean;
 mod comments;
 mod file;
+mod indentation;
 mod layout;
 mod mend;
 mod parse;
 mod recover;
+mod rewritten;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,13 +1,12 @@
 //! From text to the YAML tree, within budgets and without recursion. Refuses what a spec must not contain: several
 //! documents, anchors, aliases, merge keys, duplicate keys, foreign tags, and files too large or too deep.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
 
 use super::recover::recover;
-use super::{Entry, FileId, Key, Node, Span, Tag, Value};
+use super::{Entry, FileId, Key, Node, Span, Tag, Value, clean, indentation};
 use crate::checks::{anchor, duplicate_key, foreign_tag, multiple_documents, syntax, too_deep, too_large, wrong_type};
 use crate::diagnostic::Diagnostic;
 
@@ -27,7 +26,8 @@ pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node
         out.push(too_large::bytes(file, text.len()));
         return None;
     }
-    let text = &*without_controls(file, text, out);
+    let text = &*clean::without_controls(file, text, out);
+    let text = &*clean::without_conflicts(file, text, out);
     let before = out.len();
     let piece = Piece { file, text, offset: 0, depth: 0 };
     match document(&piece, &mut Spent::default(), out) {
@@ -36,28 +36,9 @@ pub fn parse(file: FileId, text: &str, out: &mut Vec<Diagnostic>) -> Option<Node
         Err(Stop::Syntax(at, kind)) => {
             // The pieces report again what the whole reported before it broke.
             out.truncate(before);
-            recover(file, text, (at, kind), out)
+            indentation::read(file, text, at.start, out).unwrap_or_else(|| recover(file, text, (at, kind), out))
         }
     }
-}
-
-/// Reports the first control characters that YAML forbids, and puts something harmless in their place: a blank where nothing else
-/// stands in the line, else a letter, so that the rest of the file is read. No offset changes.
-fn without_controls<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Cow<'t, str> {
-    const SHOWN_MAX: usize = 10;
-    let forbidden = |byte: u8| byte == 0x7f || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
-    if !text.bytes().any(forbidden) {
-        return Cow::Borrowed(text);
-    }
-    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| forbidden(*byte)).take(SHOWN_MAX) {
-        out.push(syntax::control(Span { file, start: at, end: at + 1 }, byte));
-    }
-    let mended = text.split_inclusive('\n').map(|line| {
-        let alone = line.bytes().all(|byte| forbidden(byte) || byte.is_ascii_whitespace());
-        let instead = if alone { " " } else { "_" };
-        line.replace(|c| u8::try_from(c).is_ok_and(forbidden), instead)
-    });
-    Cow::Owned(mended.collect())
 }
 
 /// A part of a file that is parsed on its own.
@@ -204,7 +185,9 @@ impl Builder<'_> {
             }
             Open::Mapping(entries, ..) => {
                 let ends = (entries.first().map(|e| e.key.span), entries.last().map(|e| e.key.span.to(e.value.span)));
-                (Value::Mapping(entries), ends.0, ends.1)
+                // `{{ name }}` is a template of other tools: its key has been reported.
+                let template = !frame.block && matches!(entries.as_slice(), [one] if self.is_nested(&one.key));
+                (if template { Value::Invalid } else { Value::Mapping(entries) }, ends.0, ends.1)
             }
         };
         // A block collection has no closing sign: its end event stands where the next thing begins.
@@ -217,6 +200,11 @@ impl Builder<'_> {
             self.indented(span)?;
         }
         self.place(Node { value, span, tag: frame.tag })
+    }
+
+    /// Whether a key was a mapping or a list, and has been reported.
+    fn is_nested(&self, key: &Key) -> bool {
+        key.text.is_empty() && self.piece.text[key.span.start - self.piece.offset..].starts_with(['{', '['])
     }
 
     /// Lines that continue a value stand deeper than its owner, or a person could not tell where the value ends. A closing bracket may
@@ -341,8 +329,10 @@ pub(super) fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Opt
         Value::Null => ("null".to_owned(), None),
         // An alias as key has been reported when it was met.
         Value::Invalid => (String::new(), None),
-        Value::Sequence(_) | Value::Mapping(_) => {
-            (String::new(), Some(wrong_type::at(span, "a key", "text", &node_word(&node.value), None)))
+        Value::Sequence(_) => (String::new(), Some(wrong_type::at(span, "a key", "text", "a list", None))),
+        Value::Mapping(_) => {
+            let help = "a spec has no templates: a variable is written `${vars.name}`".to_owned();
+            (String::new(), Some(wrong_type::at(span, "a key", "text", "a mapping", Some(help))))
         }
     };
     if text == "<<" {
@@ -358,11 +348,4 @@ pub(super) fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Opt
     // A key that was reported gets a name that nothing looks for, so that one fault is not reported twice.
     let text = if fault.is_some() { String::new() } else { text };
     (Key { text, span }, fault)
-}
-
-fn node_word(value: &Value) -> String {
-    match value {
-        Value::Sequence(_) => "a list".to_owned(),
-        _ => "a mapping".to_owned(),
-    }
 }

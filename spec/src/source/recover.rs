@@ -13,6 +13,7 @@ use granit_parser::ErrorKind;
 use super::layout::{Line, lines};
 use super::mend::{self, Mend};
 use super::parse::{DEPTH_MAX, Piece, Spent, Stop, document};
+use super::rewritten::Rewritten;
 use super::{Entry, FileId, Key, Node, Span, Value};
 use crate::checks::{duplicate_key, multiple_documents, syntax, too_deep};
 use crate::diagnostic::{Diagnostic, Fix};
@@ -96,6 +97,8 @@ impl Recovery<'_> {
         let list = self.is_item(lines.start);
         let indent = self.lines[lines.start.min(self.lines.len().saturating_sub(1))..].first().map_or(0, |l| l.indent);
         let mut next = lines.start;
+        // Lines of one mapping that slipped out of a list have one cause.
+        let mut strayed = false;
         while next < lines.end.min(self.whole) {
             let first = next;
             next += 1;
@@ -109,9 +112,21 @@ impl Recovery<'_> {
                 self.report(syntax::at(self.content(first), &ErrorKind::InvalidIndentation))?;
             }
             if list && !self.is_item(first) {
-                self.report(syntax::no_item(self.content(first)))?;
+                if !std::mem::replace(&mut strayed, true) {
+                    self.report(syntax::no_item(self.content(first)))?;
+                }
+                // It most likely belongs to the item above it.
+                let mut below = Level::default();
+                self.entry(first..next, depth, &mut below)?;
+                let below = below.finish(self.file).map(|node| node.value);
+                if let (Some(item), Some(Value::Mapping(more))) = (level.items.last_mut(), below)
+                    && let Value::Mapping(entries) = &mut item.value
+                {
+                    entries.extend(more);
+                }
                 continue;
             }
+            strayed = false;
             self.entry(first..next, depth, level)?;
         }
         Ok(())
@@ -210,27 +225,35 @@ impl Recovery<'_> {
 
     /// Tries what people forget: the closing bracket, the closing quote, the quotes around a variable.
     fn mended(&mut self, start: usize, whole: &str, depth: usize) -> Result<Option<Node>, Ended> {
-        for Mend { text, at, what, added } in mend::all(whole) {
+        for way in mend::all(whole) {
             let before = self.out.len();
-            if let Ok(Some(mut node)) = self.parse(start, &text, depth)?
+            if let Ok(Some(mut node)) = self.parse(start, &way.text, depth)?
                 && !matches!(node.value, Value::Scalar { .. } | Value::Null)
             {
-                mend::undo(&mut node);
-                let end = start + whole.trim_end().len();
-                clip(&mut node, end);
-                self.out[before..].iter_mut().for_each(|fault| clip_fault(fault, end));
+                self.lead_back(&way, (start, whole), before, &mut node);
+                let Mend { at, what, added, .. } = &way;
                 let found = &whole[at.clone()];
                 let one_line = !whole[..added.0].contains('\n');
+                let behind = way.inside().then(|| &whole[at.end..added.0]);
                 let place = Span { file: self.file, start: start + added.0, end: start + added.0 };
                 let at = Span { file: self.file, start: start + at.start, end: start + at.end };
-                let fault = syntax::forgotten(at, what, found, (place, &added.1));
-                self.report(if one_line { fault } else { fault.with_fix(None) })?;
+                let fault = syntax::forgotten(at, *what, (found, behind), (place, &added.1));
+                self.report(if one_line || behind.is_some() { fault } else { fault.with_fix(None) })?;
                 return Ok(Some(node));
             }
             // What was found in a text that is not taken is not said.
             self.out.truncate(before);
         }
         Ok(None)
+    }
+
+    /// Moves what was read of a mended text, and found in it, to where it stands in the text as written.
+    fn lead_back(&mut self, way: &Mend, (start, whole): (usize, &str), before: usize, node: &mut Node) {
+        mend::undo(node);
+        let (at, added) = way.added.clone();
+        let rewritten = Rewritten::new(whole, start, &[(at..at, added)]);
+        rewritten.node(node);
+        self.out[before..].iter_mut().for_each(|found| rewritten.diagnostic(found));
     }
 
     /// A list's item: without its dash it is a block like any other.
@@ -321,18 +344,20 @@ impl Recovery<'_> {
     /// A line without a colon, or with one that has no blank behind it.
     fn lone(&mut self, lines: Range<usize>, depth: usize, level: &mut Level, content: Span) -> Result<(), Ended> {
         let text = &self.scratch[content.start..content.end];
+        let part =
+            |start: usize, end: usize| Span { start: content.start + start, end: content.start + end, ..content };
         let glued = text.split_once(':').filter(|(key, value)| mend::is_key(key) && !value.is_empty());
-        let (key, value, fault) = match glued {
-            Some((key, _)) => {
-                let colon = content.start + key.len();
-                let key = Span { end: colon, ..content };
-                (
-                    key,
-                    Span { start: colon + 1, ..content },
-                    syntax::no_blank(Span { start: colon, end: colon + 1, ..content }),
-                )
+        let apart = Some(lines.len()).filter(|lines| *lines == 1).and_then(|_| mend::without_colon(text));
+        let (key, value, fault) = match (glued, apart) {
+            (Some((key, value)), _) => {
+                let colon = part(key.len(), key.len() + 1);
+                (part(0, key.len()), part(key.len() + 1, text.len()), syntax::no_blank(colon, key, value))
             }
-            None => {
+            (None, Some((end, begin))) => {
+                let fault = syntax::no_colon_between(content, part(0, end), part(begin, text.len()), text);
+                (part(0, end), part(begin, text.len()), fault)
+            }
+            (None, None) => {
                 let fault = syntax::no_colon(content, text);
                 // What stands below it says that it is a key.
                 let owner = lines.len() > 1 && mend::is_key(text);
@@ -443,32 +468,4 @@ fn glued_value(text: &str, span: Span) -> bool {
 
 fn invalid(span: Span) -> Node {
     Node { value: Value::Invalid, span, tag: None }
-}
-
-/// The same for what was found in the text with something added.
-fn clip_fault(fault: &mut Diagnostic, end: usize) {
-    let places = fault.related.iter_mut().map(|(span, _)| span);
-    for span in places.chain([&mut fault.primary]) {
-        span.start = span.start.min(end);
-        span.end = span.end.min(end);
-    }
-    // A change of what is not there mends nothing.
-    if fault.fix.iter().flat_map(|f| &f.edits).any(|e| e.span.end > end) {
-        fault.fix = None;
-    }
-}
-
-/// Takes back what was added at the end: no place lies behind it. Depth is bounded by the parser's budget.
-fn clip(node: &mut Node, end: usize) {
-    node.span.start = node.span.start.min(end);
-    node.span.end = node.span.end.min(end);
-    match &mut node.value {
-        Value::Mapping(entries) => entries.iter_mut().for_each(|entry| {
-            entry.key.span.start = entry.key.span.start.min(end);
-            entry.key.span.end = entry.key.span.end.min(end);
-            clip(&mut entry.value, end);
-        }),
-        Value::Sequence(items) => items.iter_mut().for_each(|item| clip(item, end)),
-        _ => {}
-    }
 }

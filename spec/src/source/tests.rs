@@ -49,6 +49,18 @@ fn check(text: &str, faults: &str, tree: &str) {
 }
 
 #[test]
+fn colons_that_were_forgotten() {
+    check("s:\n  port 92\n  b: 2\n", "2:3 no `:` behind `port`", "{s: {port: 92, b: 2}}");
+    check("s:\n  port = 92\n  b: 2\n", "2:3 no `:` behind `port`", "{s: {port: 92, b: 2}}");
+    check("s:\n  port\u{ff1a} [1, 2]\n  b: 2\n", "2:3 no `:` behind `port`", "{s: {port: [1, 2], b: 2}}");
+    check(
+        "l:\n  - a: 1\n  b: 2\n  c: 3\n  - a: 4\n",
+        "3:3 no `- ` before this item of a list",
+        "{l: [{a: 1, b: 2, c: 3}, {a: 4}]}",
+    );
+}
+
+#[test]
 fn half_typed_words() {
     check("a: 1\nsto\nb: 2\n", "2:1 no `:` behind `sto`", "{a: 1, sto: ?, b: 2}");
     check("s:\n  a:\n    port: 1\n    re\n  b: 2\n", "4:5 no `:` behind `re`", "{s: {a: {port: 1, re: ?}, b: 2}}");
@@ -66,6 +78,8 @@ fn open_brackets_and_quotes() {
     check("l: {\n  a: 1\n}\nm: [\n", "4:4 this `[` is never closed", "{l: {a: 1}, m: []}");
     check("v: \"7.2\nb: 2\n", "1:4 this quote \" is never closed", "{v: 7.2, b: 2}");
     check("v: { a: 'x\nb: 2\n", "1:9 this quote ' is never closed", "{v: {a: x}, b: 2}");
+    check("v: { a: \"é, b: {x: 1} }\nb: 2\n", "1:9 this quote \" is never closed", "{v: {a: é, b: {x: 1}}, b: 2}");
+    check("v: [ a, 'é ]\nb: 2\n", "1:9 this quote ' is never closed", "{v: [a, é], b: 2}");
     check(
         "a: { t: ${vars.k}, u: 1 }\nb: 2\n",
         "1:9 `${vars.k}` stands between brackets without quotes",
@@ -96,6 +110,33 @@ fn indentation() {
         "{s: {a: 1, b: 2, c: 3}}",
     );
     check("s:\n    a: 1\n  b: 2\nc: 3\n", "3:3 this line is indented wrongly", "{s: {a: 1, b: 2}, c: 3}");
+}
+
+/// How wide a tab is follows from what the text can mean.
+#[test]
+fn tabs_and_foreign_blanks() {
+    let tab = |line: usize| format!("{line}:1 a tab in the indentation");
+    check("s:\n  a:\n\tp: 1\n    q: 2\n  b: 3\n", &tab(3), "{s: {a: {p: 1, q: 2}, b: 3}}");
+    check("s:\n  a:\n    p: 1\n\tq: 2\n  b: 3\n", &tab(4), "{s: {a: {p: 1, q: 2}, b: 3}}");
+    check("s:\n  a: 1\n\tb: 2\n", &tab(3), "{s: {a: 1, b: 2}}");
+    check(
+        "s:\n  a:\n  \t- 1\n  \t- 2\n  b: [\n",
+        "3:3 a tab in the indentation; 5:6 this `[` is never closed",
+        "{s: {a: [1, 2], b: []}}",
+    );
+    check(
+        "s:\n  é:\n\u{a0}\u{a0}\u{a0}\u{a0}p: 1\n    q: \"ü\n",
+        "3:1 a no-break space in the indentation; 4:8 this quote \" is never closed",
+        "{s: {é: {p: 1, q: ü}}}",
+    );
+}
+
+#[test]
+fn merges_that_were_never_finished() {
+    let left = "2:1 a merge conflict is left in the file";
+    check("a: 1\n<<<<<<< ours\nb: 2\n=======\nb: 3 é\nc: 4\n>>>>>>> theirs\nd: 5\n", left, "{a: 1, b: 2, d: 5}");
+    check("a: 1\n<<<<<<<\nb: 2\n||||||| base\nb: 0\n=======\nb: 3\n>>>>>>>\n", left, "{a: 1, b: 2}");
+    check("a: |\n  =======\nb: =======\n", "", "{a: =======\n, b: =======}");
 }
 
 #[test]
@@ -162,5 +203,14 @@ fn fixes_mend() {
     assert_eq!(mended("a: \"x\nport:92\n"), "a: \"x\"\nport: 92\n");
     assert_eq!(mended("s:\n  user\n    port: 1\n"), "s:\n  user:\n    port: 1\n");
     assert_eq!(mended("a: { t: ${vars.k} }\n"), "a: { t: \"${vars.k}\" }\n");
+    assert_eq!(mended("a: { b: \"7.2, c: 1 }\n"), "a: { b: \"7.2\", c: 1 }\n");
+    assert_eq!(
+        mended("s:\n  port 92\n  b = é\n  two words here\n  c: 1\n"),
+        "s:\n  port: 92\n  b: é\n  two words here\n  c: 1\n"
+    );
+    assert_eq!(mended("s:\n\ta:\n\t\tp: 1\n\tb: 2\n"), "s:\n  a:\n    p: 1\n  b: 2\n");
+    assert_eq!(mended("s:\n  a:\n\tp: 1\n    q: 2\n"), "s:\n  a:\n    p: 1\n    q: 2\n");
+    // Whether `p` stands below `a` or beside it, nobody knows.
+    assert_eq!(mended("s:\n  a:\n\tp: 1\n"), "s:\n  a:\n\tp: 1\n");
     assert_eq!(mended("a: [\n  x\nb: 1\nword\n"), "a: [\n  x\nb: 1\nword\n");
 }

@@ -151,7 +151,7 @@ pub struct Zipf(pub f64);
 impl Unit for Zipf {
     const WHAT: &'static str = "a skew";
     const FORMS: &'static str = "`zipf(0.8)` (exponent 0 to 4) or `uniform`";
-    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("zipf(", ")")];
+    const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("zipf(", ")"), ("", "(0.8)")];
     const PATTERN: &'static str = concat!("uniform|zipf\\(", decimal!(), "\\)");
     fn parse(text: &str) -> Result<Self, UnitError> {
         if text == "uniform" {

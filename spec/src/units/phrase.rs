@@ -44,6 +44,12 @@ impl Unit for RestartBackoff {
     const WHAT: &'static str = "a restart rule";
     const FORMS: &'static str = "`backoff 200ms..30s`";
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[("backoff ", ""), ("backoff ", "..30s")];
+    const HABITS: &'static [(&'static str, &'static str)] = &[
+        ("always", "backoff 200ms..30s"),
+        ("unless-stopped", "backoff 200ms..30s"),
+        ("on-failure", "backoff 200ms..30s"),
+        ("OnFailure", "backoff 200ms..30s"),
+    ];
     const PATTERN: &'static str = concat!("backoff +", period!(), "(?: *\\.\\. *", period!(), ")?");
     fn parse(text: &str) -> Result<Self, UnitError> {
         let range = text.strip_prefix("backoff ").ok_or(UnitError::Form)?;

@@ -99,6 +99,13 @@ fn slips_are_guessed() {
     assert_eq!(guess::<Tolerance>("5m").as_deref(), Some("±5m"));
     assert_eq!(guess::<HealthCheck>("/healthz").as_deref(), Some("/healthz every 5s"));
     assert_eq!(guess::<RestartBackoff>("200ms..30s").as_deref(), Some("backoff 200ms..30s"));
+    assert_eq!(guess::<RestartBackoff>("always").as_deref(), Some("backoff 200ms..30s"));
+    assert_eq!(guess::<Zipf>("zipf").as_deref(), Some("zipf(0.8)"));
+    assert_eq!(guess::<Period>("1.5m").as_deref(), Some("90s"));
+    assert_eq!(guess::<Bytes>("8.5GiB").as_deref(), Some("8704MiB"));
+    assert_eq!(guess::<Count>("1.5M").as_deref(), Some("1500k"));
+    assert_eq!(guess::<Rate>("1.5k/s").as_deref(), Some("1500/s"));
+    assert_eq!(guess::<Bytes>("1.0001GiB"), None);
     assert_eq!(guess::<Period>("soon"), None);
 }
 

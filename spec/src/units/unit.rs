@@ -40,6 +40,8 @@ pub trait Unit: Sized {
     const BARE: bool = false;
     /// What people forget before and after the value: `("", "s")`.
     const FORGOTTEN: &'static [(&'static str, &'static str)] = &[];
+    /// What other tools say, and ours for the same.
+    const HABITS: &'static [(&'static str, &'static str)] = &[];
     /// Reads it.
     ///
     /// # Errors
@@ -91,13 +93,54 @@ const SPELLINGS: [(&str, &str); 38] = [
     ("/sec", "/s"),
 ];
 
+/// Units with the next smaller one and how many of that they are: a part of a unit is written in whole ones of the smaller.
+const SMALLER: [(&str, &str, u64); 19] = [
+    ("d", "h", 24),
+    ("h", "m", 60),
+    ("m", "s", 60),
+    ("s", "ms", 1_000),
+    ("ms", "us", 1_000),
+    ("TiB", "GiB", 1 << 10),
+    ("GiB", "MiB", 1 << 10),
+    ("MiB", "KiB", 1 << 10),
+    ("KiB", "B", 1 << 10),
+    ("TB", "GB", 1_000),
+    ("GB", "MB", 1_000),
+    ("MB", "kB", 1_000),
+    ("kB", "B", 1_000),
+    ("G", "M", 1_000),
+    ("M", "k", 1_000),
+    ("k", "", 1_000),
+    ("G/s", "M/s", 1_000),
+    ("M/s", "k/s", 1_000),
+    ("k/s", "/s", 1_000),
+];
+
+/// `1.5GiB` as `1536MiB`, where it comes to a whole number of a smaller unit.
+fn whole(text: &str) -> Option<String> {
+    let (units, rest) = text.split_once('.')?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (decimals, mut unit) = rest.split_at(digits);
+    let mut parts: u64 = format!("{units}{decimals}").parse().ok().filter(|_| (1..=9).contains(&digits))?;
+    let one = 10_u64.pow(u32::try_from(digits).ok()?);
+    while !parts.is_multiple_of(one) {
+        let (_, smaller, factor) = SMALLER.iter().find(|(larger, ..)| *larger == unit)?;
+        (parts, unit) = (parts.checked_mul(*factor)?, *smaller);
+    }
+    Some(format!("{}{unit}", parts / one))
+}
+
 /// The accepted form that a refused text probably means.
 pub fn guess<U: Unit>(text: &str) -> Option<String> {
+    let text = text.trim_end_matches([';', ',']);
     let mut variants = vec![text.to_owned(), text.replace([' ', '_', ','], "")];
+    variants.extend(whole(text));
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit = text[digits..].trim().to_ascii_lowercase();
     let spellings = SPELLINGS.iter().filter(|(wrong, _)| digits > 0 && *wrong == unit);
     variants.extend(spellings.map(|(_, right)| format!("{}{right}", &text[..digits])));
+    let habit = U::HABITS.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(text));
+    variants.extend(habit.map(|(_, ours)| (*ours).to_owned()));
     let forgotten = [("", "")].iter().chain(U::FORGOTTEN);
     let candidates = forgotten.flat_map(|(before, after)| variants.iter().map(move |v| format!("{before}{v}{after}")));
     candidates.into_iter().find(|c| c.len() <= 64 && U::parse(c).is_ok())
