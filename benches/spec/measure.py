@@ -36,6 +36,15 @@ def compose(count: int) -> str:
     return "\n".join(lines + ["  db:", "    image: postgres"]) + "\n"
 
 
+def kubernetes(count: int) -> str:
+    pod = "spec: {{ containers: [{{ name: app, image: busybox, command: [./run, --id, \"{i}\"], ports: [{{ containerPort: {port} }}] }}] }}"
+    lines = []
+    for i in range(count):
+        lines += ["---", "apiVersion: apps/v1", "kind: Deployment", f"metadata: {{ name: s{i} }}", "spec:", "  replicas: 1"]
+        lines += [f"  selector: {{ matchLabels: {{ app: s{i} }} }}", f"  template: {{ metadata: {{ labels: {{ app: s{i} }} }}, {pod.format(i=i, port=1024 + i % PORTS)} }}"]
+    return "\n".join(lines) + "\n"
+
+
 def kcl(count: int) -> str:
     head = "schema Service:\n    kind: str\n    port: int\n    command: [str]\n    needs: [str]\n    check:\n        1 <= port <= 65535\n\n"
     rows = (f's{i} = Service {{ kind = "process", port = {1024 + i % PORTS}, command = ["./run", "--id", "{i}"], needs = ["db"] }}' for i in range(count))
@@ -162,6 +171,13 @@ def peers(folder: Path, most: int) -> None:
             path.write_text(compose(count))
             took, memory, status, text = run(["docker-compose", "-f", str(path), "config", "-q"], cwd=folder)
             row(f"docker-compose config -q, {count:,} services" + ("" if status == 0 else f" (status {status})"), took, memory, "", None)
+    validate = Path(sys.executable).with_name("kubernetes-validate")
+    if validate.exists():
+        for count in (n for n in (100, 1_000) if n <= most):
+            path = folder / f"kubernetes-{count}.yaml"
+            path.write_text(kubernetes(count))
+            took, memory, status, _ = run([str(validate), "-k", "1.37", "--strict", str(path)])
+            row(f"kubernetes-validate, {count:,} deployments" + ("" if status == 0 else f" (status {status})"), took, memory, "", None)
     scripts = {
         "KCL": ("kcl", kcl, "import kcl_lib.api as api, sys; api.API().exec_program(api.ExecProgramArgs(k_filename_list=[sys.argv[1]]))"),
         "PyYAML safe_load alone": ("yaml", lambda n: spec(n, False), "import yaml, sys; yaml.safe_load(open(sys.argv[1]))"),

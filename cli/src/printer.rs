@@ -1,6 +1,7 @@
 //! The printer: data to standard output, everything else to standard error, colour on a terminal only. A closed pipe is the
 //! reader's choice, so failed writes are not errors.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 /// Foreground colours of host names, ANSI codes, taken in turn.
@@ -16,8 +17,7 @@ pub struct Printer {
 impl Printer {
     /// The printer of this process.
     pub fn new() -> Self {
-        // https://no-color.org
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let wanted = wants_color(std::env::var_os("NO_COLOR").as_deref(), std::env::var_os("TERM").as_deref());
         Self { color_out: wanted && io::stdout().is_terminal(), color_notes: wanted && io::stderr().is_terminal() }
     }
 
@@ -70,6 +70,11 @@ impl Printer {
     }
 }
 
+/// Whether the environment leaves colour to us: https://no-color.org, and terminals that know none.
+fn wants_color(no_color: Option<&OsStr>, terminal: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && terminal.is_none_or(|name| name != "dumb")
+}
+
 /// The same name has the same colour in every run (FNV-1a).
 fn color_of(host: &str) -> u8 {
     let hash = host.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
@@ -114,6 +119,13 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_can_refuse_colour() {
+        let os = |text: &'static str| Some(OsStr::new(text));
+        assert!(wants_color(None, os("xterm")) && wants_color(os(""), None));
+        assert!(!wants_color(os("1"), os("xterm")) && !wants_color(None, os("dumb")));
+    }
 
     #[test]
     fn log_lines_cannot_drive_a_terminal() {
