@@ -5,7 +5,7 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed migration simulate sim-determinism sabotage weakenings bench bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz
 
 test: install build lint unit engines journey migration simulate sabotage
 	@echo "all parts passed"
@@ -26,13 +26,18 @@ unit:
 	cargo test --workspace --exclude archgen-tests
 	cargo test -p archgen-tests --test tidy --test diagnostics
 
-# Artifacts of the examples and of SYSTEMS random ones, each accepted by the program that reads it, at zero findings. The first
-# time its programs are installed, which takes minutes.
+# Artifacts of the examples and of SYSTEMS random ones, each accepted by the program that reads it, at zero findings, and applied to
+# the real engines. The first time its programs are installed, which takes minutes.
 SYSTEMS ?= 50
 verify:
 	tests/verify/install
-	out=$$(mktemp -d) && cargo run -p archgen-generator --example corpus -- $$out $(SYSTEMS) && tests/verify/run $$out; \
-	  status=$$?; rm -rf $$out; exit $$status
+	tests/backends/install $(APPLIED)
+	tests/backends/start $(APPLIED)
+	out=$$(mktemp -d) && cargo run -p archgen-generator --example corpus -- $$out $(SYSTEMS) && tests/verify/run $$out && \
+	  tests/verify/apply $$out; status=$$?; rm -rf $$out; tests/backends/stop $(APPLIED); exit $$status
+
+# Engines to which artifacts are applied; Redis and Consul are started with what is generated for them.
+APPLIED := postgres cassandra kafka elasticsearch s3
 
 # The stock Socket.IO clients against the server, through proxies that cut; a part of `unit`.
 interop:
@@ -72,7 +77,7 @@ $(ARCHGEN) down >/dev/null 2>&1 || true; \
 export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
 LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --env $${ARCHGEN_ENV:-dev} --detach && \
 $(ARCHGEN) wait --healthy --timeout 60s && \
-cargo test -p archgen-tests --test journey --test guarantees --test clients --test nginx_behaviour; status=$$?; $(ARCHGEN) down
+cargo test -p archgen-tests --test journey --test dashboards --test guarantees --test clients --test nginx_behaviour; status=$$?; $(ARCHGEN) down
 endef
 
 # A fleet whose numbers of nodes and instances change under load while hosts are killed in each phase.
@@ -105,6 +110,10 @@ bench: build
 # The slot planner against its bars, beside jump, rendezvous, Maglev and a ring; fails where a bar is missed.
 bench-plan:
 	benches/plan/run
+
+# `generate` and `plan` from the reference spec to 60,000 services against their bars, and peers in the same run.
+bench-generate:
+	benches/generate/run
 
 # The spec language from 1,000 to 100,000 services, keystrokes in the language server, and peers in the same run.
 bench-spec:

@@ -1,13 +1,16 @@
 //! The `archgen` command. Everything is in the modules; this file only names them.
 
 mod arguments;
+mod artifacts;
 mod commands;
+mod drift;
 mod exit;
 mod logging;
 mod lsp;
 mod means;
 mod out_folder;
 mod printer;
+mod registry;
 mod sibling;
 mod spec_files;
 mod state;

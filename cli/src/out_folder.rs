@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use archgen_generator::{MANIFEST_PATH, Manifest, WritePlan, content_hash};
+use archgen_generator::{MANIFEST_PATH, Manifest, WritePlan, content_hash, mapped};
 
 use crate::exit::{self, Failure};
 
@@ -22,6 +22,11 @@ impl OutFolder {
     /// The folder at this path, which need not be there.
     pub fn at(root: &Path) -> Self {
         Self { root: root.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The path of a file, which is inside the folder.
@@ -71,13 +76,14 @@ impl OutFolder {
     /// # Errors
     /// The file system's.
     pub fn hashes<'a>(&self, paths: impl Iterator<Item = &'a String>) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut hashes = BTreeMap::new();
-        for path in paths {
-            if let Some(bytes) = self.read(path)? {
-                hashes.insert(path.clone(), content_hash(&bytes));
-            }
-        }
-        Ok(hashes)
+        let mut paths: Vec<&String> = paths.collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let read = mapped(&paths, |path| {
+            let bytes = self.read(path)?;
+            Ok(bytes.map(|bytes| ((*path).clone(), content_hash(&bytes))))
+        });
+        read.into_iter().filter_map(anyhow::Result::transpose).collect()
     }
 }
 
@@ -98,9 +104,8 @@ impl WritableFolder {
     /// # Errors
     /// The file system's.
     pub fn apply(&self, plan: &WritePlan, texts: &BTreeMap<String, String>) -> anyhow::Result<()> {
-        for path in &plan.write {
-            self.write(path, texts.get(path).map_or("", String::as_str))?;
-        }
+        let written = mapped(&plan.write, |path| self.write(path, texts.get(path).map_or("", String::as_str)));
+        written.into_iter().collect::<anyhow::Result<()>>()?;
         for relative in &plan.remove {
             let path = self.folder.path(relative)?;
             fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
@@ -129,12 +134,17 @@ impl WritableFolder {
     fn write(&self, relative: &str, text: &str) -> anyhow::Result<()> {
         let path = self.folder.path(relative)?;
         let write = || {
-            let folder = path.parent().unwrap_or(&self.folder.root);
-            fs::create_dir_all(folder)?;
             let mut name = path.clone().into_os_string();
             name.push(format!(".{}.new", std::process::id()));
             let temporary = PathBuf::from(name);
-            let written = fs::File::create(&temporary)
+            let created = fs::File::create(&temporary).or_else(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    fs::create_dir_all(path.parent().unwrap_or(&self.folder.root))?;
+                    fs::File::create(&temporary)
+                }
+                _ => Err(error),
+            });
+            let written = created
                 .and_then(|mut file| file.write_all(text.as_bytes()))
                 .and_then(|()| fs::rename(&temporary, &path));
             if written.is_err() {

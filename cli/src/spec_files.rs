@@ -89,13 +89,32 @@ pub fn reload(texts: &SpecTexts) -> anyhow::Result<Topology> {
 /// # Errors
 /// The spec has errors, or cannot be read.
 pub fn topology(path: &Path, environment: Environment<'_>, printer: Printer) -> Result<(Topology, SpecTexts), Failure> {
-    let (loaded, texts) = load(path, environment)?;
+    let (topology, _, texts) = checked_texts(path, environment, printer)?;
+    Ok((topology, texts))
+}
+
+/// The same with where each of its values stands.
+///
+/// # Errors
+/// As [`topology`].
+pub fn checked(path: &Path, environment: Environment<'_>, printer: Printer) -> Result<(Topology, Loaded), Failure> {
+    let (topology, loaded, _) = checked_texts(path, environment, printer)?;
+    Ok((topology, loaded))
+}
+
+fn checked_texts(
+    path: &Path,
+    environment: Environment<'_>,
+    printer: Printer,
+) -> Result<(Topology, Loaded, SpecTexts), Failure> {
+    let (mut loaded, texts) = load(path, environment)?;
     let problems = archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, printer.color_notes());
     if !problems.is_empty() {
         printer.note(&problems);
     }
     let failure = || Failure::new(exit::WRONG, format!("`{}` has errors; nothing was done", texts.path));
-    Ok((loaded.topology.ok_or_else(failure)?, texts))
+    let topology = loaded.topology.take().ok_or_else(failure)?;
+    Ok((topology, loaded, texts))
 }
 
 /// The folder in which a spec's relative paths begin.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use archgen_spec::Loaded;
 use archgen_spec::topology::{Instance, StoreId, Topology};
 use thiserror::Error;
 
@@ -10,10 +11,11 @@ use crate::context::{
     observe, page, postgres, redis, s3,
 };
 use crate::diff::facts;
-use crate::picture::{Theme, View, picture};
-use crate::plan::{engine_files, plan};
+use crate::picture::{Theme, View};
+use crate::plan::engine_files;
 use crate::private_address;
 use crate::render::Engine;
+use crate::system::System;
 
 /// What a generated folder remembers of its spec: [`crate::diff::Facts`] as JSON.
 pub const FACTS_PATH: &str = "facts.json";
@@ -28,8 +30,18 @@ pub struct Artifacts {
 /// Why nothing could be generated.
 #[derive(Debug, Error)]
 pub enum GenerateError {
-    /// A template failed, or a value cannot be written in its target's language.
-    #[error("cannot render {path}")]
+    /// A value cannot be written in its target's language.
+    #[error("{text:?} cannot be written in {path} (templates/{path}.j2, line {line})")]
+    Unwritable {
+        /// Output path.
+        path: String,
+        /// Line of the template.
+        line: usize,
+        /// The value.
+        text: String,
+    },
+    /// A template failed.
+    #[error("cannot render {path} (templates/{path}.j2)")]
     Template {
         /// Output path.
         path: String,
@@ -45,14 +57,6 @@ pub enum GenerateError {
         column: String,
         /// Type as written.
         kind: String,
-    },
-    /// A YAML artifact has no text.
-    #[error("cannot write {path}")]
-    Yaml {
-        /// Output path.
-        path: String,
-        /// Reason.
-        source: serde_yaml::Error,
     },
     /// A JSON artifact has no text.
     #[error("cannot write {path}")]
@@ -127,6 +131,16 @@ impl Target {
         Self::ALL.iter().find(|(_, t)| *t == self).map_or("", |(n, _)| n)
     }
 
+    /// The target that writes this path; `None` for a path that none does.
+    pub fn of(path: &str) -> Option<Self> {
+        match path.split('/').next().unwrap_or(path) {
+            "prometheus" | "alertmanager" | "grafana" => Some(Self::Observe),
+            "architecture.html" => Some(Self::Page),
+            "plan" | "plan.json" | "addresses.json" | FACTS_PATH => Some(Self::Plan),
+            folder => Self::named(folder).filter(|t| !matches!(t, Self::Observe | Self::Page)),
+        }
+    }
+
     /// The target of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
@@ -140,6 +154,8 @@ pub struct Options<'a> {
     pub only: Vec<Target>,
     /// Address of an instance (no port); `None` takes [`private_address`].
     pub address: Option<&'a dyn Fn(&Instance) -> String>,
+    /// What the topology was loaded from: the page of the architecture links to its lines.
+    pub loaded: Option<&'a Loaded>,
 }
 
 /// A diagram's language.
@@ -173,6 +189,7 @@ impl GraphFormat {
 /// Where a declared value cannot be written in a target's language.
 pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts, GenerateError> {
     let engine = Engine::new()?;
+    let system = System::of(topology);
     let default = |i: &Instance| private_address(topology, i);
     let address: &dyn Fn(&Instance) -> String = options.address.unwrap_or(&default);
     let mut files = BTreeMap::new();
@@ -182,23 +199,23 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
         }
         match target {
             Target::Nginx => nginx::files(topology, address, &engine, &mut files)?,
-            Target::Consul => consul::files(topology, address, &mut files)?,
+            Target::Consul => consul::files(&system, address, &mut files)?,
             Target::Postgres => postgres::files(topology, &engine, &mut files)?,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
             Target::Kafka => kafka::files(topology, &mut files)?,
             Target::Elasticsearch => elasticsearch::files(topology, &mut files)?,
             Target::Mongodb => mongodb::files(topology, &engine, &mut files)?,
-            Target::Redis => redis::files(topology, &engine, &mut files)?,
+            Target::Redis => redis::files(&system, &engine, &mut files)?,
             Target::S3 => s3::files(topology, &mut files)?,
             Target::Image => image::files(topology, &engine, &mut files)?,
-            Target::Kubernetes => kubernetes::files(topology, &mut files)?,
+            Target::Kubernetes => kubernetes::files(&system, &mut files)?,
             Target::Observe => observe::files(topology, address, &mut files)?,
-            Target::Compose => compose::files(topology, address, &mut files)?,
+            Target::Compose => compose::files(topology, address, &mut files),
             Target::Graph => {
-                graphs(topology, &engine, &mut files)?;
+                graphs(&system, &engine, &mut files)?;
             }
-            Target::Page => page::files(topology, &mut files),
-            Target::Plan => plan_files(topology, address, &mut files)?,
+            Target::Page => page::files(&system, options.loaded, &mut files),
+            Target::Plan => plan_files(&system, address, &mut files)?,
         }
     }
     Ok(Artifacts { files })
@@ -213,26 +230,27 @@ pub fn graph(topology: &Topology, format: GraphFormat) -> Result<String, Generat
 }
 
 /// Every diagram, and each view drawn for light and for dark pages.
-fn graphs(topology: &Topology, engine: &Engine, files: &mut BTreeMap<String, String>) -> Result<(), GenerateError> {
-    let logical = graph_context::logical(topology);
+fn graphs(system: &System<'_>, engine: &Engine, files: &mut BTreeMap<String, String>) -> Result<(), GenerateError> {
+    let logical = graph_context::logical(system.topology);
     for format in [GraphFormat::Mermaid, GraphFormat::Dot, GraphFormat::Structurizr, GraphFormat::PlantUml] {
         files.insert(format.path().to_owned(), engine.render(format.path(), &logical)?);
     }
     for (name, view) in View::ALL {
-        files.insert(format!("graph/{name}.svg"), picture(topology, view, Theme::Light));
-        files.insert(format!("graph/{name}-dark.svg"), picture(topology, view, Theme::Dark));
+        files.insert(format!("graph/{name}.svg"), system.picture(view, Theme::Light).to_owned());
+        files.insert(format!("graph/{name}-dark.svg"), system.picture(view, Theme::Dark).to_owned());
     }
     Ok(())
 }
 
 fn plan_files(
-    topology: &Topology,
+    system: &System<'_>,
     address: &dyn Fn(&Instance) -> String,
     files: &mut BTreeMap<String, String>,
 ) -> Result<(), GenerateError> {
+    let topology = system.topology;
     let path = "plan.json".to_owned();
     // Compact: a slot map in indented form has one line per copy.
-    let text = serde_json::to_string(&plan(topology));
+    let text = serde_json::to_string(system.plan());
     files.insert(path.clone(), text.map_err(|source| GenerateError::Json { path, source })? + "\n");
     for (id, store) in topology.stores.iter().enumerate() {
         for (file, text) in engine_files(topology, StoreId(id)) {

@@ -54,6 +54,8 @@ const ENGINES: [(&str, &str); 12] = [
 /// Parts of names of images that only look like an engine: consoles, exporters, proxies.
 const COMPANIONS: [&str; 10] =
     ["express", "exporter", "ui", "admin", "kibana", "dashboards", "insight", "commander", "rest", "connect"];
+/// A store that is written and read by topic.
+const LOG: &str = "kafka";
 /// First port that is given to a service that says none.
 const FIRST_PORT: u16 = 18_000;
 
@@ -67,6 +69,8 @@ pub fn compose(text: &str) -> Result<Imported, ImportError> {
     let services = file.get("services").and_then(Value::as_mapping).ok_or(ImportError::NoServices)?;
     let mut import = Import { dropped: Vec::new(), taken: 0, secrets: BTreeMap::new(), ports: BTreeSet::new() };
     let names = import.names(services);
+    let logs = services.iter().filter(|(_, service)| engine(service) == Some(LOG)).filter_map(|(key, _)| key.as_str());
+    let logs: BTreeSet<&str> = logs.collect();
     let (mut parts, mut stores) = (String::new(), String::new());
     for (key, service) in services {
         let Some(original) = key.as_str() else { continue };
@@ -76,7 +80,7 @@ pub fn compose(text: &str) -> Result<Imported, ImportError> {
                 import.drop_rest(original, service, &["image"], "a store is run by archgen or by whoever runs it");
                 let _ = writeln!(stores, "  {name}: {{ kind: {kind}, embedded: true }}");
             }
-            None => parts.push_str(&import.service(original, name, service, &names)),
+            None => parts.push_str(&import.service((original, name), service, &names, &logs)),
         }
     }
     for (key, value) in file.as_mapping().into_iter().flatten() {
@@ -179,18 +183,29 @@ impl Import {
         }
     }
 
-    fn service(&mut self, original: &str, name: &str, service: &Value, names: &BTreeMap<String, String>) -> String {
+    fn service(
+        &mut self,
+        (original, name): (&str, &str),
+        service: &Value,
+        names: &BTreeMap<String, String>,
+        logs: &BTreeSet<&str>,
+    ) -> String {
         let path = |key: &str| format!("services.{original}.{key}");
         let mut text = format!("  {name}:\n    kind: process\n");
-        let command = self.command(service, name);
+        let command = self.command(original, service, name);
         let _ = writeln!(text, "    command: [{}]", command.iter().map(|a| quoted(a)).collect::<Vec<_>>().join(", "));
         let _ = writeln!(text, "    port: {}", self.port(service));
         let replicas = service.get("deploy").and_then(|d| d.get("replicas")).or_else(|| service.get("scale"));
         if let Some(count) = replicas.and_then(Value::as_u64).filter(|n| (1..=100_000).contains(n)) {
             let _ = writeln!(text, "    replicas: {count}");
         }
-        let needs: BTreeSet<&String> =
-            needs(service).into_iter().filter_map(|n| names.get(&n)).filter(|n| *n != name).collect();
+        let (topics, needs): (Vec<String>, Vec<String>) =
+            needs(service).into_iter().partition(|n| logs.contains(n.as_str()));
+        for log in topics {
+            let reason = "a log is written and read by topic: say which under `publishes` and `consumes`";
+            self.drop(format!("{}.{log}", path("depends_on")), reason);
+        }
+        let needs: BTreeSet<&String> = needs.iter().filter_map(|n| names.get(n)).filter(|n| *n != name).collect();
         if !needs.is_empty() {
             let _ = writeln!(text, "    needs: [{}]", needs.into_iter().cloned().collect::<Vec<_>>().join(", "));
         }
@@ -231,7 +246,7 @@ impl Import {
         text
     }
 
-    fn command(&mut self, service: &Value, name: &str) -> Vec<String> {
+    fn command(&mut self, original: &str, service: &Value, name: &str) -> Vec<String> {
         let words = |value: &Value| -> Vec<String> {
             match value {
                 Value::Sequence(all) => all.iter().filter_map(scalar).collect(),
@@ -241,7 +256,18 @@ impl Import {
         };
         let mut all = service.get("entrypoint").map(words).unwrap_or_default();
         all.extend(service.get("command").map(words).unwrap_or_default());
+        for word in &mut all {
+            // Compose writes a plain `$` as two; the end of a block of text is no part of a command.
+            *word = word.trim_end().replace("$$", "$");
+        }
         all.retain(|word| !word.is_empty());
+        if all.iter().any(|word| word.chars().any(char::is_control)) {
+            all.clear();
+            self.drop(
+                format!("services.{original}.command"),
+                "a program of several lines: put it into a file and name that",
+            );
+        }
         // What the image would run is not in the file.
         if all.is_empty() { vec![format!("./{name}")] } else { all }
     }
@@ -289,7 +315,7 @@ impl Import {
                 continue;
             }
             match value {
-                Some(text) if !text.contains('$') && !secret_name(&key) => {
+                Some(text) if !text.contains('$') && !secret_name(&key) && !password_in_address(&text) => {
                     written.push(format!("{key}: {}", quoted(&text)))
                 }
                 // What comes from outside, and what looks like a secret, stays a reference.
@@ -351,6 +377,14 @@ fn plain_period(text: &str) -> bool {
         && ["s", "m", "ms"].contains(&&text[digits.len()..])
 }
 
+/// Whether it is like `scheme://user:password@host`.
+fn password_in_address(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let authority = text[at + 3..].split(['/', ' ', '"']).next().unwrap_or_default();
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    })
+}
+
 fn secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     [
@@ -391,6 +425,23 @@ mod tests {
         for path in
             ["services.Web_App.volumes", "services.db.volumes", "volumes.d", "services.Web_App.environment.DB_PASSWORD"]
         {
+            assert!(paths.contains(&path), "{path} is reported: {paths:?}");
+        }
+    }
+
+    #[test]
+    fn what_real_files_have_besides() {
+        // Each of these was in a file of a public repository and made a spec that its check refused.
+        let file = "services:\n  log: { image: 'bitnami/kafka:3' }\n  db: { image: postgres }\n  a:\n    image: a\n    command: >\n      --port 1 \
+                    --host 0.0.0.0\n    depends_on: [log, db]\n    environment: { STORE: 'mongodb://root:hunter2@db:27017/a?b=c' }\n  b:\n    image: \
+                    b\n    command: |\n      set -e\n      echo $$HOME\n";
+        let made = compose(file).expect("a spec");
+        let none = |_: &str| Err(archgen_spec::ReadError::Missing);
+        let loaded = archgen_spec::load("t.yaml", made.spec.clone(), None, &none, &|_| None);
+        assert!(loaded.topology.is_some(), "{:?}\n{}", loaded.diagnostics, made.spec);
+        assert!(made.spec.contains("needs: [db]") && !made.spec.contains("hunter2"), "{}", made.spec);
+        let paths: Vec<&str> = made.dropped.iter().map(|d| d.path.as_str()).collect();
+        for path in ["services.a.depends_on.log", "services.b.command", "services.a.environment.STORE"] {
             assert!(paths.contains(&path), "{path} is reported: {paths:?}");
         }
     }

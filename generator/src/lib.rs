@@ -3,22 +3,29 @@
 //! Pure by design: no file system, no socket, no clock, no async. Callers write the files.
 //!
 //! Read in the order of the data: `plan` (where slots live), `context` (what templates may say), `render` (text),
-//! `artifacts` (targets and their files), `ownership` (which files may be written).
+//! `artifacts` (targets and their files), `ownership` (which files may be written). `system` holds what several of them derive, once;
+//! `members` writes nginx's lists by the registry instead of by plan.
 
 mod addresses;
 mod artifacts;
 mod context;
 pub mod diff;
 pub mod import;
+mod members;
 pub mod migrate;
 mod ownership;
+mod parallel;
 mod picture;
 mod plan;
 mod render;
+mod system;
 
 pub use addresses::private_address;
 pub use artifacts::{Artifacts, FACTS_PATH, GenerateError, GraphFormat, Options, Target, generate, graph};
+pub use context::schema_facts::{SchemaFacts, schema_facts};
+pub use members::{Members, keep_synced, member_files, synced};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
+pub use parallel::mapped;
 pub use picture::{Theme, View, difference, picture};
 pub use plan::{
     Balance, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Migration, Move, Moves,

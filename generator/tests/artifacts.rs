@@ -20,9 +20,10 @@ fn only_takes_what_it_names() {
     let all = generate(&topology, &Options::default()).expect("artifacts");
     let mut parts = 0;
     for (_, target) in Target::ALL {
-        let part = generate(&topology, &Options { only: vec![target], address: None }).expect("artifacts");
+        let part = generate(&topology, &Options { only: vec![target], ..Options::default() }).expect("artifacts");
         assert!(!part.files.is_empty(), "{target:?}");
         assert!(part.files.iter().all(|(path, text)| all.files[path] == *text));
+        assert!(part.files.keys().all(|path| Target::of(path) == Some(target)), "{target:?}");
         parts += part.files.len();
     }
     assert_eq!(parts, all.files.len());
@@ -61,6 +62,11 @@ fn topics_and_indexes_carry_what_is_declared() {
     assert_eq!((&topics[0]["partitions"], &topics[0]["replicas"]), (&96.into(), &3.into()));
     assert_eq!(topics[0]["config"]["min.insync.replicas"], "2");
     assert_eq!(topics[0]["config"]["retention.ms"], "604800000");
+    let rules: Vec<&str> = files["kafka/events/acls.sh"].lines().filter(|l| l.ends_with("chat.message")).collect();
+    assert!(rules.contains(
+        &"allow --allow-principal User:chat-messaging --operation Write --operation Describe --topic chat.message"
+    ));
+    assert!(rules.iter().all(|r| r.contains("User:chat-messaging ") == r.contains(" Write ")), "{rules:?}");
     let template: serde_json::Value = serde_json::from_str(&files["elasticsearch/index/template.json"]).expect("JSON");
     assert_eq!(template["index_patterns"][0], "chat.*");
     assert_eq!(template["template"]["settings"]["number_of_replicas"], 1);

@@ -175,7 +175,12 @@ fn scrapes_are_instances(topology: &Topology, files: &Files) {
         assert!(topology.component_named(name).is_some(), "the job {name} is a component");
         for target in job["static_configs"].as_array().expect("targets") {
             let host = target["labels"]["host"].as_str().expect("a host");
-            assert_eq!(target["targets"][0], addresses[host].as_str());
+            let exporter = topology.gateway.as_ref().filter(|g| !g.embedded && name == "gateway");
+            let expected = match exporter.and_then(|g| g.exporter_port) {
+                Some(port) => format!("{}:{port}", addresses[host].rsplit_once(':').expect("a port").0),
+                None => addresses[host].clone(),
+            };
+            assert_eq!(target["targets"][0], expected);
         }
     }
     for rules in ["recording", "alerts"] {

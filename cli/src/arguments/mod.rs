@@ -10,7 +10,9 @@ pub use fleet::{
     DownArguments, HostArguments, ListFormat, LogsArguments, PsArguments, RestartArguments, StateArguments,
     SuperviseArguments, UpArguments, WaitArguments,
 };
-pub use generated::{ApplyArguments, DriftArguments, ImportArguments, MigrateSchemaArguments, PlanArguments};
+pub use generated::{
+    ApplyArguments, DriftArguments, ImportArguments, MigrateSchemaArguments, PlanArguments, SyncArguments,
+};
 pub use program::{Command, Program};
 pub use sim::SimArguments;
 pub use spec::{

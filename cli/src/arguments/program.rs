@@ -6,7 +6,7 @@ use super::{
     ApplyArguments, CheckArguments, ConfigArguments, DownArguments, DriftArguments, ExplainArguments, FixArguments,
     FmtArguments, GenerateArguments, GraphArguments, HostArguments, ImportArguments, InitArguments, LogsArguments,
     LspArguments, MigrateArguments, MigrateSchemaArguments, PlanArguments, PsArguments, RestartArguments,
-    SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, UpArguments, WaitArguments,
+    SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, SyncArguments, UpArguments, WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -40,6 +40,7 @@ pub enum Command {
     Plan(PlanArguments),
     Apply(ApplyArguments),
     Drift(DriftArguments),
+    Sync(SyncArguments),
     Import(ImportArguments),
     MigrateSchema(MigrateSchemaArguments),
     Graph(GraphArguments),

@@ -6,7 +6,7 @@ use clap::{Parser, error::ErrorKind};
 
 use super::{
     check, config, down, drift, explain, fix, fmt, generate, graph, host, import, init, logs, lsp, migrate,
-    migrate_schema, plan, ps, restart, schema, shards, sim, supervise, up, wait,
+    migrate_schema, plan, ps, restart, schema, shards, sim, supervise, sync, up, wait,
 };
 use crate::{
     arguments::{Command, Program},
@@ -49,6 +49,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Plan(arguments) => plan::plan(&arguments, printer),
         Command::Apply(arguments) => plan::apply(&arguments, printer),
         Command::Drift(arguments) => drift::run(&arguments, printer),
+        Command::Sync(arguments) => sync::run(&arguments, printer),
         Command::Import(arguments) => import::run(&arguments, printer),
         Command::MigrateSchema(arguments) => migrate_schema::run(&arguments, printer),
         Command::Graph(arguments) => graph::run(&arguments, printer),

@@ -1,20 +1,16 @@
 //! `archgen generate`: writes the artifacts. Which files may be written is the generator's decision; this reads and writes them,
 //! each whole or not at all, and nothing where one would be refused.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
-use anyhow::anyhow;
-use archgen_generator::{Artifacts, MANIFEST_PATH, Manifest, Options, Target, WritePlan, reconcile};
+use archgen_generator::{MANIFEST_PATH, Manifest, Target, WritePlan, reconcile};
 
 use crate::{
     arguments::GenerateArguments,
+    artifacts::{Made, make},
     exit::{self, Failure, Outcome},
     out_folder::WritableFolder,
     printer::Printer,
-    spec_files::{self, Environment},
 };
 
 /// Refused files that are named; the rest are counted.
@@ -23,16 +19,15 @@ const REFUSED_SHOWN_MAX: usize = 20;
 /// Generates and writes.
 pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
     let only = targets(&arguments.only)?;
-    let environment = Environment::Exactly(arguments.environment.as_deref());
-    let (topology, _) = spec_files::topology(&arguments.spec, environment, printer)?;
-    let options = Options { only: only.clone(), ..Options::default() };
-    let new = archgen_generator::generate(&topology, &options).map_err(|error| anyhow!(error))?;
     let out = WritableFolder::at(&arguments.out);
+    let environment = arguments.environment.as_deref();
+    let Made { new, .. } = make(&arguments.spec, environment, only.clone(), Some(&out.folder), printer)?;
     let manifest = out.folder.manifest()?;
     // What other targets wrote stays theirs: only the chosen ones are compared.
-    let (chosen, others) = split(manifest, &new, &only, &topology)?;
+    let (chosen, others) = split(manifest, &only);
+    let mut whole = Manifest::of(&new);
     let on_disk = out.folder.hashes(chosen.files.keys().chain(new.files.keys()))?;
-    let plan = reconcile(Some(&chosen), &on_disk, &new, arguments.force);
+    let plan = reconcile(Some(&chosen), &on_disk, &whole, arguments.force);
     if !plan.refused.is_empty() {
         return Err(refusal(&plan, &arguments.out));
     }
@@ -40,15 +35,10 @@ pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
         return Ok(dry(&plan, &arguments.out, printer));
     }
     out.apply(&plan, &new.files)?;
-    let mut whole = Manifest::of(&new);
     whole.files.extend(others);
     out.write_if_changed(MANIFEST_PATH, &whole.text())?;
-    for path in &plan.write {
-        printer.data(&format!("wrote    {}\n", arguments.out.join(path).display()));
-    }
-    for path in &plan.remove {
-        printer.data(&format!("removed  {}\n", arguments.out.join(path).display()));
-    }
+    printer.data(&listed("wrote   ", &plan.write, &arguments.out));
+    printer.data(&listed("removed ", &plan.remove, &arguments.out));
     let count = (plan.write.len(), plan.unchanged.len(), plan.remove.len());
     printer.note(&format!("{} written, {} unchanged, {} removed", count.0, count.1, count.2));
     Ok(exit::OK)
@@ -56,12 +46,14 @@ pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
 
 /// What would be done.
 fn dry(plan: &WritePlan, out: &Path, printer: Printer) -> u8 {
-    for (word, paths) in [("would write ", &plan.write), ("would remove", &plan.remove)] {
-        for path in paths {
-            printer.data(&format!("{word} {}\n", out.join(path).display()));
-        }
-    }
+    printer.data(&listed("would write ", &plan.write, out));
+    printer.data(&listed("would remove", &plan.remove, out));
     exit::OK
+}
+
+/// A line for each path.
+fn listed(word: &str, paths: &[String], out: &Path) -> String {
+    paths.iter().map(|path| format!("{word} {}\n", out.join(path).display())).collect()
 }
 
 fn targets(names: &[String]) -> Result<Vec<Target>, Failure> {
@@ -77,29 +69,12 @@ fn targets(names: &[String]) -> Result<Vec<Target>, Failure> {
         .collect()
 }
 
-/// The manifest of the chosen targets, and the entries that belong to the others: those that a run with every other target
-/// would write, or that lie beside them.
-fn split(
-    manifest: Option<Manifest>,
-    new: &Artifacts,
-    only: &[Target],
-    topology: &archgen_spec::topology::Topology,
-) -> anyhow::Result<(Manifest, BTreeMap<String, String>)> {
-    let Some(manifest) = manifest else { return Ok((Manifest::default(), BTreeMap::new())) };
-    if only.is_empty() {
-        return Ok((manifest, BTreeMap::new()));
-    }
-    let place = |path: &str| path.split_once('/').map_or_else(|| path.to_owned(), |(folder, _)| folder.to_owned());
-    let mut ours: BTreeSet<String> = new.files.keys().map(|p| place(p)).collect();
-    for (_, target) in Target::ALL.iter().filter(|(_, t)| !only.contains(t)) {
-        let options = Options { only: vec![*target], ..Options::default() };
-        let theirs = archgen_generator::generate(topology, &options).map_err(|error| anyhow!(error))?;
-        for path in theirs.files.keys() {
-            ours.remove(&place(path));
-        }
-    }
-    let (chosen, others) = manifest.files.into_iter().partition(|(path, _)| ours.contains(&place(path)));
-    Ok((Manifest { files: chosen, ..Manifest::default() }, others))
+/// The manifest of the chosen targets, and the entries that belong to the others.
+fn split(manifest: Option<Manifest>, only: &[Target]) -> (Manifest, BTreeMap<String, String>) {
+    let manifest = manifest.unwrap_or_default();
+    let is_chosen = |path: &str| only.is_empty() || Target::of(path).is_some_and(|t| only.contains(&t));
+    let (chosen, others) = manifest.files.into_iter().partition(|(path, _)| is_chosen(path));
+    (Manifest { files: chosen, ..Manifest::default() }, others)
 }
 
 fn refusal(plan: &WritePlan, out: &Path) -> Failure {

@@ -27,6 +27,7 @@ mod schema;
 mod shards;
 mod sim;
 mod supervise;
+mod sync;
 mod up;
 mod wait;
 

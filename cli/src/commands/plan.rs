@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use archgen_generator::diff::{ChangeKind, Difference, Facts, difference_of_facts, facts};
-use archgen_generator::{Artifacts, FACTS_PATH, MANIFEST_PATH, Manifest, Options, WritePlan, reconcile};
+use archgen_generator::{Artifacts, FACTS_PATH, MANIFEST_PATH, Manifest, WritePlan, reconcile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     arguments::{ApplyArguments, PlanArguments, ReportFormat},
+    artifacts::{Made, make},
     exit::{self, Failure, Outcome},
     out_folder::{OutFolder, WritableFolder},
     printer::Printer,
-    spec_files::{self, Environment},
+    spec_files,
     state::{FleetFile, StateFolder},
 };
 
@@ -38,15 +39,14 @@ struct SavedPlan {
 
 /// Shows what a spec would change.
 pub fn plan(arguments: &PlanArguments, printer: Printer) -> Outcome {
-    let environment = Environment::Exactly(arguments.environment.as_deref());
-    let (topology, _) = spec_files::topology(&arguments.spec, environment, printer)?;
-    let new = archgen_generator::generate(&topology, &Options::default()).map_err(|error| anyhow!(error))?;
-    let out = OutFolder::at(&arguments.against);
+    let (out, running_fleet) = against(arguments);
+    let environment = arguments.environment.as_deref();
+    let Made { topology, new } = make(&arguments.spec, environment, Vec::new(), Some(&out), printer)?;
     let manifest = out.manifest()?;
     let known = manifest.iter().flat_map(|m| m.files.keys());
     let on_disk = out.hashes(known.chain(new.files.keys()))?;
-    let files = reconcile(manifest.as_ref(), &on_disk, &new, false);
-    let before = if arguments.running { running(&arguments.state.folder)? } else { remembered(&out)? };
+    let files = reconcile(manifest.as_ref(), &on_disk, &Manifest::of(&new), false);
+    let before = if running_fleet { running(&arguments.state.folder)? } else { remembered(&out)? };
     let difference = difference_of_facts(&before, &facts(&topology));
     match arguments.format {
         ReportFormat::Human => printer.data(&human(&difference, &files)),
@@ -58,11 +58,21 @@ pub fn plan(arguments: &PlanArguments, printer: Printer) -> Outcome {
         }
     }
     if let Some(path) = &arguments.output {
-        save(path, &arguments.against, &difference, &files, &new, &on_disk)?;
+        save(path, out.root(), &difference, &files, &new, &on_disk)?;
     }
     let nothing =
         difference.is_empty() && files.write.is_empty() && files.remove.is_empty() && files.refused.is_empty();
     Ok(if nothing { exit::OK } else { exit::CHANGES })
+}
+
+/// The folder whose files are compared, and whether the system is the running fleet's.
+fn against(arguments: &PlanArguments) -> (OutFolder, bool) {
+    const RUNNING: &str = "running";
+    const FOLDER: &str = "generated";
+    // A folder of that name is written `./running`.
+    let running = arguments.against.as_ref().is_some_and(|a| a.as_os_str() == RUNNING);
+    let folder = arguments.against.as_deref().filter(|_| !running).unwrap_or(Path::new(FOLDER));
+    (OutFolder::at(folder), running || arguments.running)
 }
 
 /// The facts that a generated folder remembers; none where nothing was generated.
@@ -155,6 +165,10 @@ fn human(difference: &Difference, files: &WritePlan) -> String {
     }
     for (store, count) in &difference.slot_moves {
         text.push_str(&format!("move {count} copies of slots of {store}\n"));
+    }
+    for (figure, (from, to)) in &difference.capacity {
+        let shown = |text: &String| if text.is_empty() { "nothing".to_owned() } else { text.clone() };
+        text.push_str(&format!("{figure}: {} instead of {}\n", shown(to), shown(from)));
     }
     if let Some((from, to)) = &difference.revocation {
         text.push_str(&format!("a revocation is felt at the gateway after {to} instead of {from}\n"));

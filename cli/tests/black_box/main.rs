@@ -10,6 +10,7 @@ mod fleet;
 mod formatting;
 mod generated;
 mod language_server;
+mod live;
 mod no_text;
 mod own_program;
 mod program;

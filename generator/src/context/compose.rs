@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Files;
 use super::container::{
-    CONFIGURATION, Check, Container, ENGINE_FILES, FLEET_KEY, Image, Join, STORE_PASSWORD, Text, container, joins,
-    memory_request_bytes,
+    CONFIGURATION, Check, Container, ENGINE_FILES, EXPORTER_IMAGE, FLEET_KEY, Image, Join, STORE_PASSWORD, Text,
+    container, exporter_arguments, joins, memory_request_bytes,
 };
 use super::inexpressible::{self, Place};
-use crate::GenerateError;
+use crate::render::yaml;
 
 const PATH: &str = "compose/docker-compose.yml";
 
@@ -23,11 +23,7 @@ const HEADER: &str = "\
 ";
 
 /// `compose/docker-compose.yml` and what it cannot say.
-pub(crate) fn files(
-    topology: &Topology,
-    address: &dyn Fn(&Instance) -> String,
-    files: &mut Files,
-) -> Result<(), GenerateError> {
+pub(crate) fn files(topology: &Topology, address: &dyn Fn(&Instance) -> String, files: &mut Files) {
     let mut services = Map::new();
     let mut volumes = Map::new();
     let mut used = BTreeSet::new();
@@ -41,6 +37,11 @@ pub(crate) fn files(
                 volumes.insert(instance.name.clone(), json!({}));
             }
             services.insert(instance.name.clone(), service);
+            if component == Component::Gateway
+                && let Some(beside) = exporting(topology, &instance)
+            {
+                services.insert(format!("{}-exporter", instance.name), beside);
+            }
         }
     }
     for join in joins(topology, &host) {
@@ -57,11 +58,8 @@ pub(crate) fn files(
             compose[key] = Value::Object(part);
         }
     }
-    let text =
-        serde_yaml::to_string(&compose).map_err(|source| GenerateError::Yaml { path: PATH.to_owned(), source })?;
-    files.insert(PATH.to_owned(), format!("{HEADER}{text}"));
+    files.insert(PATH.to_owned(), format!("{HEADER}{}", yaml(&compose)));
     files.insert("compose/NOT-EXPRESSIBLE.md".to_owned(), inexpressible::page(topology, Place::Compose));
-    Ok(())
 }
 
 /// Secrets stay references: the name of a file or of a variable.
@@ -219,6 +217,21 @@ fn check(topology: &Topology, component: Component, made: &Container) -> Value {
 
 fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|w| (*w).to_owned()).collect()
+}
+
+/// The exporter beside an nginx: it shares that container's network, so that the counters stay on the loopback.
+fn exporting(topology: &Topology, instance: &Instance) -> Option<Value> {
+    let arguments = exporter_arguments(topology)?;
+    Some(json!({
+        "image": EXPORTER_IMAGE,
+        "command": plain_all(&arguments),
+        "network_mode": format!("service:{}", instance.name),
+        "restart": "unless-stopped",
+        "read_only": true,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "depends_on": {instance.name.as_str(): {"condition": "service_healthy"}},
+    }))
 }
 
 fn joining(topology: &Topology, join: &Join) -> Value {

@@ -4,6 +4,7 @@ use archgen_spec::topology::{DatasetShape, Store, StoreKind, Topology};
 use serde_json::{Value, json};
 
 use super::Files;
+use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
 use crate::artifacts::json_file;
 
@@ -13,6 +14,20 @@ pub(crate) fn files(topology: &Topology, files: &mut Files) -> Result<(), Genera
         json_file(&format!("elasticsearch/{}/template.json", store.name), &template(store), files)?;
     }
     Ok(())
+}
+
+/// What the engine says of the template.
+pub(crate) fn facts(store: &Store) -> SchemaFacts {
+    let template = template(store);
+    let settings = &template["template"]["settings"];
+    let mut facts = SchemaFacts::new();
+    let form = format!("{} shards, {} replicas", settings["number_of_shards"], settings["number_of_replicas"]);
+    facts.insert(format!("template {}", store.namespace), form);
+    let fields = template["template"]["mappings"]["properties"].as_object();
+    for (name, field) in fields.into_iter().flatten() {
+        facts.insert(format!("field {name}"), field["type"].as_str().unwrap_or_default().to_owned());
+    }
+    facts
 }
 
 fn template(store: &Store) -> Value {

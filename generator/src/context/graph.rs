@@ -1,5 +1,7 @@
 //! The logical view: components and their needs.
 
+use std::collections::BTreeMap;
+
 use archgen_spec::topology::{Component, Topology};
 use serde::Serialize;
 
@@ -29,7 +31,8 @@ struct Edge {
 /// Components in order, then needs, then topics written and read. The registry, which everything needs, has no edges.
 pub(crate) fn logical(topology: &Topology) -> Logical {
     let components = topology.components();
-    let id = |c: Component| format!("c{}", components.iter().position(|x| *x == c).unwrap_or(0));
+    let places: BTreeMap<Component, usize> = components.iter().enumerate().map(|(place, c)| (*c, place)).collect();
+    let id = |c: Component| format!("c{}", places.get(&c).copied().unwrap_or(0));
     let nodes = components.iter().map(|c| vertex(topology, *c, id(*c))).collect();
     let mut edges = Vec::new();
     for from in &components {

@@ -15,6 +15,8 @@ pub(crate) mod page;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod s3;
+pub(crate) mod schema_facts;
+mod spec_text;
 
 mod container;
 mod inexpressible;

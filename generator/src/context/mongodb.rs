@@ -4,6 +4,7 @@ use archgen_spec::topology::{DatasetShape, Store, StoreKind, Topology};
 use serde::Serialize;
 
 use super::Files;
+use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
 use crate::render::Engine;
 
@@ -45,6 +46,20 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
         }
     }
     Ok(())
+}
+
+/// What the engine says of collections and indexes.
+pub(crate) fn facts(store: &Store) -> SchemaFacts {
+    let mut facts = SchemaFacts::new();
+    for collection in context(store).collections {
+        facts.insert(format!("collection {}", collection.name), "there".to_owned());
+        for index in collection.indexes {
+            let way = index.way.trim_matches('\'');
+            let fields: Vec<String> = index.fields.iter().map(|field| format!("{field}: {way}")).collect();
+            facts.insert(format!("index {}.{}", collection.name, index.name), fields.join(", "));
+        }
+    }
+    facts
 }
 
 fn context(store: &Store) -> Context<'_> {

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::Files;
 use super::consul::dns_port;
-use crate::GenerateError;
+use super::observe::exporter;
 use crate::render::Engine;
+use crate::{GenerateError, Members, private_address};
 
 /// Everything that the templates place.
 #[derive(Serialize)]
@@ -39,6 +40,7 @@ struct Context<'a> {
     has_root: bool,
     edge: Option<Edge>,
     cors: Option<Cross>,
+    exporter: Option<u16>,
 }
 
 /// Pages of other origins: what stands on the right of a `map`, or in one header.
@@ -153,6 +155,36 @@ pub(crate) fn files(
     Ok(())
 }
 
+/// Files that list members.
+pub(crate) fn member_paths(topology: &Topology) -> Vec<&'static str> {
+    ["nginx/upstreams.conf", "nginx/realtime.conf"].into_iter().filter(|p| paths(topology).contains(p)).collect()
+}
+
+/// The files that list members, with those that are there instead of the planned ones.
+pub(crate) fn member_files(topology: &Topology, members: &Members) -> Result<Files, GenerateError> {
+    let Some(gateway) = &topology.gateway else { return Ok(Files::new()) };
+    let engine = Engine::new()?;
+    let address = |i: &Instance| private_address(topology, i);
+    let mut context = context(topology, gateway, &[], &address);
+    for upstream in &mut context.upstreams {
+        if let Some(live) = members.services.get(&upstream.service).filter(|all| !all.is_empty()) {
+            upstream.servers.clone_from(live);
+        }
+    }
+    if let Some(edge) = context.edge.as_mut().filter(|_| !members.realtime.is_empty()) {
+        let node = |(name, server): (&String, &String)| EdgeNode { name: name.clone(), server: server.clone() };
+        edge.nodes = members.realtime.iter().map(node).collect();
+    }
+    let rendered = member_paths(topology).into_iter().map(|path| Ok((path.to_owned(), engine.render(path, &context)?)));
+    rendered.collect()
+}
+
+/// Whether this nginx follows the registry's names itself: 1.27.3 brought that to the free edition.
+pub(crate) fn follows_names(topology: &Topology) -> bool {
+    let consul = topology.registry.as_ref().is_some_and(|r| !r.embedded);
+    consul && topology.gateway.as_ref().is_some_and(|g| g.discovery && g.version >= (1, 28))
+}
+
 fn context<'a>(
     topology: &'a Topology,
     gateway: &'a Gateway,
@@ -178,12 +210,7 @@ fn context<'a>(
         http2_directive: http2 && directive,
         resolver: topology.registry.is_some(),
         dns_port: dns_port(topology),
-        // nginx 1.27.3 brought names that are followed to the free edition.
-        dynamic: topology
-            .registry
-            .as_ref()
-            .filter(|r| gateway.discovery && !r.embedded && gateway.version >= (1, 28))
-            .map(|r| r.datacenter.as_str()),
+        dynamic: topology.registry.as_ref().filter(|_| follows_names(topology)).map(|r| r.datacenter.as_str()),
         hashes_credential: hashes_credential(gateway),
         retry_after_seconds: retry_after_seconds(gateway),
         zones: limit_zones(gateway),
@@ -206,6 +233,7 @@ fn context<'a>(
             max_age_seconds: cors.max_age.as_secs(),
         }),
         edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
+        exporter: exporter(topology),
     }
 }
 
@@ -265,11 +293,14 @@ fn limits(gateway: &Gateway, index: usize, route: &Route) -> Vec<Limit> {
     limits
 }
 
+/// How names of upstreams end.
+pub(crate) const METHODS: [&str; 3] = ["round-robin", "least-conn", "hash"];
+
 fn upstream_name(topology: &Topology, service: ServiceId, balance: Balance) -> String {
     let method = match balance {
-        Balance::RoundRobin => "round-robin",
-        Balance::LeastConn => "least-conn",
-        Balance::ConsistentHash => "hash",
+        Balance::RoundRobin => METHODS[0],
+        Balance::LeastConn => METHODS[1],
+        Balance::ConsistentHash => METHODS[2],
     };
     format!("{}-{method}", topology.service(service).name)
 }

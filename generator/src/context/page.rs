@@ -1,10 +1,13 @@
 //! One page of the whole architecture: pictures, services, routes, stores, what is promised. It needs nothing from anywhere.
 
+use archgen_spec::Loaded;
 use archgen_spec::topology::{Component, Topology};
 
-use super::Files;
-use crate::picture::{Theme, View, escaped, picture};
-use crate::plan::{plan, shards_table};
+use super::spec_text::SpecText;
+use super::{Files, observe};
+use crate::picture::{Theme, View, escaped};
+use crate::plan::shards_table;
+use crate::system::System;
 
 const PATH: &str = "architecture.html";
 
@@ -22,11 +25,17 @@ a:hover{text-decoration:underline}.figures{display:grid;grid-template-columns:re
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:7px 14px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--quiet);font-weight:500}td.number,th.number{text-align:right}code,pre{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}
 pre{background:var(--field);border:1px solid var(--line);border-radius:12px;padding:16px;overflow:auto}
+.spec{counter-reset:line;padding:12px 0}.spec span{display:block;padding:0 16px 0 64px;position:relative;white-space:pre}
+.spec span::before{counter-increment:line;content:counter(line);position:absolute;left:0;width:48px;text-align:right;color:var(--quiet)}
+.spec span:target{background:color-mix(in srgb,var(--accent) 22%,transparent)}td a,.figure a{color:inherit;border-bottom:1px dotted var(--quiet)}
+td [title],.figure [title]{cursor:help}
 @media print{.picture{break-inside:avoid}}
 ";
 
-/// `architecture.html`.
-pub(crate) fn files(topology: &Topology, files: &mut Files) {
+/// `architecture.html`. Where the spec's text is known, each fact links to the line that says it.
+pub(crate) fn files(system: &System<'_>, loaded: Option<&Loaded>, files: &mut Files) {
+    let topology = system.topology;
+    let facts = Facts { topology, spec: loaded.and_then(SpecText::of) };
     let name = escaped(&topology.name);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
@@ -34,31 +43,33 @@ pub(crate) fn files(topology: &Topology, files: &mut Files) {
          <body><main>\n<h1>{name}</h1>\n<p>Its architecture, made from the spec. Change the spec, not this page.</p>\n"
     );
     page.push_str("<nav>");
-    for (anchor, word) in SECTIONS {
+    for (anchor, word) in SECTIONS.iter().filter(|(anchor, _)| *anchor != SPEC || facts.spec.is_some()) {
         page.push_str(&format!("<a href=\"#{anchor}\">{word}</a>"));
     }
     page.push_str("</nav>\n");
-    page.push_str(&figures(topology));
+    page.push_str(&facts.figures());
     for (anchor, view) in View::ALL {
         let heading = SECTIONS.iter().find(|(a, _)| *a == anchor).map_or(anchor, |(_, word)| word);
         page.push_str(&format!("<h2 id=\"{anchor}\">{heading}</h2>\n<div class=\"picture\">"));
         for (class, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
-            page.push_str(&format!("<div class=\"{class}\">{}</div>", picture(topology, view, theme)));
+            page.push_str(&format!("<div class=\"{class}\">{}</div>", system.picture(view, theme)));
         }
         page.push_str("</div>\n");
     }
-    page.push_str(&components(topology));
-    page.push_str(&routes(topology));
-    page.push_str(&datasets(topology));
-    page.push_str(&format!(
-        "<h2 id=\"capacity\">Capacity and losses</h2>\n<pre>{}</pre>\n",
-        lines(&capacity(topology))
-    ));
+    page.push_str(&facts.components());
+    page.push_str(&facts.routes());
+    page.push_str(&facts.datasets());
+    page.push_str(&objectives(topology));
+    page.push_str(&format!("<h2 id=\"capacity\">Capacity and losses</h2>\n<pre>{}</pre>\n", lines(&capacity(system))));
+    if let Some(spec) = &facts.spec {
+        page.push_str(&format!("<h2 id=\"{SPEC}\">The spec</h2>\n{}", spec.html()));
+    }
     page.push_str("</main></body>\n</html>\n");
     files.insert(PATH.to_owned(), page);
 }
 
-const SECTIONS: [(&str, &str); 8] = [
+const SPEC: &str = "spec";
+const SECTIONS: [(&str, &str); 10] = [
     ("logical", "Who calls whom"),
     ("failure-domains", "Failure domains"),
     ("data-flow", "Data flow"),
@@ -66,12 +77,14 @@ const SECTIONS: [(&str, &str); 8] = [
     ("components", "Components"),
     ("routes", "Routes"),
     ("datasets", "What is kept"),
+    ("objectives", "Objectives"),
     ("capacity", "Capacity and losses"),
+    (SPEC, "The spec"),
 ];
 
 /// Placement and losses. When disks are full is left out: it would be another date each day.
-fn capacity(topology: &Topology) -> String {
-    let mut planned = plan(topology);
+fn capacity(system: &System<'_>) -> String {
+    let mut planned = system.plan().clone();
     for store in planned.stores.values_mut() {
         store.capacity.disk_full_in_days = None;
     }
@@ -81,21 +94,6 @@ fn capacity(topology: &Topology) -> String {
 /// Text of several lines.
 fn lines(text: &str) -> String {
     text.lines().map(escaped).collect::<Vec<_>>().join("\n")
-}
-
-fn figures(topology: &Topology) -> String {
-    let load = &topology.load;
-    let all = [
-        (topology.components().len().to_string(), "components"),
-        (topology.instances().len().to_string(), "instances"),
-        (topology.zones.len().to_string(), "failure domains"),
-        (thousands(load.users), "users"),
-        (thousands(load.online), "online at once"),
-        (thousands(load.messages.mean_per_second.round() as u64), "messages a second"),
-        (thousands(load.messages.peak_per_second.round() as u64), "messages a second at the peak"),
-    ];
-    let cards = all.map(|(value, word)| format!("<div class=\"figure\"><b>{value}</b><span>{word}</span></div>"));
-    format!("<div class=\"figures\">{}</div>\n", cards.concat())
 }
 
 /// 5000000 as 5,000,000.
@@ -111,30 +109,19 @@ fn thousands(number: u64) -> String {
     out
 }
 
-fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+/// Cells are HTML already.
+fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let head: String = heading.iter().map(|h| format!("<th>{h}</th>")).collect();
     let body: String = rows
-        .into_iter()
-        .map(|row| format!("<tr>{}</tr>\n", row.iter().map(|c| format!("<td>{}</td>", escaped(c))).collect::<String>()))
+        .map(|row| format!("<tr>{}</tr>\n", row.iter().map(|c| format!("<td>{c}</td>")).collect::<String>()))
         .collect();
     format!("<div class=\"table\"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n")
 }
 
-fn components(topology: &Topology) -> String {
-    let rows = topology.components().into_iter().map(|component| {
-        let instances = topology.component_instances(component);
-        let needs = topology.component_needs(component).into_iter().filter(|c| *c != Component::Registry);
-        let port = instances.first().map_or_else(|| "elsewhere".to_owned(), |i| i.port.to_string());
-        vec![
-            topology.component_name(component).to_owned(),
-            kind(topology, component).to_owned(),
-            instances.len().to_string(),
-            port,
-            needs.map(|c| topology.component_name(c)).collect::<Vec<_>>().join(", "),
-        ]
-    });
-    let heading = ["Name", "Kind", "Instances", "Port", "Needs"];
-    format!("<h2 id=\"components\">Components</h2>\n{}", table(&heading, rows.collect()))
+/// Which alerts wake somebody.
+fn objectives(topology: &Topology) -> String {
+    let rows = observe::objectives(topology).into_iter().map(|(what, promise)| vec![escaped(&what), escaped(&promise)]);
+    format!("<h2 id=\"objectives\">Objectives</h2>\n{}", table(&["What", "Promise"], rows))
 }
 
 fn kind(topology: &Topology, component: Component) -> &str {
@@ -147,41 +134,120 @@ fn kind(topology: &Topology, component: Component) -> &str {
     }
 }
 
-fn routes(topology: &Topology) -> String {
-    let Some(gateway) = &topology.gateway else {
-        return "<h2 id=\"routes\">Routes</h2>\n<p>There is no gateway.</p>\n".to_owned();
-    };
-    let rows = gateway.routes.iter().map(|route| {
-        vec![
-            route.prefix.clone(),
-            topology.service(route.to).name.clone(),
-            if route.authenticated { "token" } else { "open" }.to_owned(),
-            format!("{} s", route.timeout.as_secs_f64()),
-            route.micro_cache.map_or_else(|| "never".to_owned(), |time| format!("{} s", time.as_secs_f64())),
-            route.limit.map_or_else(String::new, |l| format!("{}/s, {} at once", l.per_second, l.burst)),
-        ]
-    });
-    let revocation = gateway.auth.as_ref().map_or_else(String::new, |auth| {
-        format!("<p>A revoked token is refused after {} s at the latest.</p>\n", auth.cache.as_secs_f64())
-    });
-    let heading = ["Path", "Answered by", "Access", "Deadline", "Cached", "Own limit"];
-    format!("<h2 id=\"routes\">Routes</h2>\n{revocation}{}", table(&heading, rows.collect()))
+/// What the page says, each with the place where the spec says it.
+struct Facts<'a> {
+    topology: &'a Topology,
+    spec: Option<SpecText<'a>>,
 }
 
-fn datasets(topology: &Topology) -> String {
-    let rows = topology.stores.iter().flat_map(|store| {
-        let all = store.datasets.iter().map(|dataset| {
-            let word = store.kind.dataset_word().to_owned();
+impl Facts<'_> {
+    /// A value, linked to the line of this path.
+    fn said(&self, value: &str, path: &str) -> String {
+        self.spec.as_ref().map_or_else(|| escaped(value), |spec| spec.linked(value, path))
+    }
+
+    /// The path of a component in the spec.
+    fn path(&self, component: Component) -> String {
+        let name = self.topology.component_name(component);
+        match component {
+            Component::Service(_) => format!("services.{name}"),
+            Component::Store(_) => format!("stores.{name}"),
+            Component::Registry | Component::Realtime | Component::Gateway => name.to_owned(),
+        }
+    }
+
+    fn figures(&self) -> String {
+        let (topology, load) = (self.topology, &self.topology.load);
+        let all = [
+            (topology.components().len().to_string(), "", "components"),
+            (topology.instances().len().to_string(), "", "instances"),
+            (topology.zones.len().to_string(), "zones", "failure domains"),
+            (thousands(load.users), "load.users", "users"),
+            (thousands(load.online), "load.online", "online at once"),
+            (thousands(load.messages.mean_per_second.round() as u64), "load.messages.mean", "messages a second"),
+            (
+                thousands(load.messages.peak_per_second.round() as u64),
+                "load.messages.peak",
+                "messages a second at the peak",
+            ),
+        ];
+        let cards = all.map(|(value, path, word)| {
+            format!("<div class=\"figure\"><b>{}</b><span>{word}</span></div>", self.said(&value, path))
+        });
+        format!("<div class=\"figures\">{}</div>\n", cards.concat())
+    }
+
+    fn components(&self) -> String {
+        let topology = self.topology;
+        let rows = topology.components().into_iter().map(|component| {
+            let path = self.path(component);
+            let instances = topology.component_instances(component);
+            let needs = topology.component_needs(component).into_iter().filter(|c| *c != Component::Registry);
+            let port = instances.first().map_or_else(|| "elsewhere".to_owned(), |i| i.port.to_string());
+            let count = match component {
+                Component::Registry => "servers",
+                Component::Store(_) => "nodes",
+                _ => "replicas",
+            };
+            let needed: Vec<String> =
+                needs.map(|c| self.said(topology.component_name(c), &format!("{path}.needs"))).collect();
             vec![
-                format!("{}.{}", store.name, dataset.name),
-                word,
-                store.kind.name().to_owned(),
-                store.copies.to_string(),
+                self.said(topology.component_name(component), &path),
+                self.said(kind(topology, component), &format!("{path}.kind")),
+                self.said(&instances.len().to_string(), &format!("{path}.{count}")),
+                self.said(&port, &format!("{path}.port")),
+                needed.join(", "),
             ]
         });
-        let whole =
-            vec![store.name.clone(), "store".to_owned(), store.kind.name().to_owned(), store.copies.to_string()];
-        if store.datasets.is_empty() { vec![whole] } else { all.collect() }
-    });
-    format!("<h2 id=\"datasets\">What is kept</h2>\n{}", table(&["Name", "What", "Engine", "Copies"], rows.collect()))
+        let heading = ["Name", "Kind", "Instances", "Port", "Needs"];
+        format!("<h2 id=\"components\">Components</h2>\n{}", table(&heading, rows))
+    }
+
+    fn routes(&self) -> String {
+        let Some(gateway) = &self.topology.gateway else {
+            return "<h2 id=\"routes\">Routes</h2>\n<p>There is no gateway.</p>\n".to_owned();
+        };
+        let rows = gateway.routes.iter().map(|route| {
+            let path = format!("gateway.routes.{}", route.prefix);
+            let said = |value: &str, key: &str| self.said(value, &format!("{path}.{key}"));
+            let cached =
+                route.micro_cache.map_or_else(|| "never".to_owned(), |time| format!("{} s", time.as_secs_f64()));
+            let limit = route.limit.map_or_else(String::new, |l| format!("{}/s, {} at once", l.per_second, l.burst));
+            vec![
+                self.said(&route.prefix, &path),
+                said(&self.topology.service(route.to).name, "to"),
+                said(if route.authenticated { "token" } else { "open" }, "auth"),
+                said(&format!("{} s", route.timeout.as_secs_f64()), "timeout"),
+                said(&cached, "micro_cache"),
+                said(&limit, "limit"),
+            ]
+        });
+        let revocation = gateway.auth.as_ref().map_or_else(String::new, |auth| {
+            let delay = self.said(&format!("{} s", auth.cache.as_secs_f64()), "gateway.auth.cache");
+            format!("<p>A revoked token is refused after {delay} at the latest.</p>\n")
+        });
+        let heading = ["Path", "Answered by", "Access", "Deadline", "Cached", "Own limit"];
+        format!("<h2 id=\"routes\">Routes</h2>\n{revocation}{}", table(&heading, rows))
+    }
+
+    fn datasets(&self) -> String {
+        let rows = self.topology.stores.iter().flat_map(|store| {
+            let path = format!("stores.{}", store.name);
+            let row = |name: &str, word: &str, path: &str, store_path: &str| {
+                vec![
+                    self.said(name, path),
+                    word.to_owned(),
+                    self.said(store.kind.name(), &format!("{store_path}.kind")),
+                    self.said(&store.copies.to_string(), &format!("{store_path}.replicas")),
+                ]
+            };
+            let section = store.kind.dataset_section();
+            let all = store.datasets.iter().map(|dataset| {
+                let place = format!("{path}.{section}.{}", dataset.name);
+                row(&format!("{}.{}", store.name, dataset.name), store.kind.dataset_word(), &place, &path)
+            });
+            if store.datasets.is_empty() { vec![row(&store.name, "store", &path, &path)] } else { all.collect() }
+        });
+        format!("<h2 id=\"datasets\">What is kept</h2>\n{}", table(&["Name", "What", "Engine", "Copies"], rows))
+    }
 }

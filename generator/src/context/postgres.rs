@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Files;
 use super::container::ENGINE_FILES;
+use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
 use crate::render::Engine;
 
@@ -97,6 +98,8 @@ struct Table<'a> {
     columns: Vec<Line<'a>>,
     key: Vec<&'a str>,
     shard: Option<&'a str>,
+    /// Whose a row is.
+    tenant: Option<Line<'a>>,
     /// Citus advises 32 to 128.
     citus_shards: u32,
     partitions: Vec<Partition>,
@@ -139,11 +142,11 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Postgres) {
         let mut tables = Vec::new();
         for dataset in &store.datasets {
-            if let DatasetShape::PostgresTable { key, columns, shard, indexes } = &dataset.shape {
+            if let DatasetShape::PostgresTable { key, columns, .. } = &dataset.shape {
                 let place = format!("{}.{}", store.name, dataset.name);
                 check_kinds(&place, key.iter().chain(columns))?;
-                tables.push(table(&dataset.name, key, columns, shard.as_ref(), indexes));
             }
+            tables.extend(table(dataset));
         }
         let kept = KEPT.iter().map(Kept::new).collect();
         let standbys = store.copies.saturating_sub(1);
@@ -171,14 +174,37 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
 
 /// The statements that make one table.
 pub(crate) fn create_table(datasets: &[Dataset], name: &str) -> Result<String, GenerateError> {
-    let tables = datasets.iter().filter(|d| d.name == name).filter_map(|dataset| match &dataset.shape {
-        DatasetShape::PostgresTable { key, columns, shard, indexes } => {
-            Some(table(&dataset.name, key, columns, shard.as_ref(), indexes))
-        }
-        _ => None,
-    });
+    let tables = datasets.iter().filter(|d| d.name == name).filter_map(table);
     let context = Context { tables: tables.collect(), ..Context::default() };
     Engine::new()?.render("postgres/schema.sql", &context)
+}
+
+/// What PostgreSQL says of the tables. Types are as the spec writes them: the server knows its other names for them.
+pub(crate) fn facts(store: &Store) -> SchemaFacts {
+    let mut facts = SchemaFacts::new();
+    for table in store.datasets.iter().filter_map(table) {
+        facts.insert(format!("table {}", table.name), format!("key ({})", table.key.join(", ")));
+        for column in &table.columns {
+            facts.insert(format!("column {}.{}", table.name, column.name), column.kind.to_owned());
+        }
+        for index in &table.indexes {
+            let form = format!("on {} ({})", table.name, index.columns.join(", "));
+            facts.insert(format!("index {}", index.name), form);
+        }
+        if table.shard.is_some() {
+            facts.insert(format!("partitions of {}", table.name), table.partitions.len().to_string());
+        }
+        if table.tenant.is_some() {
+            facts.insert(format!("tenant wall of {}", table.name), "up".to_owned());
+        }
+        for unique in &table.unique {
+            if let Some(claims) = &unique.claims {
+                facts.insert(format!("table {claims}"), format!("key ({})", unique.column));
+                facts.insert(format!("column {claims}.{}", unique.column), unique.kind.to_owned());
+            }
+        }
+    }
+    facts
 }
 
 /// A role for each component that needs the store, with the tables that it needs.
@@ -229,14 +255,14 @@ pub(crate) fn check_kinds<'a>(dataset: &str, columns: impl Iterator<Item = &'a C
     Ok(())
 }
 
-fn table<'a>(
-    name: &'a str,
-    key: &'a [Column],
-    columns: &'a [Column],
-    shard: Option<&'a (String, u32)>,
-    indexes: &'a [(String, Vec<String>)],
-) -> Table<'a> {
-    let line = |c: &'a Column, required| Line { name: &c.name, kind: &c.kind, required };
+fn table(dataset: &Dataset) -> Option<Table<'_>> {
+    let DatasetShape::PostgresTable { key, columns, shard, tenant, indexes } = &dataset.shape else { return None };
+    let (name, shard) = (dataset.name.as_str(), shard.as_ref());
+    let tenant = tenant.as_ref().and_then(|t| key.iter().chain(columns).find(|c| c.name == *t));
+    let is_tenant = |c: &Column| tenant.is_some_and(|t| t.name == c.name);
+    fn line(c: &Column, required: bool) -> Line<'_> {
+        Line { name: &c.name, kind: &c.kind, required }
+    }
     let modulus = shard.map_or(0, |s| s.1);
     let partition = |remainder| Partition { name: short(&format!("{name}_p{remainder:04}"), name), modulus, remainder };
     let unique = columns.iter().filter(|c| c.unique).map(|c| Unique {
@@ -245,11 +271,13 @@ fn table<'a>(
         constraint: short(&format!("{name}_{}_unique", c.name), name),
         claims: shard.map(|_| short(&format!("{name}_{}_claims", c.name), name)),
     });
-    Table {
+    Some(Table {
         name,
-        columns: key.iter().map(|c| line(c, true)).chain(columns.iter().map(|c| line(c, false))).collect(),
+        // A row of nobody could never be seen again.
+        columns: key.iter().map(|c| line(c, true)).chain(columns.iter().map(|c| line(c, is_tenant(c)))).collect(),
         key: key.iter().map(|c| c.name.as_str()).collect(),
         shard: shard.map(|s| s.0.as_str()),
+        tenant: tenant.map(|c| line(c, true)),
         citus_shards: modulus.clamp(32, 128),
         partitions: (0..modulus).map(partition).collect(),
         unique: unique.collect(),
@@ -257,7 +285,7 @@ fn table<'a>(
             .iter()
             .map(|(index, columns)| Index { name: short(&format!("{name}_{index}"), name), columns })
             .collect(),
-    }
+    })
 }
 
 /// PostgreSQL cuts identifiers at 63 bytes without a word; a longer one ends in a hash of the whole instead.

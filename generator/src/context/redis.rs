@@ -1,11 +1,12 @@
 //! Redis: configuration of a cluster's nodes, and who may do what with which keys.
 
-use archgen_spec::topology::{Component, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{Component, StoreId, StoreKind};
 use serde::Serialize;
 
 use super::Files;
 use crate::GenerateError;
 use crate::render::Engine;
+use crate::system::System;
 
 #[derive(Serialize)]
 struct Context<'a> {
@@ -19,17 +20,17 @@ struct Context<'a> {
 }
 
 /// `redis/<store>/redis.conf`, `users.acl` and `start.sh` for each Redis.
-pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+pub(crate) fn files(system: &System<'_>, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+    let topology = system.topology;
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Redis) {
         let id = Component::Store(StoreId(index));
-        let callers = topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&id));
         let context = Context {
             store: &store.name,
             namespace: &store.namespace,
             port: store.port,
             cluster: store.nodes >= 3,
             memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
-            users: callers.map(|c| topology.component_name(c)).collect(),
+            users: system.callers(id).iter().map(|c| topology.component_name(*c)).collect(),
         };
         for file in ["redis.conf", "users.acl", "start.sh"] {
             let text = engine.render(&format!("redis/{file}"), &context)?;

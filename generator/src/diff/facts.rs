@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use archgen_spec::capacity::capacity;
 use archgen_spec::topology::{Component, DatasetRef, Need, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::plan::cost;
 
 /// A system's facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,9 @@ pub struct Facts {
     pub facts: BTreeMap<String, String>,
     /// Instances of each component.
     pub instances: BTreeMap<String, Vec<String>>,
+    /// What follows from the load: `chat: bytes a day` to a figure in words.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, String>,
 }
 
 /// The facts of a topology. Secrets are references in it, as everywhere.
@@ -64,7 +70,29 @@ pub fn facts(topology: &Topology) -> Facts {
         let names = topology.component_instances(c).into_iter().map(|i| i.name).collect();
         (topology.component_name(c).to_owned(), names)
     });
-    Facts { version: 1, facts: all, instances: instances.collect() }
+    Facts { version: 1, facts: all, instances: instances.collect(), capacity: figures(topology) }
+}
+
+/// What each store takes in and keeps, and what the whole costs.
+fn figures(topology: &Topology) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for store in &topology.stores {
+        let capacity = capacity(store, &topology.load);
+        if capacity.datasets.is_empty() {
+            continue;
+        }
+        let name = &store.name;
+        let bytes_per_day: u64 = capacity.datasets.iter().map(|d| d.bytes_per_day).sum();
+        all.insert(format!("{name}: bytes a day"), bytes_per_day.to_string());
+        let writes: u64 = capacity.datasets.iter().map(|d| d.writes_per_second_per_node.1).sum();
+        all.insert(format!("{name}: writes a second on each node at the peak"), writes.to_string());
+        let kept: Option<u64> = capacity.datasets.iter().map(|d| d.retained_bytes).sum();
+        all.insert(format!("{name}: bytes kept"), kept.map_or_else(|| "without end".to_owned(), |b| b.to_string()));
+    }
+    if let Some(cost) = cost(topology) {
+        all.insert("the system: cost a month".to_owned(), format!("{:.2} {}", cost.month, cost.currency));
+    }
+    all
 }
 
 fn json(value: &impl Serialize) -> Value {

@@ -48,6 +48,8 @@ pub struct Difference {
     pub restarts: Vec<String>,
     /// Store to the number of copies of slots that move.
     pub slot_moves: BTreeMap<String, u64>,
+    /// Figures that follow from the load: name to before and after, where they change. What was not there is empty.
+    pub capacity: BTreeMap<String, (String, String)>,
     /// How late a revocation is felt at the gateway, before and after, where that changes.
     pub revocation: Option<(String, String)>,
 }
@@ -98,15 +100,16 @@ fn is_count(path: &str) -> bool {
 pub fn difference_of_facts(old: &Facts, new: &Facts) -> Difference {
     let changes = compare(old, new);
     let mut difference = Difference::default();
+    let everything = changes.iter().any(|c| c.component.is_none() && c.path != "load" && !c.path.starts_with("load."));
+    let touched: BTreeSet<&String> =
+        changes.iter().filter(|c| !is_count(&c.path)).filter_map(|c| c.component.as_ref()).collect();
     let names: BTreeSet<&String> = old.instances.keys().chain(new.instances.keys()).collect();
     let none = Vec::new();
     for name in names {
         let (was, is) = (old.instances.get(name).unwrap_or(&none), new.instances.get(name).unwrap_or(&none));
         difference.starts.extend(is.iter().filter(|i| !was.contains(i)).cloned());
         difference.stops.extend(was.iter().filter(|i| !is.contains(i)).cloned());
-        let all = changes.iter().any(|c| c.component.is_none() && c.path != "load" && !c.path.starts_with("load."));
-        let touched = all || changes.iter().any(|c| c.component.as_ref() == Some(name) && !is_count(&c.path));
-        if touched {
+        if everything || touched.contains(name) {
             difference.restarts.extend(is.iter().filter(|i| was.contains(i)).cloned());
         }
         if was.len() != is.len() && is_store(new, old, name) {
@@ -114,6 +117,13 @@ pub fn difference_of_facts(old: &Facts, new: &Facts) -> Difference {
             if count > 0 {
                 difference.slot_moves.insert(name.clone(), count);
             }
+        }
+    }
+    let figures: BTreeSet<&String> = old.capacity.keys().chain(new.capacity.keys()).collect();
+    for figure in figures {
+        let value = |facts: &Facts| facts.capacity.get(figure).cloned().unwrap_or_default();
+        if value(old) != value(new) {
+            difference.capacity.insert(figure.clone(), (value(old), value(new)));
         }
     }
     let delay = |facts: &Facts| facts.facts.get("gateway.auth.cache").cloned().unwrap_or_else(|| "0s".to_owned());

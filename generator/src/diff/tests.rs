@@ -30,6 +30,18 @@ fn another_port_starts_its_own_instances_again_and_no_other() {
 }
 
 #[test]
+fn more_load_is_more_to_keep() {
+    let loaded = |mean: &str| {
+        let load = format!("name: t\nload: {{ messages: {{ mean: {mean}, peak: 100/s, size: 1kB, key: id }} }}\n");
+        SPEC.replace("name: t\n", &load).replace("columns: { a: text }", "columns: { a: text }, ttl: 10d")
+    };
+    let found = difference_of_facts(&facts_of(&loaded("1/s")), &facts_of(&loaded("2/s")));
+    let (from, to) = &found.capacity["wide: bytes a day"];
+    assert_eq!(from.parse::<u64>().map(|n| n * 2), to.parse(), "{found:?}");
+    assert!(found.capacity.contains_key("wide: bytes kept"), "{found:?}");
+}
+
+#[test]
 fn more_nodes_move_the_fewest_slots_there_can_be() {
     let found = difference_of_facts(&facts_of(SPEC), &facts_of(&SPEC.replace("nodes: 6", "nodes: 9")));
     // Of 3 × 16,384 copies nine nodes hold 5,461 each, and three of them a copy more: the new ones get the fewer.

@@ -18,13 +18,15 @@ struct Shape<'a> {
     key: &'a [Column],
     columns: &'a [Column],
     shard: Option<&'a (String, u32)>,
+    tenant: Option<&'a Column>,
     indexes: &'a [(String, Vec<String>)],
 }
 
 fn shapes(store: &Store) -> BTreeMap<&str, Shape<'_>> {
     let tables = store.datasets.iter().filter_map(|d| match &d.shape {
-        DatasetShape::PostgresTable { key, columns, shard, indexes } => {
-            Some((d.name.as_str(), Shape { key, columns, shard: shard.as_ref(), indexes }))
+        DatasetShape::PostgresTable { key, columns, shard, tenant, indexes } => {
+            let tenant = tenant.as_ref().and_then(|t| key.iter().chain(columns).find(|c| c.name == *t));
+            Some((d.name.as_str(), Shape { key, columns, shard: shard.as_ref(), tenant, indexes }))
         }
         _ => None,
     });
@@ -104,7 +106,46 @@ fn alter(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool,
             migration.refuse(here, "its values would be lost", true);
         }
     }
+    tenant(store, name, was, is, lose, migration);
     indexes(store, name, was, is, migration);
+}
+
+fn tenant(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool, migration: &mut Migration) {
+    let (from, to) = (was.tenant.map(|c| &c.name), is.tenant.map(|c| &c.name));
+    if from == to {
+        return;
+    }
+    let table = quoted(name);
+    let path = format!("stores.{}.tables.{name}.tenant", store.name);
+    match is.tenant {
+        None if lose => {
+            let statement =
+                format!("{TIMEOUTS} ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;");
+            migration.step(&store.name, statement, "asked for: every service sees every row from here on");
+        }
+        None => migration.refuse(path, "the wall between tenants would fall", true),
+        Some(_) if was.tenant.is_some() => {
+            migration.refuse(path, "rows would belong to others: add a table, copy, and drop the old one", false);
+        }
+        Some(column) => {
+            let policy = format!(
+                "{TIMEOUTS} CREATE POLICY tenant_wall ON {table} USING ({} = NULLIF(current_setting('archgen.tenant', true), '')::{});",
+                quoted(&column.name),
+                column.kind
+            );
+            migration.step(
+                &store.name,
+                policy,
+                "without effect yet: let all programs SET archgen.tenant before the next step",
+            );
+            let wall = format!("{TIMEOUTS} ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;");
+            migration.step(
+                &store.name,
+                wall,
+                "a connection that has not said whose it works for sees nothing from here on",
+            );
+        }
+    }
 }
 
 fn add(store: &Store, table: &str, column: &Column, sharded: bool, path: &str, migration: &mut Migration) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Artifacts;
+use crate::parallel::mapped;
 
 /// Where the manifest stands in the out folder.
 pub const MANIFEST_PATH: &str = "archgen-manifest.json";
@@ -21,8 +22,9 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a set of artifacts.
     pub fn of(artifacts: &Artifacts) -> Self {
-        let files = artifacts.files.iter().map(|(path, text)| (path.clone(), content_hash(text.as_bytes())));
-        Self { version: 1, files: files.collect() }
+        let all: Vec<(&String, &String)> = artifacts.files.iter().collect();
+        let files = mapped(&all, |(path, text)| ((*path).clone(), content_hash(text.as_bytes())));
+        Self { version: 1, files: files.into_iter().collect() }
     }
 
     /// Reads a manifest; `None` for text that is none.

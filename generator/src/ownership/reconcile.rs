@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Manifest, content_hash};
-use crate::Artifacts;
+use super::Manifest;
 
 /// What to do, path by path in order. Nothing is to be done at all while `refused` is not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,27 +17,28 @@ pub struct WritePlan {
     pub refused: Vec<String>,
 }
 
-/// Compares. `on_disk` maps paths (relative to the out folder) to [`content_hash`]; it must hold at least each existing
-/// file that `new` or `manifest` names. With `force` foreign and edited files in the way are overwritten; an edited file
-/// that is not wanted any more is removed. A file that neither the manifest nor `new` names is never touched.
+/// Compares. `wanted` is the manifest of the new artifacts. `on_disk` maps paths (relative to the out folder) to
+/// [`super::content_hash`]; it must hold at least each existing
+/// file that `wanted` or `manifest` names. With `force` foreign and edited files in the way are overwritten; an edited file
+/// that is not wanted any more is removed. A file that neither of the two names is never touched.
 pub fn reconcile(
     manifest: Option<&Manifest>,
     on_disk: &BTreeMap<String, String>,
-    new: &Artifacts,
+    wanted: &Manifest,
     force: bool,
 ) -> WritePlan {
     let ours = |path: &str, hash: &String| manifest.is_some_and(|m| m.files.get(path) == Some(hash));
     let mut plan = WritePlan::default();
-    for (path, text) in &new.files {
+    for (path, new) in &wanted.files {
         let list = match on_disk.get(path) {
             None => &mut plan.write,
-            Some(hash) if *hash == content_hash(text.as_bytes()) => &mut plan.unchanged,
+            Some(hash) if hash == new => &mut plan.unchanged,
             Some(hash) if force || ours(path, hash) => &mut plan.write,
             Some(_) => &mut plan.refused,
         };
         list.push(path.clone());
     }
-    for path in manifest.iter().flat_map(|m| m.files.keys()).filter(|p| !new.files.contains_key(*p)) {
+    for path in manifest.iter().flat_map(|m| m.files.keys()).filter(|p| !wanted.files.contains_key(*p)) {
         if let Some(hash) = on_disk.get(path) {
             let list = if force || ours(path, hash) { &mut plan.remove } else { &mut plan.refused };
             list.push(path.clone());

@@ -16,9 +16,9 @@ fn disk(files: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[test]
 fn first_run_writes_and_second_run_writes_nothing() {
     let new = artifacts(&[("a", "1"), ("b", "2")]);
-    let first = reconcile(None, &BTreeMap::new(), &new, false);
+    let first = reconcile(None, &BTreeMap::new(), &Manifest::of(&new), false);
     assert_eq!(first, WritePlan { write: vec!["a".into(), "b".into()], ..WritePlan::default() });
-    let second = reconcile(Some(&Manifest::of(&new)), &disk(&[("a", "1"), ("b", "2")]), &new, false);
+    let second = reconcile(Some(&Manifest::of(&new)), &disk(&[("a", "1"), ("b", "2")]), &Manifest::of(&new), false);
     assert_eq!(second, WritePlan { unchanged: vec!["a".into(), "b".into()], ..WritePlan::default() });
 }
 
@@ -28,11 +28,11 @@ fn edited_and_foreign_files_are_refused_unless_forced() {
     let on_disk =
         disk(&[("ours", "1"), ("edited", "x"), ("foreign", "x"), ("gone", "1"), ("gone-edited", "x"), ("else", "x")]);
     let new = artifacts(&[("ours", "2"), ("edited", "2"), ("foreign", "2")]);
-    let plan = reconcile(Some(&manifest), &on_disk, &new, false);
+    let plan = reconcile(Some(&manifest), &on_disk, &Manifest::of(&new), false);
     assert_eq!(plan.write, ["ours"]);
     assert_eq!(plan.remove, ["gone"]);
     assert_eq!(plan.refused, ["edited", "foreign", "gone-edited"]);
-    let forced = reconcile(Some(&manifest), &on_disk, &new, true);
+    let forced = reconcile(Some(&manifest), &on_disk, &Manifest::of(&new), true);
     assert_eq!(forced.write, ["edited", "foreign", "ours"]);
     assert_eq!(forced.remove, ["gone", "gone-edited"]);
     assert!(forced.refused.is_empty());
@@ -40,7 +40,7 @@ fn edited_and_foreign_files_are_refused_unless_forced() {
 
 #[test]
 fn a_foreign_file_that_is_already_right_is_left_alone() {
-    let plan = reconcile(None, &disk(&[("a", "1")]), &artifacts(&[("a", "1")]), false);
+    let plan = reconcile(None, &disk(&[("a", "1")]), &Manifest::of(&artifacts(&[("a", "1")])), false);
     assert_eq!(plan.unchanged, ["a"]);
 }
 

@@ -113,18 +113,23 @@ impl Canvas {
         let mut canvas = Self { theme, title: title.to_owned(), body: String::new(), width: 0, height: 0 };
         canvas.text(MARGIN, MARGIN + 14, title, 20, Weight::Bold, Anchor::Start);
         canvas.note(MARGIN, MARGIN + 36, subtitle);
-        let mut x = MARGIN;
-        for role in legend {
-            let (line, fill) = role.colours(theme);
-            let y = MARGIN + 50;
-            canvas.raw(&format!(
+        canvas.reach(MARGIN, MARGIN + HEADER);
+        canvas.legend(legend.iter().map(|role| (*role, role.words())));
+        canvas
+    }
+
+    /// What the colours stand for.
+    pub(super) fn legend<'a>(&mut self, entries: impl Iterator<Item = (Role, &'a str)>) {
+        let (mut x, y) = (MARGIN, MARGIN + 50);
+        for (role, words) in entries {
+            let (line, fill) = role.colours(self.theme);
+            self.raw(&format!(
                 "<rect x=\"{x}\" y=\"{y}\" width=\"14\" height=\"14\" rx=\"4\" fill=\"{fill}\" stroke=\"{line}\"/>"
             ));
-            canvas.note(x + 20, y + 11, role.words());
-            x += 20 + width(role.words(), 12) + 20;
+            self.note(x + 20, y + 11, words);
+            x += 20 + width(words, 12) + 20;
         }
-        canvas.reach(x, MARGIN + HEADER);
-        canvas
+        self.reach(x, y);
     }
 
     /// Makes room up to here.

@@ -2,7 +2,10 @@
 
 use archgen_spec::topology::Topology;
 
+use crate::system::System;
+
 use super::canvas::{Anchor, Canvas, HEADER, MARGIN, Place, Role, Theme, Weight};
+use super::without;
 
 const NAMES: i64 = 220;
 const ZONE: i64 = 250;
@@ -13,13 +16,14 @@ const ROW: i64 = 34;
 const PER_LINE: usize = 12;
 
 /// Draws the view.
-pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
-    let components: Vec<_> =
-        topology.components().into_iter().filter(|c| !topology.component_instances(*c).is_empty()).collect();
+pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
+    let topology = system.topology;
+    let (drawn, left_out) = system.drawn();
+    let components: Vec<_> = drawn.into_iter().filter(|c| !topology.component_instances(*c).is_empty()).collect();
     let mut roles: Vec<Role> = components.iter().map(|c| Role::of(topology, *c)).collect();
     roles.sort_unstable();
     roles.dedup();
-    let subtitle = "each square is an instance; a column is what fails together".to_owned();
+    let subtitle = format!("each square is an instance; a column is what fails together{}", without(left_out));
     let mut canvas = Canvas::new(theme, &format!("{}: failure domains", topology.name), &subtitle, &roles);
     let top = MARGIN + HEADER;
     let heights: Vec<i64> = components

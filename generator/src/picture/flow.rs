@@ -2,18 +2,24 @@
 
 use archgen_spec::topology::{Component, DatasetRef, Need, StoreKind, Topology};
 
+use crate::system::System;
+
 use super::canvas::{Canvas, Role, Theme};
 use super::logical::{Arrow, Box, boxed, graph, roles};
+use super::without;
 
 /// Draws the view: writers, topics, readers, and what each of them keeps.
-pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
+pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
+    let topology = system.topology;
+    let (drawn, left_out) = system.drawn();
     let mut boxes = Vec::new();
     let mut arrows = Vec::new();
     let mut writers = Vec::new();
     let mut readers = Vec::new();
     let mut keepers = Vec::new();
-    for (id, service) in topology.services.iter().enumerate() {
-        let component = Component::Service(archgen_spec::topology::ServiceId(id));
+    for component in drawn {
+        let Component::Service(id) = component else { continue };
+        let service = topology.service(id);
         writers.extend(service.publishes.iter().map(|d| (component, *d)));
         readers.extend(service.consumes.iter().map(|d| (component, *d)));
         keepers.extend(service.needs.iter().filter_map(|n| kept(topology, *n)).map(|d| (component, d)));
@@ -44,8 +50,8 @@ pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
             arrows.push(Arrow { from: place[component], to: at, role: Role::Store, dashed: false, strong: false });
         }
     }
-    let subtitle = "writers, topics, readers (dashed), and what each service keeps";
-    let mut canvas = Canvas::new(theme, &format!("{}: data flow", topology.name), subtitle, &roles(&boxes));
+    let subtitle = format!("writers, topics, readers (dashed), and what each service keeps{}", without(left_out));
+    let mut canvas = Canvas::new(theme, &format!("{}: data flow", topology.name), &subtitle, &roles(&boxes));
     graph(&mut canvas, &boxes, &arrows);
     canvas.finish()
 }

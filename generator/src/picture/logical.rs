@@ -1,9 +1,14 @@
 //! Which component calls which: clients on the left, stores on the right.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use archgen_spec::topology::{Component, Topology};
+
+use crate::system::System;
 
 use super::canvas::{Canvas, HEADER, MARGIN, Place, Role, Theme};
 use super::layers::{Graph, layout};
+use super::without;
 
 pub(super) const WIDTH: i64 = 216;
 pub(super) const HEIGHT: i64 = 52;
@@ -31,20 +36,22 @@ pub(super) struct Arrow {
 }
 
 /// Draws the view.
-pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
-    let components: Vec<Component> = topology.components().into_iter().filter(|c| *c != Component::Registry).collect();
+pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
+    let topology = system.topology;
+    let (mut components, left_out) = system.drawn();
+    components.retain(|c| *c != Component::Registry);
     let layers = layers(topology, &components);
-    let boxes: Vec<Box> = components.iter().zip(&layers).map(|(c, layer)| boxed(topology, *c, *layer)).collect();
-    let mut boxes = boxes;
+    let mut boxes: Vec<Box> = components.iter().zip(&layers).map(|(c, layer)| boxed(topology, *c, *layer)).collect();
     let many = components.len() > STORE_ARROWS_MAX;
+    let places = places(&components);
     let mut arrows = Vec::new();
     for (from, component) in components.iter().enumerate() {
         if many {
-            boxes[from].note.push_str(&kept(topology, *component));
+            boxes[from].note = kept(system, *component);
         }
         for needed in topology.component_needs(*component) {
             let drawn = !many || !matches!(needed, Component::Store(_));
-            if let Some(to) = components.iter().position(|c| *c == needed).filter(|_| drawn) {
+            if let Some(to) = places.get(&needed).copied().filter(|_| drawn) {
                 arrows.push(Arrow { from, to, role: boxes[to].role, dashed: false, strong: false });
             }
         }
@@ -52,23 +59,30 @@ pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
     let instances = topology.instances().len();
     let zones = topology.zones.len();
     let subtitle = format!(
-        "{} components, {instances} instances, {zones} failure domains: who calls whom",
-        topology.components().len()
+        "{} components, {instances} instances, {zones} failure domains: who calls whom{}",
+        topology.components().len(),
+        without(left_out)
     );
     let mut canvas = Canvas::new(theme, &topology.name, &subtitle, &roles(&boxes));
     graph(&mut canvas, &boxes, &arrows);
     canvas.finish()
 }
 
-/// Stores that a component needs, and how many need a store: words instead of arrows.
-fn kept(topology: &Topology, component: Component) -> String {
+/// Index of each component.
+fn places(components: &[Component]) -> BTreeMap<Component, usize> {
+    components.iter().enumerate().map(|(place, component)| (*component, place)).collect()
+}
+
+/// Stores that a component needs, and how many need a store: words instead of arrows, and little besides, for a box has no room.
+fn kept(system: &System<'_>, component: Component) -> String {
+    let topology = system.topology;
     if matches!(component, Component::Store(_)) {
-        let users = topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&component));
-        return format!(" · for {}", users.count());
+        return format!("{} · for {}", note(topology, component), system.callers(component).len());
     }
+    let count = topology.component_instances(component).len();
     let stores = topology.component_needs(component).into_iter().filter(|c| matches!(c, Component::Store(_)));
     let names: Vec<&str> = stores.map(|c| topology.component_name(c)).collect();
-    if names.is_empty() { String::new() } else { format!(" → {}", names.join(", ")) }
+    if names.is_empty() { note(topology, component) } else { format!("×{count} → {}", names.join(", ")) }
 }
 
 /// What a legend needs to explain.
@@ -108,7 +122,7 @@ pub(super) fn note(topology: &Topology, component: Component) -> String {
 
 /// Layer of each component: one more than what calls it. Stores stand together at the end.
 pub(super) fn layers(topology: &Topology, components: &[Component]) -> Vec<usize> {
-    let index = |c: Component| components.iter().position(|x| *x == c);
+    let places = places(components);
     let mut layer: Vec<usize> = components.iter().map(|_| 0).collect();
     let callers = |c: &Component| matches!(c, Component::Service(_));
     for (place, component) in components.iter().enumerate() {
@@ -121,7 +135,7 @@ pub(super) fn layers(topology: &Topology, components: &[Component]) -> Vec<usize
         let mut moved = false;
         for (from, component) in components.iter().enumerate().filter(|(_, c)| callers(c)) {
             for needed in topology.component_needs(*component).into_iter().filter(callers) {
-                if let Some(to) = index(needed)
+                if let Some(to) = places.get(&needed).copied()
                     && layer[to] <= layer[from]
                 {
                     layer[to] = layer[from] + 1;
@@ -144,9 +158,13 @@ pub(super) fn layers(topology: &Topology, components: &[Component]) -> Vec<usize
 
 /// Draws boxes and arrows below the header.
 pub(super) fn graph(canvas: &mut Canvas, boxes: &[Box], arrows: &[Arrow]) {
-    let edges: Vec<&Arrow> = arrows.iter().filter(|a| boxes[a.from].layer < boxes[a.to].layer).collect();
+    // A layer without a box would only be a detour.
+    let used: BTreeSet<usize> = boxes.iter().map(|b| b.layer).collect();
+    let ranks: BTreeMap<usize, usize> = used.into_iter().enumerate().map(|(rank, layer)| (layer, rank)).collect();
+    let layer = |place: usize| ranks[&boxes[place].layer];
+    let edges: Vec<&Arrow> = arrows.iter().filter(|a| layer(a.from) < layer(a.to)).collect();
     let placed = layout(&Graph {
-        layer: boxes.iter().map(|b| b.layer).collect(),
+        layer: (0..boxes.len()).map(layer).collect(),
         edges: edges.iter().map(|a| (a.from, a.to)).collect(),
         height: HEIGHT,
         gap: GAP,
@@ -156,16 +174,16 @@ pub(super) fn graph(canvas: &mut Canvas, boxes: &[Box], arrows: &[Arrow]) {
     let between = BETWEEN + (placed.height / 40).min(400);
     let left = |layer: usize| MARGIN + layer as i64 * (WIDTH + between);
     for (arrow, bends) in edges.iter().zip(&placed.bends) {
-        let mut points = vec![(left(boxes[arrow.from].layer) + WIDTH, top + placed.y[arrow.from])];
-        for (layer, y) in bends {
-            points.push((left(*layer), top + y));
-            points.push((left(*layer) + WIDTH, top + y));
+        let mut points = vec![(left(layer(arrow.from)) + WIDTH, top + placed.y[arrow.from])];
+        for (passed, y) in bends {
+            points.push((left(*passed), top + y));
+            points.push((left(*passed) + WIDTH, top + y));
         }
-        points.push((left(boxes[arrow.to].layer) - 2, top + placed.y[arrow.to]));
+        points.push((left(layer(arrow.to)) - 2, top + placed.y[arrow.to]));
         canvas.curve(&points, arrow.role, arrow.dashed, arrow.strong);
     }
-    for (item, y) in boxes.iter().zip(&placed.y) {
-        let place = Place { x: left(item.layer), y: top + y - HEIGHT / 2, width: WIDTH, height: HEIGHT };
+    for (place, (item, y)) in boxes.iter().zip(&placed.y).enumerate() {
+        let place = Place { x: left(layer(place)), y: top + y - HEIGHT / 2, width: WIDTH, height: HEIGHT };
         canvas.card(place, item.role, &item.name, &item.note, item.dashed);
     }
 }

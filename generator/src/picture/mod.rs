@@ -16,6 +16,8 @@ mod tests;
 
 use archgen_spec::topology::Topology;
 
+use crate::system::System;
+
 pub use canvas::Theme;
 pub(crate) use canvas::escaped;
 pub use difference::difference;
@@ -45,10 +47,20 @@ impl View {
 
 /// A view of a system. The same topology gives the same bytes.
 pub fn picture(topology: &Topology, view: View, theme: Theme) -> String {
+    of(&System::of(topology), view, theme)
+}
+
+/// What a subtitle says of components that are not in the picture.
+fn without(left_out: usize) -> String {
+    if left_out == 0 { String::new() } else { format!("; {left_out} components with fewer arrows are left out") }
+}
+
+/// The same of a system that is derived already.
+pub(crate) fn of(system: &System<'_>, view: View, theme: Theme) -> String {
     match view {
-        View::Logical => logical::draw(topology, theme),
-        View::Domains => domains::draw(topology, theme),
-        View::Flow => flow::draw(topology, theme),
-        View::Shards => shards::draw(topology, theme),
+        View::Logical => logical::draw(system, theme),
+        View::Domains => domains::draw(system, theme),
+        View::Flow => flow::draw(system, theme),
+        View::Shards => shards::draw(system, theme),
     }
 }

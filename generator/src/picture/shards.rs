@@ -3,7 +3,7 @@
 use archgen_spec::topology::Topology;
 
 use super::canvas::{Anchor, Canvas, HEADER, MARGIN, Place, Role, Theme, Weight, cut};
-use crate::plan::plan;
+use crate::system::System;
 
 const NAMES: i64 = 190;
 const BAR: i64 = 460;
@@ -12,12 +12,13 @@ const ROW: i64 = 24;
 const NODES_MAX: usize = 48;
 
 /// Draws the view.
-pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
+pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
+    let topology = system.topology;
     let subtitle = "slots of each node: strong where it has the first copy, pale where it has a further one";
     let mut canvas = Canvas::new(theme, &format!("{}: shards", topology.name), subtitle, &[]);
-    let mut y = MARGIN + HEADER - 16;
-    let plans = plan(topology);
-    for (name, store) in &plans.stores {
+    canvas.legend(topology.zones.iter().take(TURN.len()).map(|zone| (role(topology, zone), zone.as_str())));
+    let mut y = MARGIN + HEADER;
+    for (name, store) in &system.plan().stores {
         let kind = store.kind;
         canvas.text(MARGIN, y + 14, name, 15, Weight::Bold, Anchor::Start);
         let copies = store.slots.placement.first().map_or(0, Vec::len);
@@ -58,9 +59,10 @@ pub(super) fn draw(topology: &Topology, theme: Theme) -> String {
     canvas.finish()
 }
 
-/// Zones in turn have colours.
+/// Colours that zones have in turn.
+const TURN: [Role; 6] = [Role::Service, Role::Store, Role::Program, Role::Log, Role::Edge, Role::Registry];
+
 fn role(topology: &Topology, zone: &str) -> Role {
-    const TURN: [Role; 6] = [Role::Service, Role::Store, Role::Program, Role::Log, Role::Edge, Role::Registry];
     let index = topology.zones.iter().position(|z| z == zone).unwrap_or(0);
     TURN[index % TURN.len()]
 }

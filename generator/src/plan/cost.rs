@@ -34,7 +34,7 @@ pub struct ComponentCost {
 }
 
 /// `None` without prices.
-pub(super) fn cost(topology: &Topology) -> Option<Cost> {
+pub(crate) fn cost(topology: &Topology) -> Option<Cost> {
     let prices = topology.prices.as_ref()?;
     let mut components = IndexMap::new();
     for component in topology.components() {

@@ -43,10 +43,15 @@ pub(super) fn heat(map: &SlotMap, nodes: &[Node], kind: StoreKind, load: &Messag
     let base = spread(map.placement.len(), nodes.len(), &working);
     let copies: f64 = base.iter().sum();
     let rest = (1.0 - shares.iter().sum::<f64>()).max(0.0);
+    let ranks: Vec<String> = (0..shares.len()).map(|rank| rank.to_string()).collect();
     let ratio = |hashing: u64| {
         let mut loads: Vec<f64> = base.iter().map(|b| b / copies * rest * per_slot(&working, map)).collect();
-        for (rank, share) in shares.iter().enumerate() {
-            let slot = slot_of(format!("{hashing}/{rank}").as_bytes(), map.slots());
+        let mut key = format!("{hashing}/");
+        let prefix = key.len();
+        for (rank, share) in ranks.iter().zip(&shares) {
+            key.truncate(prefix);
+            key.push_str(rank);
+            let slot = slot_of(key.as_bytes(), map.slots());
             working(usize::from(slot)).iter().for_each(|node| loads[*node as usize] += share);
         }
         let mean = loads.iter().sum::<f64>() / weight as f64;

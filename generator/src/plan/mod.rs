@@ -36,4 +36,5 @@ pub use store::{Balance, Plan, StorePlan, nodes_of, plan};
 pub use table::{promises_table, shards_table};
 pub use what_if::{Lost, Promise, Question, what_if};
 
+pub(crate) use cost::cost;
 pub(crate) use place::plan_some_slots;

@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::parallel::mapped;
+
 use super::{Capacity, Cost, Heat, Loss, Node, Reads, copies_needed, cost, heat, loss, plan_some_slots, reads};
 
 /// The plan of a system.
@@ -101,7 +103,9 @@ impl Serialize for StorePlan {
 
 /// Plans every store of a topology.
 pub fn plan(topology: &Topology) -> Plan {
-    let stores = topology.stores.iter().enumerate().map(|(id, store)| {
+    let ids: Vec<usize> = (0..topology.stores.len()).collect();
+    let stores = mapped(&ids, |id| {
+        let (id, store) = (*id, &topology.stores[*id]);
         let nodes = nodes_of(topology, StoreId(id));
         let slots = plan_some_slots(&nodes, store.copies, store.slots);
         let capacity = capacity::capacity(store, &topology.load);
@@ -121,7 +125,7 @@ pub fn plan(topology: &Topology) -> Plan {
         plan.zone_losses = loss::each_zone(&plan);
         (store.name.clone(), plan)
     });
-    Plan { stores: stores.collect(), cost: cost::cost(topology) }
+    Plan { stores: stores.into_iter().collect(), cost: cost(topology) }
 }
 
 /// The nodes of a store, also of one whose servers are not ours, with their weights; zones are taken in turn.

@@ -47,7 +47,10 @@ impl Engine {
 
     /// The text of one template, named by its output path.
     pub(crate) fn render(&self, path: &str, context: &impl Serialize) -> Result<String, GenerateError> {
-        let failed = |source| GenerateError::Template { path: path.to_owned(), source };
+        let failed = |source: Error| match unwritable(&source) {
+            Some((name, line, text)) => GenerateError::Unwritable { path: name, line, text },
+            None => GenerateError::Template { path: path.to_owned(), source },
+        };
         let template = self.environment.get_template(path).map_err(failed)?;
         template.render(Value::from(Serde(context))).map_err(failed)
     }
@@ -62,10 +65,22 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
             let text = value.to_string();
             let rule = escape::rule(state.name());
             rule(&text).ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOperation, format!("{text:?} cannot be written in {}", state.name()))
+                let message = format!("{text:?} cannot be written in {}", state.name());
+                Error::new(ErrorKind::InvalidOperation, message).with_source(Unwritable(text))
             })?
         }
         kind => return Err(Error::new(ErrorKind::InvalidOperation, format!("a value of kind {kind} has no text"))),
     };
     out.write_str(&text).map_err(Error::from)
+}
+
+/// A text for which its target's language has no form.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no form for {0:?}")]
+struct Unwritable(String);
+
+/// Template, line and text, where that is what went wrong.
+fn unwritable(error: &Error) -> Option<(String, usize, String)> {
+    let text = std::error::Error::source(error)?.downcast_ref::<Unwritable>()?;
+    Some((error.name()?.to_owned(), error.line()?, text.0.clone()))
 }

@@ -2,9 +2,11 @@
 
 mod engine;
 mod escape;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use engine::Engine;
 pub(crate) use escape::sql_identifier;
+pub(crate) use yaml::yaml;

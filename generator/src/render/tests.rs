@@ -16,6 +16,29 @@ fn unquote(text: &str) -> String {
     out
 }
 
+/// Data as artifacts hold it; words that YAML takes for something else are frequent.
+fn data() -> impl Strategy<Value = serde_json::Value> {
+    let word = prop_oneof![
+        "\\PC{0,12}",
+        "[ -~]{0,12}",
+        any::<String>(),
+        "(yes|No|on|off|null|~|true|1e3|0x1f|1_000|.5|.inf|...|---|- a|a: b|a #b|a:|1:30|2026-01-01|=|<<|)",
+    ];
+    let leaf = prop_oneof![
+        word.clone().prop_map(serde_json::Value::from),
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        Just(serde_json::Value::Null),
+    ];
+    leaf.prop_recursive(4, 32, 5, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+            proptest::collection::vec((word.clone(), inner), 0..5)
+                .prop_map(|all| serde_json::Value::Object(all.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
     #[test]
     fn nginx_text_comes_back(text in "\\PC*") {
@@ -44,6 +67,12 @@ proptest! {
         let quoted = escape::json(&text);
         prop_assert_eq!(serde_json::from_str::<String>(&quoted).expect("JSON"), text.clone());
         prop_assert_eq!(serde_yaml::from_str::<String>(&quoted).expect("YAML"), text);
+    }
+
+    #[test]
+    fn data_comes_back_from_yaml(value in data()) {
+        let text = super::yaml(&value);
+        prop_assert_eq!(serde_yaml::from_str::<serde_json::Value>(&text).expect("YAML"), value, "{}", text);
     }
 
     #[test]

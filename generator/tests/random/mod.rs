@@ -161,6 +161,9 @@ fn gateway(drawn: &Drawn, text: &mut String) {
     } else if connections {
         text.push_str("  cors: { origins: [\"*\"], methods: [GET], headers: [X-Any] }\n");
     }
+    if token {
+        text.push_str("  exporter: 9113\n");
+    }
     let first = &drawn.services[0].0;
     let _ = writeln!(text, "  auth: {{ by: {first}, cache: 5s, cache_denied: 1s }}\n  routes:");
     let cache = if drawn.cache { ", micro_cache: 2s" } else { "" };
@@ -180,7 +183,7 @@ fn store_body(drawn: &Drawn, store: usize) -> String {
         0 => format!("{{ kind: redis, version: \"7.2\", nodes: {}, replicas: 1, memory: 1GiB }}", nodes * 2),
         1 => format!(
             "{{ kind: postgres, version: \"15\", nodes: {nodes}, replicas: 1, tables: {{ group: {{ key: id uuid, columns: {{ {columns} \
-             }}, shard: {{ by: hash(id), into: {partitions} }} }}, plain: {{ key: [id bigint, owner text], indexes: {{ by_owner: \
+             }}, shard: {{ by: hash(id), into: {partitions} }} }}, plain: {{ key: [id bigint, owner text], tenant: owner, indexes: {{ by_owner: \
              [owner, id] }} }} }} }}"
         ),
         2 => format!(

@@ -30,6 +30,8 @@ section! {
         auth: GatewayAuth,
         /// Pages of other origins.
         cors: Cors,
+        /// Port of an exporter beside nginx.
+        exporter: Port,
         /// Where members are looked up.
         discovery: GatewayDiscovery,
         /// Path prefix to route.

@@ -7,8 +7,8 @@ use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
 use super::{
-    Decode, Decoder, Gateway, Load, Name, Named, Policy, Prices, Profiles, Realtime, Registry, Service, Shape, Sim,
-    Store, Test,
+    Decode, Decoder, Drift, Gateway, Load, Name, Named, Policy, Prices, Profiles, Realtime, Registry, Service, Shape,
+    Sim, Store, Test,
 };
 
 section! {
@@ -48,6 +48,8 @@ section! {
         policies: Vec<Spanned<Policy>>,
         /// Tests.
         tests: Vec<Spanned<Test>>,
+        /// What differs on purpose from what is generated.
+        drift: Drift,
         /// Overlays.
         environments: Vec<Named<Spanned<String>>>,
     }

@@ -8,6 +8,7 @@ mod section;
 mod choice;
 mod cors;
 mod decoder;
+mod drift;
 mod endpoint;
 mod gateway;
 mod load;
@@ -27,6 +28,7 @@ mod trials;
 
 pub use choice::Choice;
 pub use decoder::{Decode, Decoder, Field, Keys, Named};
+pub use drift::Drift;
 pub use endpoint::{Endpoint, Endpoints};
 pub use gateway::{Gateway, GatewayDiscovery, Route, RouteAuth};
 pub use load::Load;

@@ -104,6 +104,8 @@ section! {
         columns: ColumnsOf,
         /// Postgres: hash partitioning.
         shard: Shard,
+        /// Postgres: the column that says whose a row is.
+        tenant: Identifier,
         /// Secondary indexes.
         indexes: Vec<Named<Vec<Spanned<Identifier>>>>,
         /// Cassandra: partition key.
@@ -268,7 +270,7 @@ pub fn store_keys(kind: StoreKind) -> Vec<&'static str> {
 pub fn dataset_keys(kind: StoreKind) -> &'static [&'static str] {
     match kind {
         StoreKind::Redis => &[],
-        StoreKind::Postgres => &["key", "columns", "shard", "indexes"],
+        StoreKind::Postgres => &["key", "columns", "shard", "tenant", "indexes"],
         StoreKind::Cassandra => &["partition", "cluster", "columns", "bucket", "ttl"],
         StoreKind::Mongodb => &["key", "indexes"],
         StoreKind::Kafka => &["partitions", "replicas", "min_insync", "key", "retain"],

@@ -36,6 +36,9 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     if let (Some(gateway), Some(model)) = (&spec.gateway, &topology.gateway) {
         add(model.port, "gateway", gateway.value.port.as_ref(), gateway.value.here);
     }
+    if let Some(exporter) = spec.gateway.as_ref().and_then(|g| g.value.exporter.as_ref()) {
+        add(exporter.value.0, "gateway.exporter", Some(exporter), exporter.span);
+    }
     if let (Some(realtime), Some(model)) = (&spec.realtime, &topology.realtime) {
         add(model.port, "realtime", realtime.value.port.as_ref(), realtime.value.here);
     }

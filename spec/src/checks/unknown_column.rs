@@ -119,6 +119,9 @@ fn table_columns(table: &Named<Dataset>, out: &mut Vec<Diagnostic>) {
         // What is marked there is `hash(column)`.
         out.push(at(by.span, &by.value.0, name, &declared).with_fix(None));
     }
+    if let Some(tenant) = dataset.tenant.as_ref().filter(|t| !declared.contains(&t.value.0.as_str())) {
+        out.push(at(tenant.span, &tenant.value.0, name, &declared));
+    }
     let bucketed = dataset.partition.iter().flat_map(|p| &p.value.0).any(|c| c.value.name == "bucket");
     if let (Some(bucket), Some(_), false) = (&dataset.bucket, &dataset.partition, bucketed) {
         let fault = Diagnostic::error(

@@ -69,6 +69,7 @@ pub(crate) fn resolve(spec: &Spec, today: Option<Date>, origins: &mut Origins, o
         simulation: sections::simulation(&mut work),
         policies: sections::policies(&mut work),
         tests: sections::tests(&mut work),
+        drift_ignored: sections::drift_ignored(spec),
     };
     let context = Context { spec, topology: &topology, services, stores: written_stores, needs: &needs, today };
     checks::check(&context, work.out);

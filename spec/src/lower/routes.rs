@@ -53,6 +53,7 @@ pub(super) fn gateway(work: &mut Resolution<'_>) -> Option<Gateway> {
         connections_per_ip_max: connections.map(|c| u32::try_from(c.value.0).unwrap_or(u32::MAX)),
         routes: routes(auth.as_ref(), work),
         cors: cors(work),
+        exporter_port: written.exporter.map(|p| p.value.0),
         auth,
         discovery,
     })

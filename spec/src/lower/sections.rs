@@ -42,6 +42,12 @@ pub(super) fn prices(work: &mut Resolution<'_>) -> Option<Prices> {
     })
 }
 
+/// What `archgen drift` leaves out.
+pub(super) fn drift_ignored(spec: &ast::Spec) -> Vec<String> {
+    let all = spec.drift.iter().flat_map(|d| &d.value.ignore).flat_map(|i| &i.value);
+    all.map(|one| one.value.clone()).collect()
+}
+
 /// The simulation, with the defaults where nothing is said.
 pub(super) fn simulation(work: &mut Resolution<'_>) -> Simulation {
     let mut simulation = Simulation::default();

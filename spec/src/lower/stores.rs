@@ -246,6 +246,7 @@ fn dataset(store: &str, named: &Named<Written>, kind: StoreKind, nodes: u32, wor
                 key: key_columns(spanned.as_ref()),
                 columns: plain_columns(&written.columns),
                 shard: by.zip(shard.and_then(|s| s.into).map(|i| i.value)),
+                tenant: written.tenant.as_ref().map(|t| t.value.0.clone()),
                 indexes: indexes(written),
             }
         }

@@ -79,6 +79,10 @@ pub(super) static ENTRIES: &[Entry] = &[
         .value("10m", "few further questions")
         .why("Browsers have an upper bound of their own: two hours in Chromium, a day in Firefox.")
         .reaches(&[Nginx, Up]),
+    key("gateway.exporter", "The port of an exporter beside each nginx, which tells Prometheus its counters.", "9113")
+        .absent("no exporter: nginx's counters are on its own machine only")
+        .why("nginx speaks no Prometheus itself. Compose and Kubernetes start nginx-prometheus-exporter beside it; elsewhere start it by hand. Without use for archgen's own gateway, which exports its metrics itself.")
+        .reaches(&[Nginx, Compose]),
     key("gateway.discovery", "Where the gateway looks up the members of a service.", "consul")
         .derived("`consul` where a registry is declared, else `static`")
         .reaches(&[Checks]),

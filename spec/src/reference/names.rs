@@ -104,6 +104,7 @@ pub(super) static REFERS: &[(&str, Refers)] = &[
     ("stores.*.weights.*", Refers::Node),
     ("stores.*.tables.*.indexes.*", Refers::Column),
     ("stores.*.tables.*.shard.by", Refers::Column),
+    ("stores.*.tables.*.tenant", Refers::Column),
     ("sim.faults[].on", Refers::Component),
     ("sim.faults[].between", Refers::Component),
     ("sim.faults[].zone", Refers::Zone),

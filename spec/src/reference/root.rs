@@ -82,6 +82,11 @@ pub(super) static ENTRIES: &[Entry] = &[
         .absent("no tests")
         .why("`archgen check` asks the assertions; `archgen sim --tests` plays the scenarios.")
         .reaches(&[Checks, Sim]),
+    key("drift", "What may differ from what the spec says: `archgen drift` does not report it.", "{ ignore: [nginx/nginx.conf] }")
+        .absent("every difference is reported"),
+    key("drift.ignore", "What is left out of the comparison: a file, an instance, a store, a fact, or how its name begins.", "[nginx/, registry/search-3, stores.users]")
+        .absent("nothing is left out")
+        .why("Names are those that `archgen drift` prints. What is left out on purpose belongs to the spec, where the next person sees it."),
     key("environments", "Overlays by environment: what differs in development, in production, in a simulation.", "{ dev: env/dev.yaml }")
         .absent("no environments")
         .why("The base describes the real system; `--env NAME` merges one overlay into it.")

@@ -91,6 +91,10 @@ pub(super) static ENTRIES: &[Entry] = &[
         .reaches(&[Checks, Postgres]),
     key("stores.*.tables.*.shard.by", "The hashed column.", "hash(id)").required().reaches(&[Checks, Postgres]),
     key("stores.*.tables.*.shard.into", "Partitions.", "256").required().unit("partitions").reaches(&[Postgres]),
+    key("stores.*.tables.*.tenant", "PostgreSQL: the column that says whose a row is; nobody sees or writes rows of others.", "org_id")
+        .absent("every service that needs the table sees every row")
+        .why("A policy of row-level security: a connection says whose it works for, `SET archgen.tenant = '…'`, and one that does not say it sees nothing. A superuser is not bound.")
+        .reaches(&[Checks, Postgres]),
     key("stores.*.tables.*.indexes", "PostgreSQL: secondary indexes by name.", "{ by_user: [user_id, channel_id] }")
         .absent("none")
         .reaches(&[Checks, Postgres]),

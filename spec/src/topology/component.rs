@@ -51,6 +51,8 @@ pub struct Gateway {
     pub auth: Option<GatewayAuth>,
     /// Which pages of other origins may use the API; `None` none.
     pub cors: Option<Cors>,
+    /// Port of an exporter of nginx's counters for Prometheus, beside each instance; `None` there is none.
+    pub exporter_port: Option<u16>,
     /// Whether members are discovered from the registry (else the spec's static list).
     pub discovery: bool,
     /// Routes, longest prefix first.

@@ -210,6 +210,8 @@ pub enum DatasetShape {
         columns: Vec<Column>,
         /// Column hashed for partitioning and the number of hash partitions.
         shard: Option<(String, u32)>,
+        /// Column that says whose a row is, where tenants are walled off from each other.
+        tenant: Option<String>,
         /// Secondary indexes: name to columns.
         indexes: Vec<(String, Vec<String>)>,
     },

@@ -71,6 +71,8 @@ pub struct Topology {
     pub policies: Vec<Policy>,
     /// Declared tests.
     pub tests: Vec<Test>,
+    /// How names begin of what `archgen drift` leaves out.
+    pub drift_ignored: Vec<String>,
 }
 
 impl Topology {

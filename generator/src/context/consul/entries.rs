@@ -3,11 +3,14 @@
 use archgen_spec::topology::{Component, StoreKind, Topology};
 use serde_json::{Map, Value, json};
 
+use crate::system::System;
+
 /// Exactly the components that need this one may call it.
-pub(super) fn intentions(topology: &Topology, to: Component, default_deny: bool) -> Value {
-    let callers = topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&to));
+pub(super) fn intentions(system: &System<'_>, to: Component, default_deny: bool) -> Value {
+    let topology = system.topology;
+    let callers = system.callers(to).iter();
     let mut sources: Vec<Value> =
-        callers.map(|c| json!({"Name": topology.component_name(c), "Action": "allow"})).collect();
+        callers.map(|c| json!({"Name": topology.component_name(*c), "Action": "allow"})).collect();
     if default_deny {
         sources.push(json!({"Name": "*", "Action": "deny"}));
     }

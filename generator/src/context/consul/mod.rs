@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use super::Files;
 use crate::GenerateError;
 use crate::artifacts::json_file;
+use crate::system::System;
 
 /// `consul/…`: `server.json` and `agent.json`; `services/<instance>.json` for the agent beside each instance; config entries
 /// (`intentions/`, `defaults/`, `resolvers/`); `queries/`; `acl/policies/` and `acl/roles/`; `kv.json`.
 pub(crate) fn files(
-    topology: &Topology,
+    system: &System<'_>,
     address: &dyn Fn(&Instance) -> String,
     files: &mut Files,
 ) -> Result<(), GenerateError> {
+    let topology = system.topology;
     let Some(registry) = &topology.registry else { return Ok(()) };
     json_file("consul/server.json", &server(topology, address), files)?;
     json_file("consul/agent.json", &agent(topology, address), files)?;
@@ -29,7 +31,7 @@ pub(crate) fn files(
             json_file(&path, &services::service(topology, &instance, &address(&instance)), files)?;
         }
         let parts = [
-            ("intentions", entries::intentions(topology, component, registry.default_deny)),
+            ("intentions", entries::intentions(system, component, registry.default_deny)),
             ("defaults", entries::defaults(topology, component)),
             ("resolvers", entries::resolver(topology, component)),
             ("queries", entries::query(topology, component)),

@@ -4,6 +4,7 @@ use archgen_spec::topology::{Component, Gateway, Instance, Store, StoreId, Store
 
 use super::{Check, Container, ENGINE_FILES, Image, STORE_PASSWORD, Text};
 use crate::context::nginx::status_port;
+use crate::context::observe::exporter;
 
 /// Something that is run once, when all nodes of a store are there.
 pub(crate) struct Join {
@@ -228,6 +229,19 @@ pub(super) fn nginx(topology: &Topology) -> Container {
     );
     made.entry = words(&["nginx", "-p", "/gateway", "-c", "nginx.conf", "-g", "daemon off;"]);
     made
+}
+
+/// Tells Prometheus nginx's counters.
+pub(crate) const EXPORTER_IMAGE: &str = "nginx/nginx-prometheus-exporter:1.5.1";
+
+/// How the exporter beside an nginx is started, where there is one.
+pub(crate) fn exporter_arguments(topology: &Topology) -> Option<Vec<String>> {
+    let port = exporter(topology)?;
+    let status = status_port(topology.gateway.as_ref()?.port);
+    Some(vec![
+        format!("--web.listen-address=:{port}"),
+        format!("--nginx.scrape-uri=http://127.0.0.1:{status}/nginx_status"),
+    ])
 }
 
 /// What joins the nodes of stores into clusters.

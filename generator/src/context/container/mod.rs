@@ -4,7 +4,7 @@ mod engines;
 mod own;
 mod shape;
 
-pub(crate) use engines::{Join, joins};
+pub(crate) use engines::{EXPORTER_IMAGE, Join, exporter_arguments, joins};
 pub(crate) use shape::{
     CONFIGURATION, Check, Container, ENGINE_FILES, FLEET_KEY, Image, STORE_PASSWORD, Text, container,
     cpu_request_millicores, memory_request_bytes,

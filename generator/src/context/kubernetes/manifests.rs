@@ -11,31 +11,38 @@ use crate::artifacts::json_file;
 use crate::context::Files;
 use crate::context::container::{FLEET_KEY, Image, container, joins};
 use crate::context::inexpressible::{self, Place};
+use crate::parallel::mapped;
+use crate::render::yaml;
+use crate::system::System;
 
 /// Port numbers are named by what they carry.
 pub(super) const PORT_NAME: &str = "main";
+pub(super) const EXPORTER_PORT_NAME: &str = "exporter";
 
 /// `kubernetes/*.yaml`, `kubernetes/addresses.json`, a Kustomize base and what cannot be said.
-pub(crate) fn files(topology: &Topology, files: &mut Files) -> Result<(), GenerateError> {
+pub(crate) fn files(system: &System<'_>, files: &mut Files) -> Result<(), GenerateError> {
+    let topology = system.topology;
     let mut resources = vec!["namespace.yaml".to_owned(), "network.yaml".to_owned()];
-    put(files, "namespace.yaml", &[namespace(topology)])?;
-    put(files, "network.yaml", &network::shared(topology))?;
-    for component in topology.components() {
-        let Some(objects) = objects(topology, component) else { continue };
-        let name = format!("{}.yaml", topology.component_name(component));
-        put(files, &name, &objects)?;
+    files.insert("kubernetes/namespace.yaml".to_owned(), text(&[namespace(topology)]));
+    files.insert("kubernetes/network.yaml".to_owned(), text(&network::shared(topology)));
+    let components = topology.components();
+    let texts = mapped(&components, |component| objects(system, *component).map(|objects| text(&objects)));
+    for (component, text) in components.iter().zip(texts) {
+        let Some(text) = text else { continue };
+        let name = format!("{}.yaml", topology.component_name(*component));
+        files.insert(format!("kubernetes/{name}"), text);
         resources.push(name);
     }
     let jobs: Vec<Value> = joins(topology, &host).iter().map(|j| workload::job(topology, j)).collect();
     if !jobs.is_empty() {
-        put(files, "joins.yaml", &jobs)?;
+        files.insert("kubernetes/joins.yaml".to_owned(), text(&jobs));
         resources.push("joins.yaml".to_owned());
     }
     let addresses: BTreeMap<String, String> =
         topology.instances().iter().map(|i| (i.name.clone(), format!("{}:{}", host(i), i.port))).collect();
     json_file("kubernetes/addresses.json", &addresses, files)?;
-    let text = yaml("kubernetes/kustomization.yaml", &kustomization(topology, resources))?;
-    files.insert("kubernetes/kustomization.yaml".to_owned(), format!("{HEADER}{text}"));
+    let base = format!("{HEADER}{}", yaml(&kustomization(topology, resources)));
+    files.insert("kubernetes/kustomization.yaml".to_owned(), base);
     files.insert("kubernetes/NOT-EXPRESSIBLE.md".to_owned(), inexpressible::page(topology, Place::Kubernetes));
     Ok(())
 }
@@ -52,14 +59,15 @@ pub(super) fn host(instance: &Instance) -> String {
 }
 
 /// Every object of one component; `None` where nothing of it runs in the cluster.
-fn objects(topology: &Topology, component: Component) -> Option<Vec<Value>> {
+fn objects(system: &System<'_>, component: Component) -> Option<Vec<Value>> {
+    let topology = system.topology;
     let instances = topology.component_instances(component);
     let first = instances.first()?;
     let made = container(topology, first, "$(POD_NAME)", &host);
     let mut all = vec![workload::account(topology, component)];
     all.extend(network::services(topology, component));
     all.extend(workload::workload(topology, component, &instances, &made));
-    all.push(network::policy(topology, component));
+    all.push(network::policy(system, component));
     Some(all)
 }
 
@@ -121,19 +129,9 @@ fn kustomization(topology: &Topology, resources: Vec<String>) -> Value {
     })
 }
 
-fn put(files: &mut Files, name: &str, objects: &[Value]) -> Result<(), GenerateError> {
-    let path = format!("kubernetes/{name}");
-    let mut text = String::new();
-    for object in objects {
-        text.push_str("---\n");
-        text.push_str(&yaml(&path, object)?);
-    }
-    files.insert(path, text);
-    Ok(())
-}
-
-fn yaml(path: &str, value: &Value) -> Result<String, GenerateError> {
-    serde_yaml::to_string(value).map_err(|source| GenerateError::Yaml { path: path.to_owned(), source })
+/// Objects as one stream of documents.
+fn text(objects: &[Value]) -> String {
+    objects.iter().map(|object| format!("---\n{}", yaml(object))).collect()
 }
 
 /// The secret objects that the manifests name, with the key that each holds.

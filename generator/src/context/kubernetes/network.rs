@@ -3,7 +3,10 @@
 use archgen_spec::topology::{Component, Topology};
 use serde_json::{Value, json};
 
-use super::manifests::{PORT_NAME, labels, metadata, selector};
+use crate::context::observe::exporter;
+use crate::system::System;
+
+use super::manifests::{EXPORTER_PORT_NAME, PORT_NAME, labels, metadata, selector};
 
 /// What holds for the whole namespace: nothing may speak to anything, except to the cluster's name servers.
 pub(super) fn shared(topology: &Topology) -> Vec<Value> {
@@ -80,11 +83,11 @@ pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> 
 }
 
 /// Who may call a component and whom it may call.
-pub(super) fn policy(topology: &Topology, component: Component) -> Value {
+pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
+    let topology = system.topology;
     let name = topology.component_name(component);
     let edge = topology.gateway.as_ref().is_some_and(|g| !g.embedded);
-    let mut callers: Vec<Component> =
-        topology.components().into_iter().filter(|c| topology.component_needs(*c).contains(&component)).collect();
+    let mut callers = system.callers(component).to_vec();
     let mut needs = topology.component_needs(component);
     if edge && topology.realtime.is_some() {
         match component {
@@ -103,7 +106,9 @@ pub(super) fn policy(topology: &Topology, component: Component) -> Value {
         ingress.push(json!({"from": [peer(topology, name)]}));
     }
     let scraper = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
-    ingress.push(json!({"from": [scraper], "ports": [{"protocol": "TCP", "port": PORT_NAME}]}));
+    let exported = component == Component::Gateway && exporter(topology).is_some();
+    let asked = if exported { EXPORTER_PORT_NAME } else { PORT_NAME };
+    ingress.push(json!({"from": [scraper], "ports": [{"protocol": "TCP", "port": asked}]}));
     let public = component == Component::Gateway || (component == Component::Realtime && !edge);
     if public {
         ingress.push(json!({"ports": open_ports(topology, component, edge)}));

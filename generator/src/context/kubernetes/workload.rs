@@ -3,12 +3,13 @@
 use archgen_spec::topology::{Component, Instance, SecretSource, ServiceKind, Topology};
 use serde_json::{Map, Value, json};
 
-use super::manifests::{PORT_NAME, image, labels, metadata, secret, selector};
+use super::manifests::{EXPORTER_PORT_NAME, PORT_NAME, image, labels, metadata, secret, selector};
 use crate::context::container::{
-    CONFIGURATION, Check, Container, ENGINE_FILES, FLEET_KEY, Image, Join, STORE_PASSWORD, Text, container,
-    cpu_request_millicores, memory_request_bytes,
+    CONFIGURATION, Check, Container, ENGINE_FILES, EXPORTER_IMAGE, FLEET_KEY, Image, Join, STORE_PASSWORD, Text,
+    container, cpu_request_millicores, exporter_arguments, memory_request_bytes,
 };
 use crate::context::nginx;
+use crate::context::observe::exporter;
 
 /// The account of a component: it holds no token for the cluster's own API.
 pub(super) fn account(topology: &Topology, component: Component) -> Value {
@@ -140,7 +141,7 @@ fn pod(topology: &Topology, component: Component, count: usize, made: &Container
         "securityContext": security,
         "topologySpreadConstraints": constraints,
         "affinity": apart(topology, name),
-        "containers": [main(topology, component, count, made)],
+        "containers": containers(topology, component, count, made),
         "volumes": volumes(topology, component, made),
     })
 }
@@ -151,6 +152,27 @@ fn apart(topology: &Topology, name: &str) -> Value {
         "weight": 100,
         "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector(topology, name)},
     }]}})
+}
+
+/// The main one, and beside nginx its exporter.
+fn containers(topology: &Topology, component: Component, count: usize, made: &Container) -> Vec<Value> {
+    let mut all = vec![main(topology, component, count, made)];
+    if component == Component::Gateway
+        && let (Some(port), Some(arguments)) = (exporter(topology), exporter_arguments(topology))
+    {
+        all.push(json!({
+            "name": EXPORTER_PORT_NAME,
+            "image": EXPORTER_IMAGE,
+            "args": arguments,
+            "ports": [{"name": EXPORTER_PORT_NAME, "containerPort": port}],
+            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true, "runAsUser": 1_001,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }));
+    }
+    all
 }
 
 fn main(topology: &Topology, component: Component, count: usize, made: &Container) -> Value {

@@ -15,11 +15,28 @@ const BURNS: [(f64, &str, &str, &str); 4] =
 
 fn scraped(topology: &Topology) -> Vec<Component> {
     let registry = |c: Component| c == Component::Registry && topology.registry.is_some();
-    topology.components().into_iter().filter(|c| is_ours(topology, *c) || registry(*c)).collect()
+    let exporter = |c: Component| c == Component::Gateway && metrics::exporter(topology).is_some();
+    topology.components().into_iter().filter(|c| is_ours(topology, *c) || registry(*c) || exporter(*c)).collect()
 }
 
 fn exports(topology: &Topology, owner: Owner) -> bool {
     topology.components().iter().any(|c| metrics::of(topology, *c).iter().any(|m| m.owner == owner))
+}
+
+/// What is promised, in words.
+pub(crate) fn objectives(topology: &Topology) -> Vec<(String, String)> {
+    let share = format!("{} %", OBJECTIVE * 100.0);
+    let mut all: Vec<(String, String)> = scraped(topology)
+        .into_iter()
+        .map(|c| (topology.component_name(c).to_owned(), format!("instances answer {share} of the time")))
+        .collect();
+    if exports(topology, Owner::Gateway) {
+        all.push(("gateway".to_owned(), format!("{share} of exchanges with services succeed")));
+    }
+    if exports(topology, Owner::Engines) {
+        all.push(("stores".to_owned(), format!("{share} of calls to engines succeed")));
+    }
+    all
 }
 
 /// The share of failures over each window.

@@ -49,7 +49,7 @@ pub(super) fn fleet(topology: &Topology) -> Value {
 pub(super) fn component(topology: &Topology, component: Component) -> Value {
     let name = topology.component_name(component);
     let mut panels = Vec::new();
-    if is_ours(topology, component) {
+    if is_ours(topology, component) || !metrics::of(topology, component).is_empty() {
         panels.push(Panel {
             title: "Answers".to_owned(),
             unit: "short",

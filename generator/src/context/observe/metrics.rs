@@ -7,6 +7,8 @@ use archgen_spec::topology::{Component, ServiceKind, Topology};
 pub(crate) enum Owner {
     /// Our gateway.
     Gateway,
+    /// nginx, by the exporter beside it.
+    Nginx,
     /// The realtime layer.
     Realtime,
     /// The messaging service.
@@ -48,7 +50,7 @@ const fn gauge(owner: Owner, name: &'static str, title: &'static str, unit: &'st
 }
 
 /// All of them.
-pub(super) const METRICS: [Metric; 22] = [
+pub(super) const METRICS: [Metric; 26] = [
     counter(Owner::Gateway, "archgen_gateway_requests_total", "Requests"),
     counter(Owner::Gateway, "archgen_gateway_limited_total", "Requests above a limit"),
     counter(Owner::Gateway, "archgen_gateway_refused_total", "Requests without a valid token"),
@@ -56,6 +58,10 @@ pub(super) const METRICS: [Metric; 22] = [
     counter(Owner::Gateway, "archgen_gateway_retries_total", "Requests sent again to another instance"),
     counter(Owner::Gateway, "archgen_gateway_cache_hits_total", "Answers from the cache"),
     counter(Owner::Gateway, "archgen_gateway_cache_misses_total", "Answers that the cache did not have"),
+    counter(Owner::Nginx, "nginx_http_requests_total", "Requests"),
+    gauge(Owner::Nginx, "nginx_connections_active", "Open connections", "short"),
+    gauge(Owner::Nginx, "nginx_connections_waiting", "Idle connections of clients", "short"),
+    gauge(Owner::Nginx, "nginx_up", "The exporter reaches its nginx", "short"),
     gauge(Owner::Realtime, "archgen_realtime_connections", "Connected sockets", "short"),
     counter(Owner::Realtime, "archgen_realtime_repairs_total", "Fetches of entries that no push had brought"),
     counter(Owner::Messaging, "archgen_messaging_entries_total", "Log entries appended"),
@@ -84,6 +90,7 @@ fn exports(topology: &Topology, component: Component, owner: Owner) -> bool {
     let kind = service.map(|s| &s.kind);
     match owner {
         Owner::Gateway => component == Component::Gateway && topology.gateway.as_ref().is_some_and(|g| g.embedded),
+        Owner::Nginx => component == Component::Gateway && exporter(topology).is_some(),
         Owner::Realtime => component == Component::Realtime,
         Owner::Messaging => kind == Some(&ServiceKind::Messaging),
         Owner::Notification => kind == Some(&ServiceKind::Notification),
@@ -95,6 +102,11 @@ fn exports(topology: &Topology, component: Component, owner: Owner) -> bool {
             engines && is_ours(topology, component)
         }
     }
+}
+
+/// Port of the exporter beside each nginx.
+pub(crate) fn exporter(topology: &Topology) -> Option<u16> {
+    topology.gateway.as_ref().filter(|g| !g.embedded)?.exporter_port
 }
 
 /// Whether instances of a component are hosts of ours, which all export metrics.

@@ -3,14 +3,17 @@
 use archgen_spec::topology::{Component, Instance, Topology};
 use serde_json::{Value, json};
 
-use super::metrics::is_ours;
+use super::metrics::{exporter, is_ours};
 
 /// `prometheus.yml`.
 pub(super) fn configuration(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
     let ours = topology.components().into_iter().filter(|c| is_ours(topology, *c));
-    let mut jobs: Vec<Value> = ours.map(|c| job(topology, c, "/metrics", address)).collect();
+    let mut jobs: Vec<Value> = ours.map(|c| job(topology, c, "/metrics", None, address)).collect();
+    if let Some(port) = exporter(topology) {
+        jobs.push(job(topology, Component::Gateway, "/metrics", Some(port), address));
+    }
     if topology.registry.as_ref().is_some_and(|r| !r.embedded) {
-        let mut registry = job(topology, Component::Registry, "/v1/agent/metrics", address);
+        let mut registry = job(topology, Component::Registry, "/v1/agent/metrics", None, address);
         registry["params"] = json!({"format": ["prometheus"]});
         jobs.push(registry);
     }
@@ -27,11 +30,18 @@ pub(super) fn configuration(topology: &Topology, address: &dyn Fn(&Instance) -> 
     })
 }
 
-fn job(topology: &Topology, component: Component, path: &str, address: &dyn Fn(&Instance) -> String) -> Value {
+/// Instances are asked on their own port, or on another one beside it.
+fn job(
+    topology: &Topology,
+    component: Component,
+    path: &str,
+    beside: Option<u16>,
+    address: &dyn Fn(&Instance) -> String,
+) -> Value {
     let name = topology.component_name(component);
     let targets = topology.component_instances(component).into_iter().map(|i| {
         json!({
-            "targets": [format!("{}:{}", address(&i), i.port)],
+            "targets": [format!("{}:{}", address(&i), beside.unwrap_or(i.port))],
             "labels": {"component": name, "host": i.name, "zone": i.zone},
         })
     });

@@ -1,9 +1,10 @@
-//! Each metric that rules and pictures use is registered by the source of a host.
+//! Each metric that rules and pictures use is registered by the source of a host; those of nginx's exporter are held
+//! against the exporter itself by `make verify`.
 
 use std::fs;
 use std::path::Path;
 
-use super::metrics::METRICS;
+use super::metrics::{METRICS, Owner};
 
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -20,7 +21,7 @@ fn sources(folder: &Path, text: &mut String) {
 fn every_metric_is_exported() {
     let mut text = String::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime"), &mut text);
-    for metric in METRICS {
+    for metric in METRICS.into_iter().filter(|m| m.owner != Owner::Nginx) {
         let name = metric.name.strip_prefix("archgen_").expect("the registry's prefix");
         // Counters are exported with `_total` after the name under which they are registered.
         let name = if metric.counter { name.strip_suffix("_total").expect("a counter's ending") } else { name };

@@ -1,0 +1,215 @@
+//! Against what runs: a registry whose members come and go while `archgen sync` keeps a gateway's list, and `archgen drift` which only
+//! looks.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::program::archgen;
+
+const SPEC: &str = "archgen: v1\nname: live\nregistry: { kind: consul, servers: 3 }\ngateway:\n  kind: nginx\n  version: \"1.22\"\n  host: \
+                    localhost\n  port: 8291\n  discovery: consul\n  routes: { /a: { to: one, auth: none } }\nservices:\n  one: { kind: process, \
+                    command: [./one], port: 9000, replicas: 2 }\n";
+
+/// As much of Consul's HTTP API as is asked: `/v1/health/service/one` with blocking, from a state that tests change.
+struct Registry {
+    port: u16,
+    /// Number of the state, which is the index of its answers.
+    state: Arc<AtomicU64>,
+}
+
+/// Members by state: none, two, one that nginx cannot take, two others.
+fn members(state: u64) -> Vec<(&'static str, u16)> {
+    match state {
+        1 => vec![("127.0.0.1", 9_001), ("127.0.0.1", 9_002)],
+        2 => vec![("no such host", 9_003)],
+        3 => vec![("127.0.0.1", 9_004), ("127.0.0.1", 9_005), ("127.0.0.1", 9_006)],
+        _ => Vec::new(),
+    }
+}
+
+impl Registry {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(AtomicU64::new(1));
+        let shared = state.clone();
+        #[expect(clippy::disallowed_methods, reason = "a double outside every host")]
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = shared.clone();
+                thread::spawn(move || answer(stream, &state));
+            }
+        });
+        Self { port, state }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+fn answer(stream: TcpStream, state: &AtomicU64) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut stream = stream;
+    loop {
+        let mut first = String::new();
+        reader.read_line(&mut first).ok()?;
+        let path = first.split(' ').nth(1)?.to_owned();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let asked: u64 = path.split("index=").nth(1).and_then(|i| i.split('&').next()?.parse().ok()).unwrap_or(0);
+        while state.load(Ordering::SeqCst) == asked {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let now = state.load(Ordering::SeqCst);
+        let all = members(now).into_iter().enumerate().map(|(i, (address, port))| {
+            format!(
+                "{{\"Node\":{{\"Address\":\"127.0.0.9\"}},\"Service\":{{\"ID\":\"one-{}\",\"Service\":\"one\",\"Address\":\"{address}\",\"Port\":\
+                 {port}}},\"Checks\":[{{\"Status\":\"passing\"}}]}}",
+                i + 1
+            )
+        });
+        let body = if path.starts_with("/v1/health/service/one") {
+            format!("[{}]", all.collect::<Vec<_>>().join(","))
+        } else if path.starts_with("/v1/catalog/services") {
+            "{\"consul\":[],\"one\":[],\"stranger\":[]}".to_owned()
+        } else {
+            "[]".to_owned()
+        };
+        let missing = path.starts_with("/v1/config/");
+        let status = if missing { "404 Not Found" } else { "200 OK" };
+        write!(stream, "HTTP/1.1 {status}\r\nX-Consul-Index: {now}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            .ok()?;
+    }
+}
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A program in nginx's place that refuses what it is told to refuse, and counts what it is asked.
+fn double(folder: &Path) {
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >>{0}/asked\nwhile [ \"$1\" != -p ]; do shift; done\n! grep -q refuse \"$2/upstreams.conf\" && ! {{ [ -e {0}/refuse ] && \
+         [ \"$5\" = -t ]; }}\n",
+        folder.display()
+    );
+    fs::write(folder.join("nginx"), script).unwrap();
+    let mut permissions = fs::metadata(folder.join("nginx")).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
+    fs::set_permissions(folder.join("nginx"), permissions).unwrap();
+}
+
+#[test]
+fn members_follow_the_registry_and_the_last_good_list_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::write(here.join("topology.yaml"), SPEC).unwrap();
+    archgen(here, &["generate", "topology.yaml", "--out", "generated"]).ok();
+    double(here);
+    let registry = Registry::start();
+    let list = || fs::read_to_string(here.join("generated/nginx/upstreams.conf")).unwrap();
+    let asked = || fs::read_to_string(here.join("asked")).unwrap_or_default();
+    let program = here.join("nginx").display().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_archgen"));
+    command.current_dir(here).args(["sync", "topology.yaml", "--registry", &registry.url(), "--nginx", &program]);
+    fs::create_dir_all(here.join("generated/nginx/run")).unwrap();
+    fs::write(here.join("generated/nginx/run/nginx.pid"), "1\n").unwrap();
+    let mut child = Ended(command.stderr(Stdio::piped()).spawn().unwrap());
+    until("the members of the registry", || list().contains("server 127.0.0.1:9002 "));
+    assert!(!list().contains("10."), "planned members are gone: {}", list());
+    until("it is loaded", || asked().lines().count() == 2);
+    assert!(asked().lines().next().unwrap().contains("-t") && asked().contains("-s reload"), "{}", asked());
+
+    // Its list is nobody's drift, and `generate` leaves it.
+    archgen(here, &["drift", "topology.yaml", "--out", "generated"]).ok();
+    archgen(here, &["generate", "topology.yaml", "--out", "generated"]).ok();
+    assert!(list().contains("server 127.0.0.1:9002 "));
+
+    // Nobody who could be called: the last good list stays.
+    registry.state.store(2, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(700));
+    assert!(list().contains("server 127.0.0.1:9002 "), "{}", list());
+    // What nginx refuses is never in its place.
+    fs::write(here.join("refuse"), "").unwrap();
+    registry.state.store(3, Ordering::SeqCst);
+    until("nginx is asked", || asked().lines().count() == 3);
+    thread::sleep(Duration::from_millis(200));
+    assert!(list().contains("server 127.0.0.1:9002 "), "{}", list());
+    fs::remove_file(here.join("refuse")).unwrap();
+    registry.state.store(1, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(600));
+    registry.state.store(3, Ordering::SeqCst);
+    until("the others", || list().contains("server 127.0.0.1:9006 "));
+    let left: Vec<_> = fs::read_dir(here.join("generated")).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|n| n.to_string_lossy().contains("trial")), "{left:?}");
+    let mut notes = String::new();
+    child.0.kill().unwrap();
+    child.0.stderr.take().unwrap().read_to_string(&mut notes).unwrap();
+    assert!(notes.contains("is left out") && notes.contains("nginx refuses the new list"), "{notes}");
+
+    // An edited list is not overwritten.
+    fs::write(here.join("generated/nginx/upstreams.conf"), list() + "# by hand\n").unwrap();
+    registry.state.store(1, Ordering::SeqCst);
+    let url = registry.url();
+    let edited = archgen(here, &["sync", "topology.yaml", "--registry", &url, "--nginx", &program, "--once"]);
+    assert_eq!(edited.status, 69, "{}", edited.notes);
+    assert!(edited.notes.contains("edited by hand"), "{}", edited.notes);
+}
+
+#[test]
+fn drift_asks_a_live_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("topology.yaml"), SPEC).unwrap();
+    let registry = Registry::start();
+    registry.state.store(3, Ordering::SeqCst);
+    let found = archgen(folder.path(), &["drift", "topology.yaml", "--registry", &registry.url()]);
+    assert_eq!(found.status, 3, "{}", found.notes);
+    for line in [
+        "registry gateway-1: is not registered",
+        "registry one-3: is registered at 127.0.0.1:9006 and not in the spec",
+        "registry stranger: is a registered service and not in the spec",
+        "registry consul/intentions/one: is not there",
+    ] {
+        assert!(found.out.contains(line), "{line}\n{}", found.out);
+    }
+    assert!(!found.out.contains("one-1:"), "{}", found.out);
+    let nobody = archgen(folder.path(), &["drift", "topology.yaml", "--registry", "http://127.0.0.1:1"]);
+    assert_eq!(nobody.status, 69, "{}", nobody.notes);
+}
+
+#[test]
+fn sync_says_where_there_is_nothing_to_keep() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("topology.yaml"), SPEC.replace("1.22", "1.28")).unwrap();
+    assert_eq!(archgen(folder.path(), &["sync", "topology.yaml", "--once"]).status, 64);
+}
