@@ -21,8 +21,10 @@ use crate::{
 /// Compares.
 pub fn run(arguments: &DriftArguments, printer: Printer) -> Outcome {
     let out = arguments.out.as_deref().map(OutFolder::at);
-    let Made { topology, new } =
-        make(&arguments.spec, arguments.environment.as_deref(), Vec::new(), out.as_ref(), printer)?;
+    // A gateway's folder lies in the one that `generate` wrote: what `archgen sync` keeps there is no drift.
+    let around = arguments.nginx.as_deref().filter(|p| p.is_dir()).and_then(Path::parent).map(OutFolder::at);
+    let kept_in = out.as_ref().or(around.as_ref());
+    let Made { topology, new } = make(&arguments.spec, arguments.environment.as_deref(), Vec::new(), kept_in, printer)?;
     let unavailable = |error| Failure { status: exit::UNAVAILABLE, error };
     let mut found = Vec::new();
     if let Some(out) = &out {

@@ -20,7 +20,7 @@ p{margin:4px 0;color:var(--quiet)}nav{display:flex;gap:18px;flex-wrap:wrap;margi
 a:hover{text-decoration:underline}.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:12px;margin-top:24px}
 .figure{background:var(--field);border:1px solid var(--line);border-radius:12px;padding:14px 16px}.figure b{display:block;font-size:22px}
 .figure span{color:var(--quiet)}.picture{overflow:auto;border:1px solid var(--line);border-radius:12px;background:var(--paper)}
-.picture svg{display:block;max-width:none}.picture .dark{display:none}
+.picture svg{display:block;max-width:none}.picture.fits svg{max-width:100%;height:auto}.picture .dark{display:none}
 @media(prefers-color-scheme:dark){.picture .dark{display:block}.picture .light{display:none}}
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:7px 14px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--quiet);font-weight:500}td.number,th.number{text-align:right}code,pre{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}
@@ -50,7 +50,8 @@ pub(crate) fn files(system: &System<'_>, loaded: Option<&Loaded>, files: &mut Fi
     page.push_str(&facts.figures());
     for (anchor, view) in View::ALL {
         let heading = SECTIONS.iter().find(|(a, _)| *a == anchor).map_or(anchor, |(_, word)| word);
-        page.push_str(&format!("<h2 id=\"{anchor}\">{heading}</h2>\n<div class=\"picture\">"));
+        let class = if fits(system.picture(view, Theme::Light)) { "picture fits" } else { "picture" };
+        page.push_str(&format!("<h2 id=\"{anchor}\">{heading}</h2>\n<div class=\"{class}\">"));
         for (class, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
             page.push_str(&format!("<div class=\"{class}\">{}</div>", system.picture(view, theme)));
         }
@@ -66,6 +67,13 @@ pub(crate) fn files(system: &System<'_>, loaded: Option<&Loaded>, files: &mut Fi
     }
     page.push_str("</main></body>\n</html>\n");
     files.insert(PATH.to_owned(), page);
+}
+
+/// Whether a picture is still legible when it is as wide as the page; a wider one is moved about instead.
+fn fits(svg: &str) -> bool {
+    const WIDTH_MAX: u32 = 2_000;
+    let width = svg.split(" width=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
+    width.is_some_and(|width: u32| width <= WIDTH_MAX)
 }
 
 const SPEC: &str = "spec";

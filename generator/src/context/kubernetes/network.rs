@@ -118,17 +118,15 @@ pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
         let to = peer(topology, topology.component_name(*c));
         json!({"to": [to], "ports": [{"protocol": "TCP", "port": port(topology, *c)}]})
     }));
-    json!({
+    let mut policy = json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": name, "namespace": topology.name, "labels": labels(topology, Some(name))},
-        "spec": {
-            "podSelector": selector(topology, name),
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": egress,
-        },
-    })
+        "spec": {"podSelector": selector(topology, name), "policyTypes": ["Ingress", "Egress"]},
+    });
+    policy["spec"]["ingress"] = ingress.into();
+    policy["spec"]["egress"] = egress.into();
+    policy
 }
 
 fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Value> {

@@ -40,11 +40,13 @@ pub(super) fn workload(
 ) -> Vec<Value> {
     let name = topology.component_name(component);
     let count = instances.len();
-    let pod = json!({
-        "metadata": {"labels": labels(topology, Some(name))},
-        "spec": pod(topology, component, count, made),
+    // `json!` copies what it is given: large parts are put in their place instead.
+    let mut spec = json!({
+        "replicas": count,
+        "selector": selector(topology, name),
+        "template": {"metadata": {"labels": labels(topology, Some(name))}},
     });
-    let mut spec = json!({"replicas": count, "selector": selector(topology, name), "template": pod});
+    spec["template"]["spec"] = pod(topology, component, count, made);
     let kind = if nameless(topology, component) {
         spec["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
         "Deployment"
@@ -58,9 +60,9 @@ pub(super) fn workload(
         }
         "StatefulSet"
     };
-    let mut all = vec![json!({
-        "apiVersion": "apps/v1", "kind": kind, "metadata": metadata(topology, name, Some(name)), "spec": spec,
-    })];
+    let mut workload = json!({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(topology, name, Some(name))});
+    workload["spec"] = spec;
+    let mut all = vec![workload];
     if count > 1 {
         all.push(json!({
             "apiVersion": "policy/v1",
@@ -132,18 +134,19 @@ fn pod(topology: &Topology, component: Component, count: usize, made: &Container
         };
         constraints.insert(0, spread("topology.kubernetes.io/zone", rule));
     }
-    json!({
+    let mut pod = json!({
         "serviceAccountName": name,
         "automountServiceAccountToken": false,
         // Variables of every service would be hundreds, and nothing reads them.
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": grace,
         "securityContext": security,
-        "topologySpreadConstraints": constraints,
-        "affinity": apart(topology, name),
-        "containers": containers(topology, component, count, made),
-        "volumes": volumes(topology, component, made),
-    })
+    });
+    pod["topologySpreadConstraints"] = constraints.into();
+    pod["affinity"] = apart(topology, name);
+    pod["containers"] = containers(topology, component, count, made).into();
+    pod["volumes"] = volumes(topology, component, made).into();
+    pod
 }
 
 /// Instances of a component avoid each other's machines.
