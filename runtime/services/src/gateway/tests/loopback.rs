@@ -126,6 +126,7 @@ impl World {
                     cache_denied: Duration::from_secs(1),
                 }),
                 cors: None,
+                exporter_port: None,
                 discovery: registry.is_some(),
                 routes: vec![route("/oauth2", 0, false), route("/api", 1, true)],
             },
