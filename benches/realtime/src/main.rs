@@ -1,6 +1,6 @@
 //! Measures the Socket.IO server against its peers on the same machine in the same run: rounds interleaved, the server under load
 //! on one core and everything else on the other, medians. Usage:
-//! `bench FOLDER-OF-NODE-PEER [--rounds N] [--small] [--fleet ARCHGEN SPEC FOLDER] [--fleet-only] [--soak SECONDS]`.
+//! `bench FOLDER-OF-NODE-PEER [--rounds N] [--small] [--fleet ARCHGEN SPEC FOLDER] [--sockets-only] [--fleet-only] [--soak SECONDS]`.
 
 mod client;
 mod fleet;
@@ -29,6 +29,7 @@ struct Options {
     fleet_size: fleet::Size,
     /// The program, the spec and an empty folder on the disk that is measured.
     fleet: Option<[String; 3]>,
+    sockets_only: bool,
     fleet_only: bool,
     /// Only this: a long run of the fleet.
     soak: Option<Duration>,
@@ -43,10 +44,20 @@ fn options() -> io::Result<Options> {
     let fleet_full = fleet::Size { messages: 1_000, reconnects: 5_000, durable: Duration::from_secs(10) };
     let fleet_small = fleet::Size { messages: 200, reconnects: 500, durable: Duration::from_secs(3) };
     let mut options =
-        Options { node, rounds: 5, size: full, fleet_size: fleet_full, fleet: None, fleet_only: false, soak: None };
+        Options {
+            node,
+            rounds: 5,
+            size: full,
+            fleet_size: fleet_full,
+            fleet: None,
+            sockets_only: false,
+            fleet_only: false,
+            soak: None,
+        };
     while let Some(flag) = all.next() {
         match flag.as_str() {
             "--small" => (options.size, options.fleet_size) = (small, fleet_small),
+            "--sockets-only" => options.sockets_only = true,
             "--fleet-only" => options.fleet_only = true,
             "--fleet" => {
                 let mut next = || all.next().ok_or_else(|| io::Error::other("--fleet needs ARCHGEN SPEC FOLDER"));
@@ -166,7 +177,7 @@ async fn main() -> io::Result<()> {
         sockets(&options, &mut ports).await?;
     }
     match &options.fleet {
-        Some(fleet) => fleets(&options, fleet, &mut ports).await,
-        None => Ok(()),
+        Some(fleet) if !options.sockets_only => fleets(&options, fleet, &mut ports).await,
+        _ => Ok(()),
     }
 }

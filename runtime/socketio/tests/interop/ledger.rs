@@ -1,7 +1,10 @@
 //! A namespace whose promise outlives connections: what the client puts has one effect, in order, however often it is tried; what
 //! the server has for the client comes again from the place that the client names.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use archgen_socketio::{Arguments, ConnectError, Handler, Namespace, Socket};
 use async_trait::async_trait;
@@ -11,7 +14,8 @@ const ITEMS: u64 = 10_000;
 const ITEMS_PER_EVENT: u64 = 100;
 const TAKEN_MS_MAX: u64 = 1_000;
 
-static RECEIVED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+/// What was put, by who put it.
+static RECEIVED: Mutex<BTreeMap<String, Vec<u64>>> = Mutex::new(BTreeMap::new());
 
 struct Ledger;
 
@@ -19,14 +23,9 @@ pub fn namespace() -> Namespace {
     Namespace::named("/ledger", Arc::new(Ledger))
 }
 
-/// What was put, in order.
-pub fn received() -> Vec<u64> {
-    RECEIVED.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// Forgets what was put.
-pub fn clear() {
-    RECEIVED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+/// What this one put, in order.
+pub fn received(who: &str) -> Vec<u64> {
+    RECEIVED.lock().unwrap_or_else(PoisonError::into_inner).get(who).cloned().unwrap_or_default()
 }
 
 #[async_trait]
@@ -46,7 +45,9 @@ impl Handler for Ledger {
     }
 
     async fn event(&self, _: &Socket, _: &str, arguments: Arguments) -> Option<Arguments> {
-        let mut received = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+        let who = arguments.values.get(1).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut all = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+        let received = all.entry(who).or_default();
         for item in arguments.first().as_array().into_iter().flatten().filter_map(Value::as_u64) {
             match item.cmp(&(received.len() as u64)) {
                 // It was put before, and only its acknowledgement was lost.
