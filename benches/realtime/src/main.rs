@@ -43,17 +43,16 @@ fn options() -> io::Result<Options> {
         all.next().map(PathBuf::from).ok_or_else(|| io::Error::other("the folder of the node peer is missing"))?;
     let fleet_full = fleet::Size { messages: 1_000, reconnects: 5_000, durable: Duration::from_secs(10) };
     let fleet_small = fleet::Size { messages: 200, reconnects: 500, durable: Duration::from_secs(3) };
-    let mut options =
-        Options {
-            node,
-            rounds: 5,
-            size: full,
-            fleet_size: fleet_full,
-            fleet: None,
-            sockets_only: false,
-            fleet_only: false,
-            soak: None,
-        };
+    let mut options = Options {
+        node,
+        rounds: 5,
+        size: full,
+        fleet_size: fleet_full,
+        fleet: None,
+        sockets_only: false,
+        fleet_only: false,
+        soak: None,
+    };
     while let Some(flag) = all.next() {
         match flag.as_str() {
             "--small" => (options.size, options.fleet_size) = (small, fleet_small),
