@@ -5,7 +5,7 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed journey-real migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz
 
 test: install build lint unit engines journey migration simulate sabotage
 	@echo "all parts passed"
@@ -43,34 +43,50 @@ APPLIED := postgres cassandra kafka elasticsearch s3
 interop:
 	cargo test -p archgen-socketio --test interop
 
+# docs/fidelity.md against what the suites have found on this machine; written anew, and a failure, where it says something else.
+FIDELITY = cargo test -p archgen-tests --features real --test engines -- --nocapture fidelity::
+
 # The conformance suites against real engines that start in seconds, and those servers killed and stopped under load.
 engines:
 	tests/backends/install
 	tests/backends/start
-	cargo test -p archgen-tests --features real --test engines -- --skip clusters:: --skip elasticsearch:: --skip mongodb:: ; \
+	cargo test -p archgen-tests --features real --test engines -- --skip clusters:: --skip consul:: --skip elasticsearch:: --skip fidelity:: --skip links:: --skip mongodb:: --skip readers:: ; \
 	  status=$$?; tests/backends/stop; exit $$status
 
-# The same against engines that take longer, and against clusters of three nodes; it takes minutes.
-REAL := mongodb elasticsearch opensearch cassandra-cluster kafka-cluster
+# All of it, also against engines that take longer, clusters, bad links and other programs' clients; it takes minutes.
+REAL := mongodb elasticsearch opensearch consul cassandra-cluster kafka-cluster consul-cluster redis-cluster
 test-real:
-	tests/backends/install cassandra kafka $(REAL)
+	tests/backends/install
+	tests/backends/install $(REAL)
+	tests/backends/readers
+	tests/backends/start
 	tests/backends/start $(REAL)
-	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 clusters:: elasticsearch:: mongodb:: ; \
-	  status=$$?; tests/backends/stop $(REAL); exit $$status
+	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 --skip fidelity:: ; \
+	  status=$$?; tests/backends/stop; tests/backends/stop $(REAL); [ $$status = 0 ] && $(FIDELITY)
 
 # A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and Debian's
 # nginx with the generated files before a fleet. ARCHGEN_ENV is the environment in which it is brought up.
 journey: build
 	$(PLAY); exit $$status
 
-# The same tests, unchanged, on a fleet whose users are kept by PostgreSQL and whose cache is Redis; those servers are killed like any
-# host.
+# The same tests, unchanged, where PostgreSQL, Redis, nginx and Consul are real and belong to the fleet; they are killed like any host.
+MIXED := postgres redis consul
 journey-mixed:
-	cargo build --release --bins --features postgres,redis
-	tests/backends/install postgres redis
-	tests/backends/start postgres redis
-	export ARCHGEN_ENV=mixed PG_PASSWORD=archgen-test REDIS_PASSWORD=archgen-test; $(PLAY); \
-	  tests/backends/stop postgres redis; exit $$status
+	cargo build --release --bins --features postgres,redis,consul
+	tests/install
+	tests/backends/install $(MIXED)
+	source tests/backends/place; export PATH=$$root/redis:$$root/consul:$$PATH ARCHGEN_ENV=mixed PG_PASSWORD=archgen-test \
+	  REDIS_PASSWORD=archgen-test CONSUL_TOKEN=00000000-0000-4000-8000-617263686765; $(PLAY); exit $$status
+
+# The same where no store is archgen's own.
+STORES := postgres redis s3 cassandra kafka mongodb elasticsearch consul
+journey-real:
+	cargo build --release --bins --features real
+	tests/install
+	tests/backends/install $(STORES)
+	tests/backends/start $(STORES)
+	export ARCHGEN_ENV=real PG_PASSWORD=archgen-test REDIS_PASSWORD=archgen-test S3_SECRET=archgen-test \
+	  CONSUL_TOKEN=00000000-0000-4000-8000-617263686765; $(PLAY); tests/backends/stop $(STORES); exit $$status
 
 define PLAY
 $(ARCHGEN) down >/dev/null 2>&1 || true; \

@@ -1,4 +1,4 @@
-//! What real stores need and only the command line can bring: the texts of secrets, and the generated schemas.
+//! What real stores and a real registry need and only the command line can bring: the texts of secrets, and the generated schemas.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -32,6 +32,11 @@ pub fn means(topology: &Topology, folder: &Path) -> anyhow::Result<Means> {
                 .with_context(|| format!("store `{}` needs the secret `{name}`", store.name))?;
             means.secrets.insert(name.clone(), Secret::new(text));
         }
+    }
+    if let Some(token) = topology.registry.as_ref().filter(|r| r.is_real()).and_then(|r| r.token.as_ref()) {
+        let text =
+            reveal(topology, token, folder).with_context(|| format!("the registry needs the secret `{token}`"))?;
+        means.secrets.insert(token.clone(), Secret::new(text));
     }
     means.schemas = schemas(topology)?;
     Ok(means)

@@ -156,6 +156,8 @@ pub struct Options<'a> {
     pub address: Option<&'a dyn Fn(&Instance) -> String>,
     /// What the topology was loaded from: the page of the architecture links to its lines.
     pub loaded: Option<&'a Loaded>,
+    /// Port of an instance; `None` takes the one that the spec says of all of its kind.
+    pub port: Option<&'a dyn Fn(&Instance) -> u16>,
 }
 
 /// A diagram's language.
@@ -192,13 +194,14 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
     let system = System::of(topology);
     let default = |i: &Instance| private_address(topology, i);
     let address: &dyn Fn(&Instance) -> String = options.address.unwrap_or(&default);
+    let place = |i: &Instance| format!("{}:{}", address(i), options.port.map_or(i.port, |port| port(i)));
     let mut files = BTreeMap::new();
     for (_, target) in Target::ALL {
         if !options.only.is_empty() && !options.only.contains(&target) {
             continue;
         }
         match target {
-            Target::Nginx => nginx::files(topology, address, &engine, &mut files)?,
+            Target::Nginx => nginx::files(topology, &place, &engine, &mut files)?,
             Target::Consul => consul::files(&system, address, &mut files)?,
             Target::Postgres => postgres::files(topology, &engine, &mut files)?,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
@@ -215,7 +218,7 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
                 graphs(&system, &engine, &mut files)?;
             }
             Target::Page => page::files(&system, options.loaded, &mut files),
-            Target::Plan => plan_files(&system, address, &mut files)?,
+            Target::Plan => plan_files(&system, &place, &mut files)?,
         }
     }
     Ok(Artifacts { files })
@@ -244,7 +247,7 @@ fn graphs(system: &System<'_>, engine: &Engine, files: &mut BTreeMap<String, Str
 
 fn plan_files(
     system: &System<'_>,
-    address: &dyn Fn(&Instance) -> String,
+    place: &dyn Fn(&Instance) -> String,
     files: &mut BTreeMap<String, String>,
 ) -> Result<(), GenerateError> {
     let topology = system.topology;
@@ -257,8 +260,7 @@ fn plan_files(
             files.insert(format!("plan/{}/{file}", store.name), text);
         }
     }
-    let addresses: BTreeMap<String, String> =
-        topology.instances().iter().map(|i| (i.name.clone(), format!("{}:{}", address(i), i.port))).collect();
+    let addresses: BTreeMap<String, String> = topology.instances().iter().map(|i| (i.name.clone(), place(i))).collect();
     json_file("addresses.json", &addresses, files)?;
     json_file(FACTS_PATH, &facts(topology), files)
 }

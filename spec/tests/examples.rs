@@ -96,5 +96,5 @@ fn every_value_knows_where_it_comes_from() {
     assert_eq!(place("services.search.stop_within").as_deref(), Some("30s slack/topology.yaml:15:67"));
     assert_eq!(place("gateway.tls"), None);
     assert!(loaded.origins.iter().any(|(_, o)| matches!(o.source, OriginSource::Default(_))));
-    assert_eq!(loaded.environments, ["dev", "sim", "prod", "mixed"]);
+    assert_eq!(loaded.environments, ["dev", "sim", "prod", "mixed", "real"]);
 }

@@ -96,7 +96,7 @@ fn a_name_that_is_not_declared_is_reported_once_with_all_its_places_and_mended_a
 
 #[test]
 fn an_overlay_that_cannot_be_read_is_the_only_report() {
-    for environment in ["dev", "sim", "prod", "mixed"] {
+    for environment in ["dev", "sim", "prod", "mixed", "real"] {
         let read = |_: &str| Err(ReadError::Missing);
         let loaded = load("topology.yaml", SLACK.to_owned(), Some(environment), &read, &|_| None);
         let said: Vec<String> = loaded.diagnostics.iter().map(|d| d.code.to_string()).collect();

@@ -123,7 +123,7 @@ impl Person {
 
 /// Kills a host. A store loses its power: what its process wrote and had not synced is gone when it comes back.
 fn kill(victim: &Running) {
-    if let Some(engine) = victim.kind.strip_suffix(" server") {
+    if let Some(engine) = victim.kind.strip_suffix(" server").filter(|_| victim.pid == 0) {
         return kill_server(victim, engine);
     }
     let signal = |signal: &str, pid: u64| {
@@ -153,6 +153,9 @@ fn kill_server(victim: &Running, engine: &str) {
     let file = match engine {
         "postgres" => "data/primary/postmaster.pid".to_owned(),
         "redis" => format!("data/{port}/pid"),
+        "s3" | "mongodb" => "pid".to_owned(),
+        "elasticsearch" => "server.pid".to_owned(),
+        "cassandra" | "consul" | "kafka" => "data/1/server.pid".to_owned(),
         other => panic!("this test does not know how to kill {other}"),
     };
     let scripts = archgen_tests::root().join("tests/backends");
@@ -201,8 +204,8 @@ async fn kill_one_of_each_kind() {
         kill(&victim);
         until(&format!("{} is back", victim.name), async || {
             let again = hosts(&kind).into_iter().find(|h| h.name == victim.name)?;
-            let is_server = kind.ends_with(" server");
-            (is_server || again.pid > 0 && again.pid != victim.pid).then_some(())
+            // A server that the fleet only looks at has no process there.
+            (victim.pid == 0 || again.pid > 0 && again.pid != victim.pid).then_some(())
         })
         .await;
         let (healthy, _) = archgen(&["wait", "--healthy", "--timeout", "30s"]);

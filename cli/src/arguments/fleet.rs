@@ -117,6 +117,29 @@ pub struct DownArguments {
     pub state: StateArguments,
 }
 
+/// Copy a fleet's data into the stores of another environment, and compare.
+///
+/// From embedded stores to real engines, or back. The fleet is down meanwhile, and the stores of the other environment are empty: data
+/// are never mixed. Accounts, documents, logs with read marks, objects and topics are copied; caches and indexes fill themselves when
+/// the other fleet is up.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  archgen copy examples/slack/topology.yaml --from dev --to real\n\nExit status: 0 all is there and \
+                        equal, 1 something differs, 69 a store is not there or a fleet is up, 73 the other stores have data."
+)]
+pub struct CopyArguments {
+    /// The topology spec.
+    pub spec: PathBuf,
+    /// Environment whose data are copied.
+    #[arg(long, value_name = "NAME")]
+    pub from: String,
+    /// Environment whose stores they go to.
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+    #[command(flatten)]
+    pub state: StateArguments,
+}
+
 /// The supervisor of a detached fleet.
 #[derive(Debug, Args)]
 pub struct SuperviseArguments {

@@ -7,8 +7,8 @@ mod sim;
 mod spec;
 
 pub use fleet::{
-    DownArguments, HostArguments, ListFormat, LogsArguments, PsArguments, RestartArguments, StateArguments,
-    SuperviseArguments, UpArguments, WaitArguments,
+    CopyArguments, DownArguments, HostArguments, ListFormat, LogsArguments, PsArguments, RestartArguments,
+    StateArguments, SuperviseArguments, UpArguments, WaitArguments,
 };
 pub use generated::{
     ApplyArguments, DriftArguments, ImportArguments, MigrateSchemaArguments, PlanArguments, SyncArguments,

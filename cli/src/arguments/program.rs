@@ -3,10 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    ApplyArguments, CheckArguments, ConfigArguments, DownArguments, DriftArguments, ExplainArguments, FixArguments,
-    FmtArguments, GenerateArguments, GraphArguments, HostArguments, ImportArguments, InitArguments, LogsArguments,
-    LspArguments, MigrateArguments, MigrateSchemaArguments, PlanArguments, PsArguments, RestartArguments,
-    SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, SyncArguments, UpArguments, WaitArguments,
+    ApplyArguments, CheckArguments, ConfigArguments, CopyArguments, DownArguments, DriftArguments, ExplainArguments,
+    FixArguments, FmtArguments, GenerateArguments, GraphArguments, HostArguments, ImportArguments, InitArguments,
+    LogsArguments, LspArguments, MigrateArguments, MigrateSchemaArguments, PlanArguments, PsArguments,
+    RestartArguments, SchemaArguments, ShardsArguments, SimArguments, SuperviseArguments, SyncArguments, UpArguments,
+    WaitArguments,
 };
 
 /// One YAML spec of a messaging system: check it, generate its configuration, run it, simulate it.
@@ -52,6 +53,7 @@ pub enum Command {
     Wait(WaitArguments),
     Restart(RestartArguments),
     Down(DownArguments),
+    Copy(CopyArguments),
     Sim(SimArguments),
     #[command(hide = true)]
     Supervise(SuperviseArguments),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    check, config, down, drift, explain, fix, fmt, generate, graph, host, import, init, logs, lsp, migrate,
+    check, config, copy, down, drift, explain, fix, fmt, generate, graph, host, import, init, logs, lsp, migrate,
     migrate_schema, plan, ps, restart, schema, shards, sim, supervise, sync, up, wait,
 };
 use crate::{
@@ -61,6 +61,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
         Command::Wait(arguments) => wait::run(&arguments, printer),
         Command::Restart(arguments) => restart::run(&arguments, printer),
         Command::Down(arguments) => down::run(&arguments, printer),
+        Command::Copy(arguments) => copy::run(&arguments, printer),
         Command::Sim(arguments) => sim::run(&arguments, printer),
         Command::Supervise(arguments) => supervise::run(&arguments, printer),
         Command::Host(arguments) => host::run(&arguments, printer),

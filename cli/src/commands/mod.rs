@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod config;
+mod copy;
 mod dispatch;
 mod down;
 mod drift;

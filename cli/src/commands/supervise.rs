@@ -38,7 +38,7 @@ pub fn supervise(state: StateFolder, lock: Lock, mode: Mode, printer: Printer) -
     let entered = runtime.enter();
     let hosts = archgen_fleet::hosts(&assembly).map_err(anyhow::Error::from)?;
     let stores = archgen_fleet::real_stores(&assembly, &env).map_err(anyhow::Error::from)?;
-    let units = supervisor::units(&assembly.topology, hosts, stores, &fleet.folder, fleet.in_process)?;
+    let units = supervisor::units(&state, &assembly, hosts, stores, &fleet.folder, fleet.in_process)?;
     drop(entered);
     runtime.block_on(supervisor::run(state, fleet, units, lock, mode, printer))
 }

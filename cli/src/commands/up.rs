@@ -81,12 +81,13 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
     // Whatever cannot be assembled is said now, not by a child later.
     let hosts =
         archgen_fleet::hosts(&assembly).map_err(|e| Failure { status: exit::CONFIGURATION, error: anyhow!(e) })?;
-    let units = supervisor::units(&assembly.topology, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
+    let units = supervisor::units(&state, &assembly, hosts, Vec::new(), &fleet.folder, fleet.in_process)?;
     let missing = supervisor::missing(&units);
     if !missing.is_empty() {
         let lines: String = missing.iter().map(|line| format!("\n  {line}")).collect();
         return Err(Failure::new(exit::UNAVAILABLE, format!("nothing was started:{lines}")));
     }
+    supervisor::prepare_servers(&state, &assembly).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
     fleet.save(&state)?;
     save_nodes(&state, &fleet.nodes)?;
     printer.note(&format!("starting {} hosts of `{}`", fleet.addresses.len(), assembly.topology.name));

@@ -66,41 +66,54 @@ pub fn assign(state: &StateFolder, topology: &Topology, running: &BTreeSet<Strin
         Some(text) => serde_json::from_str(&text)
             .map_err(|e| anyhow::anyhow!("`{}` is damaged ({e}): delete it to have other ports", path.display()))?,
     };
-    let instances = topology.instances();
+    let listeners = listeners(topology);
     let mut map: BTreeMap<String, Saved> = BTreeMap::new();
-    for instance in &instances {
-        if let Some(kept) = saved.get(&instance.name).filter(|s| s.asked == asked(instance)) {
-            if !running.contains(&instance.name) && !is_free(kept.port) {
-                return Err(taken(&instance.name, kept.port, &path.display().to_string()));
+    for (name, asked) in &listeners {
+        if let Some(kept) = saved.get(name).filter(|s| s.asked == *asked) {
+            if !running.contains(name) && !is_free(kept.port) {
+                return Err(taken(name, kept.port, &path.display().to_string()));
             }
-            map.insert(instance.name.clone(), *kept);
+            map.insert(name.clone(), *kept);
         }
     }
     // Ports of hosts that the spec does not have now stay theirs, for they may come back.
     let mut used: Vec<u16> = saved.iter().filter(|(n, _)| !map.contains_key(*n)).map(|(_, s)| s.port).collect();
     used.extend(map.values().map(|s| s.port));
     let mut range = Range::of(&topology.name);
-    for instance in instances {
-        if map.contains_key(&instance.name) {
+    for (name, asked) in listeners {
+        if map.contains_key(&name) {
             continue;
         }
-        let asked = asked(&instance);
         let port = match asked {
             0 => None,
             port => (!used.contains(&port) && is_free(port)).then_some(port),
         };
         let port = match port {
             Some(port) => port,
-            None => range.next(&used).ok_or_else(|| PortError::None(instance.name.clone()))?,
+            None => range.next(&used).ok_or_else(|| PortError::None(name.clone()))?,
         };
         used.push(port);
-        map.insert(instance.name, Saved { port, asked });
+        map.insert(name, Saved { port, asked });
     }
     let addresses = map.iter().map(|(name, saved)| (name.clone(), Address::new(LOOPBACK, saved.port))).collect();
     let mut all = saved;
     all.extend(map);
     write_private(&path, &serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?)?;
     Ok(addresses)
+}
+
+/// Further ports of a registry that `archgen up` starts, after its name: for names, among servers, for gossip.
+pub const REGISTRY_PORTS: [&str; 3] = ["dns", "rpc", "serf"];
+
+/// Whatever listens: each instance, and the further ports of a registry; with the port that people know.
+fn listeners(topology: &Topology) -> Vec<(String, u16)> {
+    let mut all: Vec<(String, u16)> = topology.instances().iter().map(|i| (i.name.clone(), asked(i))).collect();
+    if topology.registry.as_ref().is_some_and(|r| r.managed) {
+        for registry in topology.component_instances(Component::Registry) {
+            all.extend(REGISTRY_PORTS.map(|part| (format!("{}.{part}", registry.name), 0)));
+        }
+    }
+    all
 }
 
 /// The port that people know from the spec; 0 for hosts that nobody calls by a known port.

@@ -8,9 +8,13 @@ use archgen_fleet::{Instances, Peer};
 use archgen_ports::ServiceKey;
 use archgen_spec::topology::{Component, ServiceId, ServiceKind, Topology};
 use http::{HeaderMap, HeaderValue, Method};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::time::{Instant, sleep};
 
-use super::{control::Phase, floor::Floor, unit::units};
+use super::{control::Phase, floor::Floor, servers, unit::units};
 use crate::{
     spec_files,
     state::{FleetFile, movable, save_nodes, service_key},
@@ -50,7 +54,7 @@ fn start(floor: &Floor, next: &FleetFile) -> anyhow::Result<()> {
     let key = service_key(&floor.state, &floor.env.entropy("service-key"))?;
     let assembly = next.assembly(key)?;
     let hosts = archgen_fleet::hosts(&assembly)?;
-    let all = units(&assembly.topology, hosts, Vec::new(), &next.folder, false)?;
+    let all = units(&floor.state, &assembly, hosts, Vec::new(), &next.folder, false)?;
     // From here on whoever starts reads the new fleet.
     floor.change_fleet(|fleet| *fleet = next.clone())?;
     save_nodes(&floor.state, &next.nodes)?;
@@ -92,6 +96,24 @@ async fn settle(floor: &Floor) -> anyhow::Result<()> {
             leaving.iter().for_each(|host| floor.retire(host));
             floor.board.until(|board| leaving.iter().all(|host| board.state(host).is_none())).await;
             tell(floor, &topology, instances(floor, &service.name, &wanted, wanted.len())).await?;
+        }
+    }
+    tell_gateways(floor)
+}
+
+/// Servers that know instances from their files alone get new ones.
+fn tell_gateways(floor: &Floor) -> anyhow::Result<()> {
+    let key = service_key(&floor.state, &floor.env.entropy("service-key"))?;
+    let assembly = floor.fleet().assembly(key)?;
+    let gateways = servers::gateways(&assembly);
+    if gateways.is_empty() {
+        return Ok(());
+    }
+    servers::prepare(&floor.state, &assembly)?;
+    for gateway in floor.board.all().into_iter().filter(|h| gateways.iter().any(|g| g.name == h.host)) {
+        if let Some(pid) = gateway.pid {
+            // It may have ended in between, and reads them at its next start.
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGHUP);
         }
     }
     Ok(())

@@ -18,7 +18,11 @@ use nix::{
 use tokio::{process, sync::oneshot};
 use tracing::Instrument;
 
-use super::{output::Output, program::Program, unit::Unit};
+use super::{
+    output::Output,
+    program::{Program, ServerTerms},
+    unit::Unit,
+};
 use crate::{exit, state::StateFolder};
 
 /// How long the last lines of an ended process are waited for, when something else holds its pipes open.
@@ -41,6 +45,8 @@ pub enum Child {
         process: process::Child,
         /// Its id and that of its group.
         group: Pid,
+        /// Stops it in order.
+        stop: Signal,
         /// Readers of its lines.
         pumps: Vec<Task>,
     },
@@ -74,13 +80,13 @@ impl Child {
                 command.args(["host", &unit.name, "--data"]).arg(state.root());
                 // Two arenas in place of eight per core: a fleet is many small processes.
                 command.env("MALLOC_ARENA_MAX", "2");
-                spawn(command, env, output)
+                spawn(command, env, output, None)
             }
             Program::Command(program) => {
                 let (_, rest) = program.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
                 let mut command = process::Command::new(program.program());
                 command.args(rest).current_dir(&program.folder).envs(program.variables.iter().cloned());
-                spawn(command, env, output)
+                spawn(command, env, output, program.server)
             }
         }
     }
@@ -98,7 +104,7 @@ impl Child {
     pub fn terminate(&self) {
         match self {
             // It may have ended in between.
-            Self::Process { group, .. } => drop(killpg(*group, Signal::SIGTERM)),
+            Self::Process { group, stop, .. } => drop(killpg(*group, *stop)),
             Self::Task { shutdown, .. } | Self::There { shutdown } => shutdown.trigger("stop ordered"),
         }
     }
@@ -115,7 +121,7 @@ impl Child {
     /// Waits for its end and its last lines. May be given up and called again.
     pub async fn wait(&mut self) -> Ended {
         match self {
-            Self::Process { process, group, pumps } => {
+            Self::Process { process, group, pumps, .. } => {
                 let status = process.wait().await;
                 // What it started and left behind goes with it.
                 let _ = killpg(*group, Signal::SIGKILL);
@@ -155,11 +161,17 @@ fn ended(status: io::Result<std::process::ExitStatus>) -> Ended {
     Ended { how, for_good }
 }
 
-fn spawn(mut command: process::Command, env: &Env, output: &Output) -> io::Result<Child> {
+fn spawn(mut command: process::Command, env: &Env, output: &Output, server: Option<ServerTerms>) -> io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    if let Some((user, group)) = server.and_then(|terms| terms.user) {
+        command.uid(user.as_raw()).gid(group.as_raw());
+    }
+    let stop = server.map_or(Signal::SIGTERM, |terms| terms.stop);
+    // A server may have workers that nobody else would end: it is told to end them.
+    let orphaned = server.map_or(Signal::SIGKILL, |terms| terms.orphaned);
     let supervisor = getpid();
     let die_with_supervisor = move || {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        prctl::set_pdeathsig(orphaned)?;
         // It may have died before the line above took effect.
         if getppid() == supervisor { Ok(()) } else { Err(Errno::ESRCH.into()) }
     };
@@ -174,7 +186,7 @@ fn spawn(mut command: process::Command, env: &Env, output: &Output) -> io::Resul
     if let Some(stderr) = process.stderr.take() {
         pumps.push(env.spawn("stderr", output.clone().pump(stderr)));
     }
-    Ok(Child::Process { process, group, pumps })
+    Ok(Child::Process { process, group, stop, pumps })
 }
 
 fn task(host: &Host, state: &StateFolder, env: &Env) -> Child {

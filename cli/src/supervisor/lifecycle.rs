@@ -18,6 +18,8 @@ use crate::state::ProcessRecord;
 
 /// How long a host may take to become ready before it is called unhealthy.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long a server that we started may refuse what it is to know.
+const COMES_TO_ITSELF_WITHIN: Duration = Duration::from_secs(10);
 /// Time between looks at a host that is not ready yet, at first and later.
 const STARTING_LOOK: (Duration, Duration) = (Duration::from_millis(15), Duration::from_millis(100));
 /// When it is said what a host that starts lacks.
@@ -243,12 +245,16 @@ impl Watch {
 
     /// Looks again and again; ends where there is no hope that it was ever ready.
     async fn looks(&mut self, unit: &Unit, floor: &Floor) -> Ended {
+        let patience = if matches!(unit.program, Program::There) { Duration::ZERO } else { COMES_TO_ITSELF_WITHIN };
         loop {
             let next = Instant::now() + self.pause();
             let (ready, note) = match look(unit, floor).await {
                 Look::Ready => (true, String::new()),
                 Look::NotYet(note) => (false, note),
-                Look::Never(how) if self.ready_since.is_none() => return Ended { how, for_good: true },
+                // A server of ours may have to come to itself before it knows its users.
+                Look::Never(how) if self.ready_since.is_none() && self.since.elapsed() >= patience => {
+                    return Ended { how, for_good: true };
+                }
                 Look::Never(note) => (false, note),
             };
             self.judge(unit, floor, ready, &note);
@@ -294,6 +300,12 @@ impl Watch {
 async fn look(unit: &Unit, floor: &Floor) -> Look {
     let path = match &unit.ready {
         Readiness::Path(path) => path,
+        Readiness::Answers => {
+            return match floor.client.get(&unit.address, "/", HeaderMap::new()).await {
+                Ok(_) => Look::Ready,
+                Err(_) => Look::NotYet(format!("no answer on {}", unit.address)),
+            };
+        }
         Readiness::Store(store) => {
             return match store.look().await {
                 Ok(_) => Look::Ready,

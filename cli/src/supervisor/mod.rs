@@ -14,6 +14,7 @@ mod moves;
 mod output;
 mod program;
 mod progress;
+mod servers;
 mod unit;
 mod welcome;
 
@@ -23,5 +24,6 @@ pub use demo::is_demonstrable;
 pub use floor::{Mode, run};
 pub use log_file::plain_tail;
 pub use progress::Progress;
+pub use servers::prepare as prepare_servers;
 pub use unit::{missing, preflight, units};
 pub use welcome::welcome;

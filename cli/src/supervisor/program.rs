@@ -1,8 +1,12 @@
-//! What a host runs: one of archgen's own, as a process or as a task, or the user's program.
+//! What a host runs: one of archgen's own, as a process or as a task, the user's program, or a real engine's server.
 
 use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use archgen_fleet::{Host, RealStore};
+use nix::{
+    sys::signal::Signal,
+    unistd::{Gid, Uid},
+};
 
 /// What to start for a host.
 #[derive(Debug, Clone)]
@@ -11,7 +15,7 @@ pub enum Program {
     Own,
     /// A task of this process.
     Task(Box<Host>),
-    /// A program of the user's own.
+    /// A program of the user's own, or a server.
     Command(Command),
     /// Nothing: a server that runs already.
     There,
@@ -24,9 +28,22 @@ pub enum Readiness {
     Path(String),
     /// The real engine is there, with its schema.
     Store(RealStore),
+    /// It answers HTTP, whatever it says.
+    Answers,
 }
 
-/// A program of the user's own.
+/// What a server is started and stopped with that other programs are not.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerTerms {
+    /// Who runs it, where that is not us.
+    pub user: Option<(Uid, Gid)>,
+    /// Stops it in order.
+    pub stop: Signal,
+    /// Ends it, and its workers with it, when the supervisor has died.
+    pub orphaned: Signal,
+}
+
+/// A program of the user's own, or a server.
 #[derive(Clone)]
 pub struct Command {
     /// Program and arguments.
@@ -35,6 +52,8 @@ pub struct Command {
     pub variables: Vec<(String, String)>,
     /// Where it runs.
     pub folder: PathBuf,
+    /// Where it is a real engine's server.
+    pub server: Option<ServerTerms>,
 }
 
 impl Command {

@@ -4,11 +4,14 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use archgen_env::net::Address;
-use archgen_fleet::{Host, RealStore};
+use archgen_fleet::{Assembly, Host, RealStore};
 use archgen_spec::topology::{Component, Service, ServiceKind, Topology};
 
-use super::program::{Command, Program, Readiness};
-use crate::means;
+use super::{
+    program::{Command, Program, Readiness},
+    servers,
+};
+use crate::{means, state::StateFolder};
 
 /// Grace between SIGTERM and SIGKILL of hosts for which the spec does not say.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -41,19 +44,22 @@ pub struct Unit {
 /// # Errors
 /// A secret that a program of the user's needs is not there.
 pub fn units(
-    topology: &Topology,
+    state: &StateFolder,
+    assembly: &Assembly,
     hosts: Vec<Host>,
     stores: Vec<RealStore>,
     folder: &Path,
     in_process: bool,
 ) -> anyhow::Result<Vec<Unit>> {
+    let topology = &assembly.topology;
     let stores = stores.into_iter().map(|store| {
+        let command = servers::command(state, assembly, &store.name)?;
         Ok(Unit {
             name: store.name.clone(),
-            kind: format!("{} server", store.kind.name()),
+            kind: format!("{} server", store.kind),
             address: store.address.clone(),
             needs: Vec::new(),
-            program: Program::There,
+            program: command.map_or(Program::There, Program::Command),
             ready: Readiness::Store(store),
             stop_within: STOP_WITHIN,
             restart: RESTART,
@@ -81,7 +87,21 @@ pub fn units(
             restart: service.map_or(RESTART, |s| s.restart),
         })
     });
-    stores.chain(hosts).collect()
+    let gateways = servers::gateways(assembly).into_iter().map(|instance| {
+        let command = servers::command(state, assembly, &instance.name)?.context("nginx is not there any more")?;
+        let address = assembly.addresses.get(&instance.name).cloned();
+        Ok(Unit {
+            kind: topology.component_name(instance.component).to_owned(),
+            address: address.with_context(|| format!("`{}` has no address", instance.name))?,
+            needs: archgen_fleet::needs(topology, instance.component),
+            program: Program::Command(command),
+            ready: Readiness::Answers,
+            stop_within: STOP_WITHIN,
+            restart: RESTART,
+            name: instance.name,
+        })
+    });
+    stores.chain(hosts).chain(gateways).collect()
 }
 
 fn command(topology: &Topology, service: &Service, host: &Host, folder: &Path) -> anyhow::Result<Option<Command>> {
@@ -97,13 +117,15 @@ fn command(topology: &Topology, service: &Service, host: &Host, folder: &Path) -
         };
         variables.push((name.clone(), value));
     }
-    Ok(Some(Command { words, variables, folder: folder.to_owned() }))
+    Ok(Some(Command { words, variables, folder: folder.to_owned(), server: None }))
 }
 
 /// Programs of the user's own that are not there, one line each.
 pub fn missing(units: &[Unit]) -> Vec<String> {
     let faults = units.iter().filter_map(|unit| match &unit.program {
-        Program::Command(command) => command.missing().map(|fault| format!("services.{}: {fault}", unit.kind)),
+        Program::Command(command) if command.server.is_none() => {
+            command.missing().map(|fault| format!("services.{}: {fault}", unit.kind))
+        }
         _ => None,
     });
     let mut lines: Vec<String> = faults.collect();
@@ -115,7 +137,17 @@ pub fn missing(units: &[Unit]) -> Vec<String> {
 pub fn preflight(topology: &Topology) -> Vec<String> {
     let mut problems = Vec::new();
     if let Some(registry) = topology.registry.as_ref().filter(|r| !r.embedded) {
-        problems.push(format!("registry: this build does not run Consul ({} servers)", registry.servers));
+        if !registry.is_real() {
+            problems.push(
+                "registry: nothing to run on; say `embedded: true`, `endpoint: host:port` or `managed: true`"
+                    .to_owned(),
+            );
+        } else if !archgen_fleet::drives("consul") {
+            problems.push(
+                "registry: this build has no consul driver; `cargo build --release --features consul` builds one with it (`real` for all)"
+                    .to_owned(),
+            );
+        }
     }
     for store in topology.stores.iter().filter(|s| !s.embedded) {
         let (name, kind) = (&store.name, store.kind.name());
@@ -123,22 +155,20 @@ pub fn preflight(topology: &Topology) -> Vec<String> {
             problems.push(format!(
                 "stores.{name}: nothing to run on; say `embedded: true`, `endpoint: host:port` or `managed: true`"
             ));
-        } else if store.managed {
-            problems.push(format!(
-                "stores.{name}: this build starts no {kind} server by itself; start one and name it as `endpoint: host:port`"
-            ));
-        } else if !archgen_fleet::drives(store.kind) {
+        } else if !archgen_fleet::drives(kind) {
             problems.push(format!(
                 "stores.{name}: this build has no {kind} driver; `cargo build --release --features {kind}` builds one with it (`real` for all)"
             ));
         }
     }
     if let Some(gateway) = &topology.gateway {
-        if !gateway.embedded {
-            problems.push("gateway: this build does not run nginx".to_owned());
+        if !gateway.embedded && !gateway.managed {
+            problems.push("gateway: nothing to run on; say `embedded: true`, or `managed: true` for nginx".to_owned());
         } else if gateway.tls.is_some() {
-            problems.push("gateway.tls: the embedded gateway serves no TLS; `tls: !unset` leaves it out".to_owned());
+            problems
+                .push("gateway.tls: a gateway of `archgen up` serves no TLS; `tls: !unset` leaves it out".to_owned());
         }
     }
+    problems.extend(servers::missing(topology));
     problems
 }

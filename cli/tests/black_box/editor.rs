@@ -43,7 +43,8 @@ fn every_valid_example_is_valid_by_the_schema() {
     let report = faults(&spec, &[project("examples/slack/topology.yaml"), project("examples/minimal/topology.yaml")]);
     assert!(report.as_object().unwrap().values().all(|errors| errors == &serde_json::json!([])), "{report:#}");
     let overlay = schema(&folder, &["--overlay"]);
-    let overlays = ["dev", "sim", "prod", "mixed"].map(|name| project(&format!("examples/slack/env/{name}.yaml")));
+    let overlays =
+        ["dev", "sim", "prod", "mixed", "real"].map(|name| project(&format!("examples/slack/env/{name}.yaml")));
     let report = faults(&overlay, &overlays);
     assert!(report.as_object().unwrap().values().all(|errors| errors == &serde_json::json!([])), "{report:#}");
 }

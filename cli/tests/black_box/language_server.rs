@@ -15,7 +15,7 @@ fn session() -> Value {
     assert!(installed.success(), "the client could not be installed");
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("env")).unwrap();
-    for file in ["topology.yaml", "env/dev.yaml", "env/sim.yaml", "env/prod.yaml", "env/mixed.yaml"] {
+    for file in ["topology.yaml", "env/dev.yaml", "env/sim.yaml", "env/prod.yaml", "env/mixed.yaml", "env/real.yaml"] {
         fs::copy(root().join("examples/slack").join(file), folder.path().join(file)).unwrap();
     }
     let output = Command::new("node")
@@ -52,7 +52,7 @@ fn a_stock_client_is_served() {
     let rename = answers["rename"].as_object().unwrap();
     assert_eq!(
         rename.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["topology.yaml", "dev.yaml", "sim.yaml", "prod.yaml", "mixed.yaml"]
+        ["topology.yaml", "dev.yaml", "sim.yaml", "prod.yaml", "mixed.yaml", "real.yaml"]
     );
     assert_eq!(rename["dev.yaml"], 1);
     assert_eq!(answers["refused"], "`blobs` exists already");

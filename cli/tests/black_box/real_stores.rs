@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::program::archgen;
+use super::program::{archgen, command};
 
 fn spec(store: &str) -> String {
     format!(
@@ -41,16 +41,20 @@ fn a_driver_that_is_not_built_in_is_named_by_its_feature_and_a_secret_that_is_no
 }
 
 #[test]
-fn a_server_that_nobody_would_start_is_refused_before_anything_starts() {
+fn a_managed_server_whose_program_is_missing_is_named_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("topology.yaml"), spec("managed: true")).unwrap();
-    let given = archgen(folder.path(), &["up", "topology.yaml"]);
-    assert_eq!(given.status, 69);
-    assert!(
-        given.notes.contains("stores.users: this build starts no postgres server by itself")
-            && given.notes.contains("name it as `endpoint: host:port`"),
-        "{}",
-        given.notes
+    let text = spec("embedded: true").replace(
+        "cache: { kind: redis, embedded: true }",
+        "cache: { kind: redis, version: \"7.0\", managed: true, credentials: { user: archgen, password: secret:pg } }",
     );
+    fs::write(folder.path().join("topology.yaml"), text).unwrap();
+    archgen(folder.path(), &["check", "topology.yaml"]).ok();
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let output = command(folder.path(), &["up", "topology.yaml"]).env("PATH", &empty).output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let notes = String::from_utf8(output.stderr).unwrap();
+    let missing = "stores.cache: there is no program `redis-server` in PATH";
+    assert!(notes.contains(missing) && notes.contains("Debian's package is `redis-server`"), "{notes}");
     assert!(!folder.path().join(".archgen").exists(), "nothing was made");
 }

@@ -55,7 +55,7 @@ fn text_of(value: &Value) -> String {
 fn every_value_of_the_resolved_spec_stands_where_it_says_in_every_environment() {
     let folder = tempfile::tempdir().unwrap();
     let spec = slack();
-    for environment in [None, Some("dev"), Some("sim"), Some("prod"), Some("mixed")] {
+    for environment in [None, Some("dev"), Some("sim"), Some("prod"), Some("mixed"), Some("real")] {
         let chosen = environment.map_or_else(Vec::new, |name| vec!["--env", name]);
         let arguments = [&["config", spec.as_str(), "--show-origin"], chosen.as_slice()].concat();
         let given = archgen(folder.path(), &[arguments.as_slice(), &["--format", "json"]].concat()).ok().json();

@@ -54,7 +54,7 @@ fn check_of_the_reference_spec_in_each_of_its_environments_is_clean() {
     let spec = project("examples/slack/topology.yaml");
     let spec = spec.to_str().unwrap();
     archgen(here().path(), &["check", spec]).ok();
-    for environment in ["dev", "sim", "prod", "mixed"] {
+    for environment in ["dev", "sim", "prod", "mixed", "real"] {
         let given = archgen(here().path(), &["check", spec, "--env", environment, "--format", "json"]).ok();
         assert_eq!(given.json()["diagnostics"].as_array().unwrap().len(), 0);
     }

@@ -18,7 +18,10 @@ struct Context<'a> {
     system: &'a str,
     host: &'a str,
     version: String,
-    port: u16,
+    /// Where it listens: the port, on loopback alone where `archgen up` starts it.
+    listen: String,
+    /// Whether `archgen up` starts it: then it serves neither counters nor the realtime edge.
+    managed: bool,
     status_port: u16,
     origin: String,
     tls: Option<&'a str>,
@@ -78,6 +81,7 @@ struct Upstream {
 #[derive(Serialize)]
 struct Auth {
     upstream: String,
+    /// 0 where the issuer is asked each time.
     allowed_seconds: u64,
     denied_seconds: u64,
 }
@@ -122,7 +126,9 @@ const FILES: [&str; 6] = [
 /// Every file that is written for this topology's gateway.
 pub(super) fn paths(topology: &Topology) -> Vec<&'static str> {
     let mut paths = FILES.to_vec();
-    if topology.realtime.is_some() {
+    if topology.gateway.as_ref().is_some_and(|g| g.managed) {
+        paths.retain(|path| *path != "nginx/status.conf");
+    } else if topology.realtime.is_some() {
         paths.push("nginx/realtime.conf");
     }
     if topology.gateway.as_ref().is_some_and(|g| g.cors.is_some()) {
@@ -142,13 +148,13 @@ fn hashes_credential(gateway: &Gateway) -> bool {
 /// `nginx/nginx.conf` and what it includes.
 pub(crate) fn files(
     topology: &Topology,
-    address: &dyn Fn(&Instance) -> String,
+    place: &dyn Fn(&Instance) -> String,
     engine: &Engine,
     files: &mut Files,
 ) -> Result<(), GenerateError> {
     let Some(gateway) = &topology.gateway else { return Ok(()) };
     let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
-    let context = context(topology, gateway, &limits, address);
+    let context = context(topology, gateway, &limits, place);
     for path in paths(topology) {
         files.insert(path.to_owned(), engine.render(path, &context)?);
     }
@@ -189,7 +195,7 @@ fn context<'a>(
     topology: &'a Topology,
     gateway: &'a Gateway,
     limits: &'a [Vec<Limit>],
-    address: &dyn Fn(&Instance) -> String,
+    place: &dyn Fn(&Instance) -> String,
 ) -> Context<'a> {
     let tls = gateway.tls.as_deref();
     let locations: Vec<Location> =
@@ -201,7 +207,11 @@ fn context<'a>(
         system: &topology.name,
         host: &gateway.host,
         version: format!("{}.{}", gateway.version.0, gateway.version.1),
-        port: gateway.port,
+        listen: match gateway.managed {
+            true => format!("127.0.0.1:{}", gateway.port),
+            false => gateway.port.to_string(),
+        },
+        managed: gateway.managed,
         status_port: status_port(gateway.port),
         origin: origin(gateway),
         tls,
@@ -215,10 +225,10 @@ fn context<'a>(
         retry_after_seconds: retry_after_seconds(gateway),
         zones: limit_zones(gateway),
         connections_max: gateway.connections_per_ip_max,
-        upstreams: upstreams(topology, gateway, address),
+        upstreams: upstreams(topology, gateway, place),
         auth: gateway.auth.as_ref().map(|a| Auth {
             upstream: upstream_name(topology, a.by, Balance::LeastConn),
-            allowed_seconds: whole_seconds(a.cache),
+            allowed_seconds: if a.cache.is_zero() { 0 } else { whole_seconds(a.cache) },
             denied_seconds: whole_seconds(a.cache_denied),
         }),
         micro_cache: locations.iter().any(|l| l.cache_seconds > 0),
@@ -232,7 +242,7 @@ fn context<'a>(
             credentials: cors.credentials,
             max_age_seconds: cors.max_age.as_secs(),
         }),
-        edge: topology.realtime.as_ref().map(|r| edge(topology, r, address)),
+        edge: topology.realtime.as_ref().filter(|_| !gateway.managed).map(|r| edge(topology, r, place)),
         exporter: exporter(topology),
     }
 }
@@ -305,7 +315,7 @@ fn upstream_name(topology: &Topology, service: ServiceId, balance: Balance) -> S
     format!("{}-{method}", topology.service(service).name)
 }
 
-fn upstreams(topology: &Topology, gateway: &Gateway, address: &dyn Fn(&Instance) -> String) -> Vec<Upstream> {
+fn upstreams(topology: &Topology, gateway: &Gateway, place: &dyn Fn(&Instance) -> String) -> Vec<Upstream> {
     let routed = gateway.routes.iter().map(|r| (r.to, r.balance));
     let introspection = gateway.auth.iter().map(|a| (a.by, Balance::LeastConn));
     let mut named = BTreeMap::new();
@@ -317,7 +327,7 @@ fn upstreams(topology: &Topology, gateway: &Gateway, address: &dyn Fn(&Instance)
             Balance::ConsistentHash => "hash $remote_addr consistent",
         };
         let members = topology.component_instances(Component::Service(service));
-        let servers = members.iter().map(|i| format!("{}:{}", address(i), i.port)).collect();
+        let servers = members.iter().map(place).collect();
         let service = topology.service(service).name.clone();
         named.insert(name.clone(), Upstream { name, service, method, servers });
     }
@@ -346,15 +356,12 @@ fn locations<'a>(topology: &Topology, gateway: &Gateway, route: &Route, limits: 
     vec![itself, below]
 }
 
-fn edge(topology: &Topology, realtime: &Realtime, address: &dyn Fn(&Instance) -> String) -> Edge {
+fn edge(topology: &Topology, realtime: &Realtime, place: &dyn Fn(&Instance) -> String) -> Edge {
     let nodes = topology.component_instances(Component::Realtime);
     let silence = realtime.ping_interval + realtime.ping_timeout;
     Edge {
         port: realtime.port,
-        nodes: nodes
-            .iter()
-            .map(|i| EdgeNode { name: i.name.clone(), server: format!("{}:{}", address(i), i.port) })
-            .collect(),
+        nodes: nodes.iter().map(|i| EdgeNode { name: i.name.clone(), server: place(i) }).collect(),
         timeout_seconds: silence.as_secs() + 30,
     }
 }

@@ -17,6 +17,8 @@ struct Context<'a> {
     roles: Vec<Role<'a>>,
     port: u16,
     engine_files: &'static str,
+    /// Whether `archgen up` starts it: a primary on loopback.
+    managed: bool,
     copies: u32,
     standbys: u32,
     senders: u32,
@@ -158,6 +160,7 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
             roles: roles(topology, StoreId(index)),
             port: store.port,
             engine_files: ENGINE_FILES,
+            managed: store.managed,
             copies: store.copies.max(1),
             standbys,
             senders: standbys + 4,

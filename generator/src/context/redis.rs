@@ -14,6 +14,12 @@ struct Context<'a> {
     namespace: &'a str,
     port: u16,
     cluster: bool,
+    /// Whether `archgen up` starts it: a single node on loopback.
+    managed: bool,
+    /// Where it keeps its files.
+    folder: &'a str,
+    /// Whether the user of that name is one of ours.
+    default_user: bool,
     /// Three quarters of the container's memory: the rest is for copying on write.
     memory_max_bytes: u64,
     users: Vec<&'a str>,
@@ -24,13 +30,19 @@ pub(crate) fn files(system: &System<'_>, engine: &Engine, files: &mut Files) -> 
     let topology = system.topology;
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Redis) {
         let id = Component::Store(StoreId(index));
+        let own = store.credentials.as_ref().filter(|_| store.managed).map(|pair| pair.user.as_str());
+        let mut users: Vec<&str> = system.callers(id).iter().map(|c| topology.component_name(*c)).collect();
+        users.extend(own.filter(|user| *user != "archgen" && !users.contains(user)));
         let context = Context {
             store: &store.name,
             namespace: &store.namespace,
             port: store.port,
-            cluster: store.nodes >= 3,
+            cluster: store.nodes >= 3 && !store.managed,
+            managed: store.managed,
+            folder: if store.managed { "." } else { "/data" },
+            default_user: own == Some("default"),
             memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
-            users: system.callers(id).iter().map(|c| topology.component_name(*c)).collect(),
+            users,
         };
         for file in ["redis.conf", "users.acl", "start.sh"] {
             let text = engine.render(&format!("redis/{file}"), &context)?;

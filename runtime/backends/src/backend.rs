@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use archgen_ports::{
-    accounts::Accounts, blobs::Blobs, cache::Cache, documents::Documents, events::Events, index::Index,
-    messages::Messages,
+    accounts::Accounts, blobs::Blobs, cache::Cache, documents::Documents, events::Events, index::Index, keys::Keys,
+    messages::Messages, registry::Registry,
 };
 use async_trait::async_trait;
 
@@ -27,6 +27,10 @@ pub struct PortSet {
     pub index: Option<Arc<dyn Index>>,
     /// Objects.
     pub blobs: Option<Arc<dyn Blobs>>,
+    /// Who is there.
+    pub registry: Option<Arc<dyn Registry>>,
+    /// Keys, sessions and locks.
+    pub keys: Option<Arc<dyn Keys>>,
 }
 
 /// What a server says about itself.

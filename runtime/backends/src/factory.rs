@@ -28,6 +28,8 @@ fn maker(engine: Engine) -> Option<Open> {
     let built: &[(Engine, Open)] = &[
         #[cfg(feature = "cassandra")]
         (Engine::Cassandra, crate::cassandra::open),
+        #[cfg(feature = "consul")]
+        (Engine::Consul, crate::consul::open),
         #[cfg(feature = "elasticsearch")]
         (Engine::Elasticsearch, crate::elasticsearch::open),
         #[cfg(feature = "kafka")]

@@ -1,8 +1,7 @@
 //! Real engines behind the ports.
 //!
 //! A driver is built in by the cargo feature of its engine; without it [`connect`] says so. Nothing outside this crate asks which
-//! features there are. [`consul`] needs no driver, so no feature guards it, and archgen's own registry host answers the same
-//! calls.
+//! features there are. What [`consul`] speaks is spoken to archgen's own registry host, too, so that no feature guards that part.
 
 mod backend;
 #[cfg(feature = "cassandra")]

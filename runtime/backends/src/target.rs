@@ -4,7 +4,7 @@ use std::fmt;
 
 use archgen_env::net::Address;
 
-/// Engine families, as the spec names the kinds of stores.
+/// Engine families, as the spec names the kinds of stores and of registries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Engine {
     /// Accounts.
@@ -21,11 +21,13 @@ pub enum Engine {
     Elasticsearch,
     /// Blobs.
     S3,
+    /// The registry.
+    Consul,
 }
 
 impl Engine {
     /// Every engine: its name in the spec, which is also its cargo feature, and the name of the product.
-    const ALL: [(Self, &'static str, &'static str); 7] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Postgres, "postgres", "PostgreSQL"),
         (Self::Cassandra, "cassandra", "Cassandra"),
         (Self::Mongodb, "mongodb", "MongoDB"),
@@ -33,6 +35,7 @@ impl Engine {
         (Self::Kafka, "kafka", "Kafka"),
         (Self::Elasticsearch, "elasticsearch", "Elasticsearch"),
         (Self::S3, "s3", "S3"),
+        (Self::Consul, "consul", "Consul"),
     ];
 
     /// The engine that the spec names so.
@@ -143,7 +146,7 @@ pub struct Target {
     pub retries: Option<u32>,
     /// Where its nodes listen. Never empty.
     pub endpoints: Vec<Address>,
-    /// Database, keyspace or prefix of names.
+    /// Database, keyspace, datacenter or prefix of names.
     pub namespace: String,
     /// Who connects; `None` where the server asks nobody.
     pub credentials: Option<Credentials>,

@@ -125,6 +125,11 @@ pub enum FleetError {
 pub fn hosts(assembly: &Arc<Assembly>) -> Result<Vec<Host>, FleetError> {
     let topology = &assembly.topology;
     // A server of a real engine is no host of ours, also where `archgen up` starts it.
-    let ours = |i: &Instance| !matches!(i.component, Component::Store(id) if topology.store(id).is_real());
+    let ours = |i: &Instance| match i.component {
+        Component::Store(id) => !topology.store(id).is_real(),
+        Component::Registry => topology.registry.as_ref().is_none_or(|r| !r.is_real()),
+        Component::Gateway => topology.gateway.as_ref().is_none_or(|g| !g.managed),
+        _ => true,
+    };
     topology.instances().into_iter().filter(ours).map(|instance| Host::new(assembly, instance)).collect()
 }

@@ -3,9 +3,25 @@
 use std::sync::Arc;
 
 use archgen_env::{Env, net::Address};
-use archgen_spec::topology::{Component, Instance};
+use archgen_spec::topology::{Component, Instance, Topology};
 
 use crate::{Assembly, FleetError, real::unit_name, start};
+
+/// Hosts and servers that should be ready before one of this component starts.
+pub fn needs(topology: &Topology, component: Component) -> Vec<String> {
+    let names = |needed: Component| {
+        let real = match needed {
+            Component::Store(id) => topology.store(id).is_real(),
+            Component::Registry => topology.registry.as_ref().is_some_and(|r| r.is_real()),
+            _ => false,
+        };
+        match real {
+            true => vec![unit_name(topology, needed)],
+            false => topology.component_instances(needed).into_iter().map(|i| i.name).collect(),
+        }
+    };
+    topology.component_needs(component).into_iter().flat_map(names).collect()
+}
 
 /// One host of the fleet. Starting it twice starts it anew: all state is in its `Env`'s disk.
 #[derive(Debug, Clone)]
@@ -23,13 +39,7 @@ impl Host {
             .get(&instance.name)
             .cloned()
             .ok_or_else(|| FleetError::NoAddress(instance.name.clone()))?;
-        let topology = &assembly.topology;
-        let needed = topology.component_needs(instance.component);
-        let names = |component: Component| match component {
-            Component::Store(id) if topology.store(id).is_real() => vec![unit_name(topology, id)],
-            other => topology.component_instances(other).into_iter().map(|i| i.name).collect(),
-        };
-        let needs = needed.into_iter().flat_map(names).collect();
+        let needs = needs(&assembly.topology, instance.component);
         Ok(Self { assembly: assembly.clone(), instance, address, needs })
     }
 

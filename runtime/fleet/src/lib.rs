@@ -4,6 +4,7 @@
 //! hosts with a simulated one. Nothing else assembles a fleet.
 
 mod assembly;
+mod copy;
 mod host;
 mod real;
 mod start;
@@ -15,7 +16,8 @@ pub use archgen_store::{
     EngineKind, Journal, MoveError, Mover, Order as MoveOrder, Phase as MovePhase, nodes_at_first,
 };
 pub use assembly::{Addresses, Assembly, FleetError, PublicUrls, hosts};
-pub use host::Host;
+pub use copy::{Copied, CopyError, copy};
+pub use host::{Host, needs};
 pub use real::{Means, RealStore, drives, real_stores};
 
 /// Where every host that runs one of our services is told of another's [`Instances`], under the fleet's key.

@@ -1,4 +1,4 @@
-//! Stores on real engines: from what the spec says to a [`Backend`], and what a host knows of one while it runs.
+//! Stores and a registry on real engines: from what the spec says to a [`Backend`], and what a host knows of one while it runs.
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,9 @@ use archgen_backends::{
     Backend, Credentials, Dataset, Engine, Fault, FaultKind, Metrics, Schema, Secret, Server, Target, Tls, connect,
 };
 use archgen_env::{Env, net::Address};
+use archgen_ports::registry::Registry;
 use archgen_services::host::HostContext;
-use archgen_spec::topology::{Authority, Component, Consistency, DatasetShape, Store, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{Authority, Component, Consistency, DatasetShape, Store, StoreId, Topology};
 use tokio::time::{sleep, timeout};
 
 use crate::{Assembly, FleetError};
@@ -33,13 +34,13 @@ pub struct Means {
     pub schemas: BTreeMap<String, String>,
 }
 
-/// A store on a real engine, as a supervisor looks at it.
+/// A store or registry on a real engine, as a supervisor looks at it.
 #[derive(Clone)]
 pub struct RealStore {
     /// The name under which hosts wait for it: the store's, or its one instance's where `archgen up` starts the server.
     pub name: String,
-    /// Engine family.
-    pub kind: StoreKind,
+    /// Engine family: `postgres`, `consul`.
+    pub kind: &'static str,
     /// Where it is: the first of its addresses.
     pub address: Address,
     /// Whether `archgen up` starts the server.
@@ -74,36 +75,42 @@ impl RealStore {
     }
 }
 
-/// The stores on real engines.
+/// The stores on real engines, the registry first where it is one.
 ///
 /// # Errors
 /// A driver is not built in, or a secret is missing.
 pub fn real_stores(assembly: &Assembly, env: &Env) -> Result<Vec<RealStore>, FleetError> {
-    let stores = assembly.topology.stores.iter().enumerate().filter(|(_, store)| store.is_real());
-    stores
-        .map(|(index, store)| {
-            let backend = open(assembly, StoreId(index), env, Metrics::default(), None)?;
-            Ok(RealStore {
-                name: unit_name(&assembly.topology, StoreId(index)),
-                kind: store.kind,
-                address: backend.target().endpoints[0].clone(),
-                managed: store.managed,
-                backend,
-                prepared: Arc::default(),
-            })
-        })
-        .collect()
+    let topology = &assembly.topology;
+    let real = |component: Component, managed: bool, backend: Arc<dyn Backend>| RealStore {
+        name: unit_name(topology, component),
+        kind: backend.target().engine.feature(),
+        address: backend.target().endpoints[0].clone(),
+        managed,
+        backend,
+        prepared: Arc::default(),
+    };
+    let mut all = Vec::new();
+    if let Some(registry) = topology.registry.as_ref().filter(|r| r.is_real()) {
+        let backend = connect(env, registry_target(assembly)?, Metrics::default())?;
+        all.push(real(Component::Registry, registry.managed, backend));
+    }
+    for (index, store) in topology.stores.iter().enumerate().filter(|(_, store)| store.is_real()) {
+        let id = StoreId(index);
+        let backend = open(assembly, id, env, Metrics::default(), None)?;
+        all.push(real(Component::Store(id), store.managed, backend));
+    }
+    Ok(all)
 }
 
-/// The name under which hosts wait for a real store.
-pub(crate) fn unit_name(topology: &Topology, id: StoreId) -> String {
-    let instance = topology.component_instances(Component::Store(id)).into_iter().next();
-    instance.map_or_else(|| topology.store(id).name.clone(), |i| i.name)
+/// The name under which hosts wait for a real store or registry.
+pub(crate) fn unit_name(topology: &Topology, component: Component) -> String {
+    let instance = topology.component_instances(component).into_iter().next();
+    instance.map_or_else(|| topology.component_name(component).to_owned(), |i| i.name)
 }
 
-/// Whether this build can drive a store of this kind.
-pub fn drives(kind: StoreKind) -> bool {
-    Engine::named(kind.name()).is_some_and(archgen_backends::is_built)
+/// Whether this build can drive an engine of this kind: `postgres`, `consul`.
+pub fn drives(kind: &str) -> bool {
+    Engine::named(kind).is_some_and(archgen_backends::is_built)
 }
 
 /// A backend for this store, whose caller tries reads again so often, where the spec says that.
@@ -121,7 +128,7 @@ fn target(assembly: &Assembly, id: StoreId) -> Result<Target, FleetError> {
     let store = assembly.topology.store(id);
     let unusable = || FleetError::NotEmbedded(store.name.clone(), store.kind.name());
     let endpoints = if store.managed {
-        vec![assembly.address(&unit_name(&assembly.topology, id))?.clone()]
+        vec![assembly.address(&unit_name(&assembly.topology, Component::Store(id)))?.clone()]
     } else {
         let parsed = store.endpoints.iter().map(|e| e.parse::<Address>());
         parsed.collect::<Result<Vec<_>, _>>().map_err(|_| unusable())?
@@ -154,6 +161,48 @@ fn target(assembly: &Assembly, id: StoreId) -> Result<Target, FleetError> {
         datasets: datasets(store),
         shards: assembly.shards(),
         consistency: (word(store.consistency.0), word(store.consistency.1)),
+    })
+}
+
+/// The real registry as a host speaks to it.
+pub(crate) fn registry(assembly: &Assembly, env: &Env, metrics: Metrics) -> Result<Arc<dyn Registry>, FleetError> {
+    let backend = connect(env, registry_target(assembly)?, metrics)?;
+    backend.ports().registry.ok_or(FleetError::NotEmbedded("registry".to_owned(), "consul"))
+}
+
+fn registry_target(assembly: &Assembly) -> Result<Target, FleetError> {
+    let unusable = || FleetError::NotEmbedded("registry".to_owned(), "consul");
+    let registry = assembly.topology.registry.as_ref().ok_or_else(unusable)?;
+    let endpoints = if registry.managed {
+        vec![assembly.address(&unit_name(&assembly.topology, Component::Registry))?.clone()]
+    } else {
+        let parsed = registry.endpoints.iter().map(|e| e.parse::<Address>());
+        parsed.collect::<Result<Vec<_>, _>>().map_err(|_| unusable())?
+    };
+    if endpoints.is_empty() {
+        return Err(unusable());
+    }
+    let credentials = match &registry.token {
+        Some(name) => {
+            let missing = || FleetError::NoSecret { store: "registry".to_owned(), secret: name.clone() };
+            let password = assembly.means.secrets.get(name).cloned().ok_or_else(missing)?;
+            Some(Credentials { user: "token".to_owned(), password })
+        }
+        None => None,
+    };
+    Ok(Target {
+        store: "registry".to_owned(),
+        engine: Engine::Consul,
+        endpoints,
+        namespace: registry.datacenter.clone(),
+        credentials,
+        tls: Tls::Off,
+        call_ms_max: None,
+        retries: None,
+        schema: Schema::default(),
+        datasets: Vec::new(),
+        shards: 1,
+        consistency: ("quorum", "quorum"),
     })
 }
 

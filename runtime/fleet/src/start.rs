@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use archgen_backends::Metrics;
 use archgen_env::{Env, http::ServerLimits};
 use archgen_ports::cache::Cache;
 use archgen_services::{
@@ -30,7 +31,7 @@ const DOWNLOAD_MS_MAX: u64 = messaging::MEMBERSHIP_LEASE_MS - 500;
 
 /// Runs a host until the order to stop.
 pub(crate) async fn run(assembly: &Assembly, instance: &Instance, env: Env) -> Result<(), FleetError> {
-    let wiring = Wiring { assembly, instance, env };
+    let wiring = Wiring { assembly, instance, env, metrics: Metrics::default() };
     let topology = &assembly.topology;
     match instance.component {
         Component::Store(id) => run_store(&wiring, id).await,

@@ -14,7 +14,7 @@ use archgen_store::{PlacedClient, StoreClient};
 
 use crate::{
     Assembly, FleetError,
-    real::{open, watch},
+    real::{open, registry, watch},
 };
 
 /// Everything one host is wired from.
@@ -22,6 +22,8 @@ pub(crate) struct Wiring<'a> {
     pub(crate) assembly: &'a Assembly,
     pub(crate) instance: &'a Instance,
     pub(crate) env: Env,
+    /// Of its real engines.
+    pub(crate) metrics: Metrics,
 }
 
 impl Wiring<'_> {
@@ -69,6 +71,9 @@ impl Wiring<'_> {
         let topology = &self.assembly.topology;
         let registry: Option<Arc<dyn Registry>> = match (&topology.registry, self.instance.component) {
             (None, _) | (_, Component::Registry) => None,
+            (Some(declared), _) if declared.is_real() => {
+                Some(registry(self.assembly, &self.env, self.metrics.clone())?)
+            }
             (Some(_), _) => {
                 let agents = self.addresses(Component::Registry)?;
                 let key = self.assembly.key.expose();
@@ -86,6 +91,9 @@ impl Wiring<'_> {
             self.assembly.key.clone(),
             registry,
         );
+        if topology.stores.iter().any(|s| s.is_real()) || topology.registry.as_ref().is_some_and(|r| r.is_real()) {
+            self.metrics.register(&context.probe);
+        }
         Ok(HostContext { timeout: self.declared().and_then(|service| service.timeout), ..context })
     }
 
@@ -134,17 +142,32 @@ impl Wiring<'_> {
     }
 
     /// The ports of a store: archgen's own node behind all of them, or the real engine behind those that it serves.
-    fn port_set(&self, context: &HostContext, metrics: &Metrics, id: StoreId) -> Result<PortSet, FleetError> {
+    fn port_set(&self, context: &HostContext, id: StoreId) -> Result<PortSet, FleetError> {
         let store = self.assembly.topology.store(id);
-        let retries = self.declared().and_then(|service| service.retries);
         if store.is_real() {
-            let backend = open(self.assembly, id, &self.env, metrics.clone(), retries)?;
+            let retries = self.declared().and_then(|service| service.retries);
+            let backend = open(self.assembly, id, &self.env, self.metrics.clone(), retries)?;
             // The loss of a cache costs latency only: nobody is unready for it.
             if store.kind != StoreKind::Redis {
                 watch(context, backend.clone());
             }
             return Ok(backend.ports());
         }
+        self.embedded(id)
+    }
+
+    /// The ports of a store, whoever asks and whether or not it is there.
+    pub(crate) fn store_ports(&self, id: StoreId) -> Result<PortSet, FleetError> {
+        match self.assembly.topology.store(id).is_real() {
+            true => Ok(open(self.assembly, id, &self.env, self.metrics.clone(), None)?.ports()),
+            false => self.embedded(id),
+        }
+    }
+
+    /// Archgen's own node behind the ports that it serves.
+    fn embedded(&self, id: StoreId) -> Result<PortSet, FleetError> {
+        let store = self.assembly.topology.store(id);
+        let retries = self.declared().and_then(|service| service.retries);
         if !store.embedded {
             return Err(FleetError::NotEmbedded(store.name.clone(), store.kind.name()));
         }
@@ -174,14 +197,13 @@ impl Wiring<'_> {
     pub(crate) fn ports(&self, context: &HostContext, service: &Service) -> Result<Ports, FleetError> {
         let mut kinds = Vec::new();
         let mut set = PortSet::default();
-        let metrics = Metrics::default();
         for id in service.stores() {
             let kind = self.assembly.topology.store(id).kind;
             if kinds.contains(&kind) {
                 continue;
             }
             kinds.push(kind);
-            let more = self.port_set(context, &metrics, id)?;
+            let more = self.port_set(context, id)?;
             set = PortSet {
                 accounts: set.accounts.or(more.accounts),
                 messages: set.messages.or(more.messages),
@@ -190,27 +212,17 @@ impl Wiring<'_> {
                 events: set.events.or(more.events),
                 index: set.index.or(more.index),
                 blobs: set.blobs.or(more.blobs),
+                ..PortSet::default()
             };
         }
-        self.show(context, &metrics, &service.stores());
         Ok(Ports { service: service.name.clone(), set })
-    }
-
-    /// Shows the metrics of real engines on hosts that have some.
-    fn show(&self, context: &HostContext, metrics: &Metrics, stores: &[StoreId]) {
-        if stores.iter().any(|id| self.assembly.topology.store(*id).is_real()) {
-            metrics.register(&context.probe);
-        }
     }
 
     /// A cache for a component that names none itself: the first in the topology.
     pub(crate) fn any_cache(&self, context: &HostContext) -> Result<Option<Arc<dyn Cache>>, FleetError> {
         let caches = self.assembly.topology.stores.iter().position(|s| s.kind == StoreKind::Redis);
         let Some(id) = caches.map(StoreId) else { return Ok(None) };
-        let metrics = Metrics::default();
-        let set = self.port_set(context, &metrics, id)?;
-        self.show(context, &metrics, &[id]);
-        Ok(set.cache)
+        Ok(self.port_set(context, id)?.cache)
     }
 
     /// Name of a topic, bucket or other dataset.

@@ -52,6 +52,12 @@ pub trait Documents: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Row>, StoreError>;
 
+    /// All documents of a collection by ascending key after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn scan(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError>;
+
     /// Writes (`Some`) or deletes (`None`) a document.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod error;
 pub mod events;
 mod identity;
 pub mod index;
+pub mod keys;
 pub mod messages;
 pub mod registry;
 

@@ -16,6 +16,8 @@ section! {
         version: Version,
         /// archgen's own gateway stands in.
         embedded: bool,
+        /// An nginx that `archgen up` starts and stops with the fleet.
+        managed: bool,
         /// Public host name.
         host: Host,
         /// Port for clients.

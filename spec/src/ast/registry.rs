@@ -2,7 +2,7 @@
 
 use crate::ast::choice::{choice, choice_decode};
 
-use super::{Name, Port};
+use super::{Endpoints, Name, Port};
 
 section! {
     /// The service registry.
@@ -17,6 +17,12 @@ section! {
         acl: Acl,
         /// archgen's own registry stands in.
         embedded: bool,
+        /// A Consul that is already there: its agent on this machine, or several to turn to.
+        endpoint: Endpoints,
+        /// A Consul that `archgen up` starts and stops with the fleet.
+        managed: bool,
+        /// The access token: `secret:NAME`.
+        token: String,
         /// HTTP API port.
         port: Port,
     }

@@ -1,7 +1,8 @@
-//! AG092: a store is embedded and real at once.
+//! AG092: a store, the registry or the gateway is embedded and real at once.
 
 use super::{Context, Explanation};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Span, Spanned};
 
 /// What the code means.
 pub const EXPLANATION: Explanation = Explanation {
@@ -17,19 +18,36 @@ pub const EXPLANATION: Explanation = Explanation {
 "#,
 };
 
-/// Stores that are both, where `embedded` is not the later word.
+/// Stores, a registry and a gateway that are both, where `embedded` is not the later word.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     for store in context.stores {
-        let Some(embedded) = store.value.embedded.filter(|e| e.value) else { continue };
-        let endpoint = store.value.endpoint.as_ref().map(|e| (e.span, "has an endpoint"));
-        let managed = store.value.managed.filter(|m| m.value).map(|m| (m.span, "is managed"));
-        for (span, what) in endpoint.into_iter().chain(managed) {
-            if embedded.span.file <= span.file {
-                let message = format!("`{}` {what}, and is embedded", store.name.value);
-                let fault = Diagnostic::error(EXPLANATION.code, span, message);
-                let fault = fault.with_related(embedded.span, "embedded here");
-                out.push(fault.with_help("say `embedded: false` here, or remove this"));
-            }
+        let endpoint = store.value.endpoint.as_ref().map(|e| e.span);
+        both(&store.name.value, store.value.embedded, endpoint, store.value.managed, out);
+    }
+    if let Some(registry) = &context.spec.registry {
+        let endpoint = registry.value.endpoint.as_ref().map(|e| e.span);
+        both("registry", registry.value.embedded, endpoint, registry.value.managed, out);
+    }
+    if let Some(gateway) = &context.spec.gateway {
+        both("gateway", gateway.value.embedded, None, gateway.value.managed, out);
+    }
+}
+
+fn both(
+    name: &str,
+    embedded: Option<Spanned<bool>>,
+    endpoint: Option<Span>,
+    managed: Option<Spanned<bool>>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some(embedded) = embedded.filter(|e| e.value) else { return };
+    let endpoint = endpoint.map(|span| (span, "has an endpoint"));
+    let managed = managed.filter(|m| m.value).map(|m| (m.span, "is managed"));
+    for (span, what) in endpoint.into_iter().chain(managed) {
+        if embedded.span.file <= span.file {
+            let fault = Diagnostic::error(EXPLANATION.code, span, format!("`{name}` {what}, and is embedded"));
+            let fault = fault.with_related(embedded.span, "embedded here");
+            out.push(fault.with_help("say `embedded: false` here, or remove this"));
         }
     }
 }

@@ -51,11 +51,23 @@ pub(super) fn registry(work: &mut Resolution<'_>) -> Option<Registry> {
     let path = |key: &str| format!("registry.{key}");
     let datacenter = written.datacenter.as_ref().map(|d| d.value.0.clone());
     let deny = written.acl.map(|a| a.value == Acl::DefaultDeny);
+    let embedded = work.or(written.embedded.map(|e| e.value), || path("embedded"), false, "false", "the real Consul");
+    let token = written.token.as_ref().and_then(|t| work.names.secret(t, work.out));
     Some(Registry {
         datacenter: work.or(datacenter, || path("datacenter"), "dc1".to_owned(), "dc1", "the default of Consul"),
         servers: work.or(written.servers.map(|s| s.value), || path("servers"), 1, "1", "one server"),
         default_deny: work.or(deny, || path("acl"), true, "default-deny", "access follows from `needs`"),
-        embedded: work.or(written.embedded.map(|e| e.value), || path("embedded"), false, "false", "the real Consul"),
+        embedded,
+        // What is embedded needs no address of another, whatever the base says.
+        endpoints: written
+            .endpoint
+            .iter()
+            .filter(|_| !embedded)
+            .flat_map(|e| &e.value.0)
+            .map(|e| e.value.0.clone())
+            .collect(),
+        managed: !embedded && written.managed.is_some_and(|m| m.value),
+        token: token.filter(|_| !embedded),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), 8500, "8500", "the default of Consul"),
     })
 }

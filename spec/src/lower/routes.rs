@@ -31,13 +31,15 @@ pub(super) fn gateway(work: &mut Resolution<'_>) -> Option<Gateway> {
         true => (443, "443", "tls is on"),
         false => (80, "80", "tls is off"),
     };
+    let embedded = work.or(written.embedded.map(|e| e.value), || path("embedded"), false, "false", "the real nginx");
     let auth = auth(work);
     let discovery = discovery(work);
     let limits = written.limits.as_ref().map(|l| &l.value);
     let connections = limits.and_then(|l| l.connections_per_ip.as_ref());
     Some(Gateway {
         version: written.version.map_or((1, 22), |v| (v.value.0, v.value.1)),
-        embedded: work.or(written.embedded.map(|e| e.value), || path("embedded"), false, "false", "the real nginx"),
+        embedded,
+        managed: !embedded && written.managed.is_some_and(|m| m.value),
         host: work.or(
             written.host.as_ref().map(|h| h.value.0.clone()),
             || path("host"),

@@ -13,6 +13,10 @@ pub(super) static ENTRIES: &[Entry] = &[
         .value("false", "the real nginx")
         .why("The embedded gateway needs no server, speaks no TLS, and is the one that can be simulated.")
         .reaches(&[Compose, Up]),
+    key("gateway.managed", "Whether nginx belongs to the fleet on this machine: `archgen up` starts it with the generated files.", "true")
+        .absent("somebody else runs it")
+        .why("The program is the one on the PATH. Its files name the addresses that the hosts really have; clients of the realtime layer still go to its hosts directly.")
+        .reaches(&[Up]),
     key("gateway.host", "The name under which clients reach the system.", "chat.example.test")
         .value("localhost", "no public name is given")
         .reaches(&[Nginx]),
@@ -49,7 +53,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         .reaches(&[Nginx, Diagrams, Up]),
     key("gateway.auth.cache", "How long a yes is remembered.", "10s")
         .value("10s", "a revoked token lives at most so long")
-        .why("Longer spares the issuer; it is also how long a revoked token still opens the door.")
+        .why("Longer spares the issuer; it is also how long a revoked token still opens the door. With `0s` the issuer is asked each time.")
         .reaches(&[Nginx]),
     key("gateway.auth.cache_denied", "How long a no is remembered.", "2s")
         .value("2s", "a new token works soon")
@@ -165,6 +169,18 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("registry.embedded", "Whether archgen's own registry stands in for Consul.", "true")
         .value("false", "the real Consul")
         .reaches(&[Compose, Up]),
+    key("registry.endpoint", "The address of a Consul that is already there: the agent on this machine, or several to turn to.", "127.0.0.1:8500")
+        .absent("archgen's deployment runs it")
+        .why("A registration belongs to the agent that took it: the others are asked only when that one does not answer.")
+        .reaches(&[Checks, Up]),
+    key("registry.managed", "Whether Consul belongs to the fleet on this machine: `archgen up` starts one server with the generated files.", "true")
+        .absent("somebody else runs it")
+        .why("The program is the one on the PATH; it listens on loopback alone.")
+        .reaches(&[Checks, Up]),
+    key("registry.token", "The access token with which hosts speak to a real Consul, as a reference to a secret.", "secret:consul")
+        .absent("none, as where access control is off")
+        .why("A Consul that `archgen up` starts takes it as the token that may everything.")
+        .reaches(&[Up]),
     key("registry.port", "The port of the HTTP API.", "8500")
         .value("8500", "the default of Consul")
         .reaches(&[Checks, Up]),

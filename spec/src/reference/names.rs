@@ -91,6 +91,7 @@ pub(super) static REFERS: &[(&str, Refers)] = &[
     ("gateway.auth.by", Refers::Service),
     ("gateway.routes.*.to", Refers::Service),
     ("realtime.needs", Refers::Need),
+    ("registry.token", Refers::Secret),
     ("services.*.profile", Refers::Profile),
     ("services.*.needs", Refers::Need),
     ("services.*.publishes", Refers::Topic),

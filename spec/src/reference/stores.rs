@@ -20,9 +20,9 @@ pub(super) static ENTRIES: &[Entry] = &[
         .absent("archgen's deployment runs it")
         .why("It says where, and nothing else: so no address can carry a secret.")
         .reaches(&[Checks, Up]),
-    key("stores.*.managed", "Whether the real engine belongs to the fleet on this machine; `archgen up` refuses it until it can start one.", "true")
+    key("stores.*.managed", "Whether the real engine belongs to the fleet on this machine: `archgen up` starts one server with the generated files.", "true")
         .absent("somebody else runs it")
-        .why("Meant for PostgreSQL and Redis, from the program on the PATH. It is checked, but `archgen up` refuses it until it starts servers: name a running one as `endpoint`.")
+        .why("PostgreSQL and Redis, from the program on the PATH. It listens on loopback alone, keeps its data below the state folder, and is stopped after all that need it. It needs `credentials`: they are made with it.")
         .reaches(&[Checks, Up]),
     key("stores.*.namespace", "The database, keyspace or prefix of names in a real engine.", "chat")
         .derived("the system's name")

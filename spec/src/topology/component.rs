@@ -33,6 +33,8 @@ pub struct Gateway {
     pub version: (u32, u32),
     /// Whether archgen's own gateway host stands in for nginx.
     pub embedded: bool,
+    /// Whether `archgen up` starts and stops nginx.
+    pub managed: bool,
     /// Public host name.
     pub host: String,
     /// Port on which clients connect.
@@ -138,8 +140,21 @@ pub struct Registry {
     pub default_deny: bool,
     /// Whether archgen's own registry host stands in for Consul.
     pub embedded: bool,
+    /// Addresses of a Consul that is already there, each `host:port`; empty where none is named.
+    pub endpoints: Vec<String>,
+    /// Whether `archgen up` starts and stops Consul.
+    pub managed: bool,
+    /// Name of the secret that holds the access token of a real Consul.
+    pub token: Option<String>,
     /// HTTP API port.
     pub port: u16,
+}
+
+impl Registry {
+    /// Whether a real Consul that runs, or is started by `archgen up`, is the registry.
+    pub fn is_real(&self) -> bool {
+        !self.embedded && (self.managed || !self.endpoints.is_empty())
+    }
 }
 
 /// Which program a service runs.

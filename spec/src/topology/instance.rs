@@ -104,8 +104,11 @@ impl Topology {
     /// Instances of one component, ordinal order; zones are taken in turn.
     pub fn component_instances(&self, component: Component) -> Vec<Instance> {
         let (count, port) = match component {
-            Component::Registry => self.registry.as_ref().map_or((0, 0), |r| (r.servers, r.port)),
             // A server that is there already is no host of ours; one that `archgen up` starts is a single host.
+            Component::Registry => self.registry.as_ref().map_or((0, 0), |r| match r.is_real() {
+                true => (u32::from(r.managed), r.port),
+                false => (r.servers, r.port),
+            }),
             Component::Store(id) if self.store(id).is_real() => {
                 (u32::from(self.store(id).managed), self.store(id).port)
             }

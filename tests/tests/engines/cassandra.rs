@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
+    fidelity,
     load::{Account, check, write},
     server::{Private, endpoints, env, generated, namespace, open, target, topology},
 };
@@ -51,10 +52,11 @@ pub fn messages(backend: &Arc<dyn Backend>) -> Arc<dyn Messages> {
 async fn messages_keep_the_port_s_promises() {
     let env = env();
     let backend = open(&env, fresh(&env, &endpoints("cassandra"), 1));
-    backend.prepare().await.expect("a schema");
+    let server = backend.prepare().await.expect("a schema");
     let port = messages(&backend);
     let channel = ChannelId::from("4711");
     conformance::messages(&*port, &channel, 5).await.expect("every promise");
+    fidelity::record("messages", &server.version);
 }
 
 fn entry(id: u64, client_id: Option<&str>) -> NewEntry {

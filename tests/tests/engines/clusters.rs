@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use archgen_backends::{Credentials, Engine, Secret, Target};
 use archgen_ports::ChannelId;
+use bytes::Bytes;
 
 use crate::{
-    cassandra, kafka,
+    cassandra, consul, kafka,
     load::{self, Account},
-    server::{Private, env, open},
+    server::{Private, env, namespace, open, target},
 };
 
 /// Time in which nothing may be acknowledged while two of three are gone; what was under way before may still be.
@@ -78,4 +80,63 @@ async fn kafka_goes_on_without_one_and_acknowledges_nothing_without_two() {
         acked.extend(writer.await.expect("a writer"));
     }
     kafka::check(&*port, &acked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consul_goes_on_without_one_and_acknowledges_nothing_without_two() {
+    let env = env();
+    let cluster = Private::cluster("consul-cluster");
+    let place = cluster.endpoints();
+    // Each writer turns to another server first; one whose server is gone turns to the next.
+    let ports: Vec<_> = (0..3)
+        .map(|first| {
+            let mut order = place.clone();
+            order.rotate_left(first);
+            consul::keys(&open(&env, consul::at("consul-cluster", &order)))
+        })
+        .collect();
+    let account = Arc::new(Account::default());
+    let writers = consul::load(&ports, &account);
+    faults("consul", &cluster, &account).await;
+    let mut written = Vec::new();
+    for writer in writers {
+        written.push(writer.await.expect("a writer"));
+    }
+    consul::check(&*ports[0], written).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_cluster_is_used_again_after_a_master_s_replica_took_over() {
+    let env = env();
+    let cluster = Private::cluster("redis-cluster");
+    let user = Credentials { user: "default".to_owned(), password: Secret::new("archgen-test") };
+    let plain = target(Engine::Redis, &cluster.endpoints(), &namespace(&env), String::new());
+    let backend = open(&env, Target { credentials: Some(user), ..plain });
+    println!("redis cluster: {}", backend.prepare().await.expect("a cluster").version);
+    let port = backend.ports().cache.expect("a cache");
+    let all: Vec<String> = (0..60).map(|n| format!("k{n}")).collect();
+    for key in &all {
+        port.set(key, Bytes::from("v"), 600_000).await.expect("a set");
+    }
+    cluster.signal(1, "KILL");
+    let (begun, mut slowest) = (Instant::now(), Duration::ZERO);
+    for key in &all {
+        loop {
+            let asked = Instant::now();
+            let set = port.set(key, Bytes::from("w"), 600_000).await;
+            slowest = slowest.max(asked.elapsed());
+            if set.is_ok() {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "no replica took over: {key}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    println!(
+        "redis cluster, a master killed: every slot is used again after {:?}, slowest call {slowest:?}",
+        begun.elapsed()
+    );
+    assert!(slowest < Duration::from_millis(1_500), "a call is given up soon: {slowest:?}");
+    cluster.restart_nodes(&[1]);
+    assert_eq!(port.get("k59").await.expect("an answer"), Some(Bytes::from("w")));
 }

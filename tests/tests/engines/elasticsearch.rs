@@ -13,9 +13,12 @@ use archgen_ports::{
 };
 use serde_json::json;
 
-use crate::server::{endpoints, env, generated, namespace, open, target, topology};
+use crate::{
+    fidelity,
+    server::{endpoints, env, generated, namespace, open, target, topology},
+};
 
-fn at(endpoints: &[String], namespace: &str, replicas: usize) -> Target {
+pub fn at(endpoints: &[String], namespace: &str, replicas: usize) -> Target {
     let spec = format!(
         "archgen: v1
 name: {namespace}
@@ -43,10 +46,13 @@ async fn suite(server: &str) {
     let env = env();
     let place = endpoints(server);
     let backend = open(&env, at(&place, &namespace(&env), 0));
-    println!("{server}: {}", backend.prepare().await.expect("a template").version);
+    let version = backend.prepare().await.expect("a template").version;
+    println!("{server}: {version}");
     backend.check().await.expect("the same");
     let port = index(&backend);
     conformance::index(&*port, async || refresh(&env, &place[0]).await).await.expect("every promise");
+    let product = if server == "opensearch" { "OpenSearch" } else { "Elasticsearch" };
+    fidelity::record("index", &format!("{product} {}", version.rsplit(' ').next().unwrap_or_default()));
     let many: Vec<Document> = (0..5_000u64)
         .map(|n| Document {
             id: n.to_string(),

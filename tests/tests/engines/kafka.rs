@@ -12,6 +12,7 @@ use archgen_ports::{Envelope, conformance, events::Events};
 use serde_json::json;
 
 use crate::{
+    fidelity,
     load::Account,
     server::{Private, endpoints, env, generated, namespace, open, target, topology},
 };
@@ -53,6 +54,8 @@ async fn events_keep_the_port_s_promises() {
     let server = backend.prepare().await.expect("topics");
     assert_eq!(server, backend.check().await.expect("the same"), "who made them finds them");
     conformance::events(events(&backend), "message", |task| drop(tokio::spawn(task))).await.expect("every promise");
+    // It tells no version: that of `tests/backends/kafka/install`.
+    fidelity::record("events", "Kafka 4.4");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The conformance suites, and what goes beyond them, against real engines. `tests/backends/start` starts what they need; a server
-//! that is not there fails its tests. Those in `clusters` (three nodes of an engine each), `elasticsearch` and `mongodb` belong to
+//! that is not there fails its tests. Those in `clusters` (three nodes of an engine each), `consul`, `elasticsearch` and `mongodb` belong to
 //! `make test-real`.
 #![expect(
     clippy::disallowed_methods,
@@ -10,11 +10,15 @@
 
 mod cassandra;
 mod clusters;
+mod consul;
 mod elasticsearch;
+mod fidelity;
 mod kafka;
+mod links;
 mod load;
 mod mongodb;
 mod postgres;
+mod readers;
 mod redis;
 mod s3;
 mod server;

@@ -12,6 +12,7 @@ use archgen_ports::{accounts::Expect, conformance, documents::Documents};
 use serde_json::json;
 
 use crate::{
+    fidelity,
     load::Account,
     server::{Private, endpoints, env, namespace, open, target},
 };
@@ -38,6 +39,7 @@ async fn a_server_keeps_the_port_s_promises() {
     backend.check().await.expect("collections");
     let port = documents(&backend);
     conformance::documents(&*port).await.expect("every promise");
+    fidelity::record("documents", "FerretDB 1.24");
 
     let odd = json!({"owner": "a\u{0}b", "$set": {"a.b": [[1], {"": null}]}, "large": u64::MAX, "small": -0.5});
     port.put("files", "odd", Expect::Absent, Some(odd.clone())).await.expect("any JSON is kept");

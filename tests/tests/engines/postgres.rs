@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
+    fidelity,
     load::Account,
     server::{Private, credentials, endpoints, env, folder, generated, namespace, open, target, topology},
 };
@@ -38,18 +39,18 @@ fn fresh(env: &Env, endpoints: &[String]) -> Target {
     at(endpoints, &namespace(env), "text")
 }
 
-fn accounts(backend: &Arc<dyn Backend>) -> Arc<dyn Accounts> {
+pub fn accounts(backend: &Arc<dyn Backend>) -> Arc<dyn Accounts> {
     backend.ports().accounts.expect("accounts")
 }
 
-async fn prepared(env: &Env) -> (Arc<dyn Accounts>, Target) {
+pub async fn prepared(env: &Env) -> (Arc<dyn Accounts>, Target) {
     let target = fresh(env, &endpoints("postgres"));
     let backend = open(env, target.clone());
     backend.prepare().await.expect("a schema");
     (accounts(&backend), target)
 }
 
-fn write(table: &str, key: &str, expect: Expect, value: Option<Value>) -> Write {
+pub fn write(table: &str, key: &str, expect: Expect, value: Option<Value>) -> Write {
     Write { table: table.to_owned(), key: key.to_owned(), expect, value }
 }
 
@@ -69,6 +70,7 @@ async fn accounts_keep_the_port_s_promises() {
     let env = env();
     let (port, target) = prepared(&env).await;
     conformance::accounts(&*port).await.expect("every promise");
+    fidelity::record("accounts", &open(&env, target.clone()).check().await.expect("a server").version);
     assert_eq!(psql(&target, "SELECT value ->> 'email' FROM archgen.users WHERE key = 'a'"), "new@x", "psql reads it");
     let server = open(&env, target).check().await.expect("the same schema");
     println!("{}", server.version);

@@ -10,7 +10,10 @@ use archgen_backends::{Backend, Credentials, Engine, FaultKind, Secret, Target, 
 use archgen_ports::{cache::Cache, conformance};
 use bytes::Bytes;
 
-use crate::server::{Private, description, endpoints, env, namespace, open, target};
+use crate::{
+    fidelity,
+    server::{Private, description, endpoints, env, namespace, open, target},
+};
 
 fn at(endpoints: &[String], namespace: &str) -> Target {
     let user = Credentials { user: "default".to_owned(), password: Secret::new("archgen-test") };
@@ -38,6 +41,7 @@ async fn one_server_and_a_cluster_keep_the_port_s_promises() {
         let port = cache(&backend);
         let wait = async |ms| tokio::time::sleep(Duration::from_millis(ms)).await;
         conformance::cache(&*port, wait).await.expect("every promise");
+        fidelity::record("cache", &server.version);
         for n in 0..50 {
             port.set(&format!("k{n}"), Bytes::from(n.to_string()), 60_000).await.expect("a set");
         }

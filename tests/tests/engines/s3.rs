@@ -20,11 +20,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::{
+    fidelity,
     load::Account,
     server::{Private, credentials, endpoints, env, namespace, open, target},
 };
 
-fn at(endpoints: &[String], namespace: &str) -> Target {
+pub fn at(endpoints: &[String], namespace: &str) -> Target {
     let files = Dataset {
         name: "files".to_owned(),
         partitions: 1,
@@ -38,7 +39,7 @@ fn at(endpoints: &[String], namespace: &str) -> Target {
     Target { credentials: credentials("s3"), datasets: vec![files], ..plain }
 }
 
-fn blobs(backend: &Arc<dyn Backend>) -> Arc<dyn Blobs> {
+pub fn blobs(backend: &Arc<dyn Backend>) -> Arc<dyn Blobs> {
     backend.ports().blobs.expect("blobs")
 }
 
@@ -61,7 +62,7 @@ async fn send(http: &Client, exchange: conformance::Exchange) -> Result<(u16, By
 }
 
 /// Puts an object by presigned URL and has it looked at; whether both were acknowledged.
-async fn keep(env: &Env, http: &Client, port: &dyn Blobs, key: &str, content: Bytes) -> Result<(), StoreError> {
+pub async fn keep(env: &Env, http: &Client, port: &dyn Blobs, key: &str, content: Bytes) -> Result<(), StoreError> {
     let grant = Grant::Put { size_bytes: content.len() as u64 };
     let url = port.presign("files", key, grant, env.wall_ms() + 60_000).await?;
     let (status, _) = call(http, Method::PUT, &url, None, content).await?;
@@ -86,6 +87,7 @@ async fn a_server_keeps_the_port_s_promises() {
     conformance::blobs(&*port, async |exchange| send(&http, exchange).await, env.wall_ms())
         .await
         .expect("every promise");
+    fidelity::record("blobs", "versitygw 1.8");
 
     let large: Bytes = (0..24u32 << 18).flat_map(u32::to_le_bytes).collect();
     keep(&env, &http, &*port, "large", large.clone()).await.expect("24 MiB");

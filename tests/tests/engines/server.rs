@@ -110,7 +110,7 @@ impl Private {
         let own = shared.with_file_name(format!("{engine}-private"));
         let _ = std::fs::remove_dir_all(&own);
         std::fs::create_dir_all(&own).expect("a folder");
-        for program in ["lib", "programs", "redis-server", "versitygw", "ferretdb"]
+        for program in ["lib", "programs", "redis-server", "versitygw", "ferretdb", "consul"]
             .iter()
             .filter(|name| shared.join(name).exists())
         {

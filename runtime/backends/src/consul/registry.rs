@@ -54,7 +54,13 @@ impl ConsulRegistry {
     }
 
     /// Calls the current agent, then the others in turn while one gives no answer.
-    async fn call(&self, method: Method, path: &str, body: Bytes, wait_ms: u64) -> Result<Reply, StoreError> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        wait_ms: u64,
+    ) -> Result<Reply, StoreError> {
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             headers.insert("x-consul-token", token.clone());

@@ -107,6 +107,11 @@ pub(super) fn lookup(
     find(collection, filter, !newest_first, limit)
 }
 
+/// All documents after a key.
+pub(super) fn scan(collection: &str, after: Option<&str>, limit: usize) -> Document {
+    find(collection, after.map(|after| doc! { "_id": { "$gt": after } }).unwrap_or_default(), true, limit)
+}
+
 /// What the server holds every document of a collection against.
 fn validator(fields: &[&str]) -> Document {
     let mut properties = doc! {

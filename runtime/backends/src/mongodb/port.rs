@@ -13,7 +13,7 @@ use mongodb::bson::{Bson, Document};
 use serde_json::Value;
 
 use super::{
-    commands::{delete, fields, get, insert, lookup, write},
+    commands::{delete, fields, get, insert, lookup, scan, write},
     link::{DUPLICATE, Link},
     schema::{batch, first, make, number, verify},
 };
@@ -139,6 +139,16 @@ impl Documents for MongoDb {
             return Ok(Vec::new());
         }
         let command = lookup(collection, (field, value), after, newest_first, limit);
+        let ask = || async { batch(&self.0.send(command.clone()).await?).map(row).collect() };
+        self.0.guard.read(ask).await
+    }
+
+    async fn scan(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        known(collection)?;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let command = scan(collection, after, limit);
         let ask = || async { batch(&self.0.send(command.clone()).await?).map(row).collect() };
         self.0.guard.read(ask).await
     }

@@ -1,6 +1,6 @@
 //! How a suite says what it expected.
 
-use std::fmt::Debug;
+use std::{cell::Cell, fmt::Debug};
 
 use crate::StoreError;
 
@@ -22,9 +22,20 @@ pub enum Violation {
     Store(#[from] StoreError),
 }
 
+thread_local! {
+    /// A suite runs on one thread, as the tests that call it do.
+    static KEPT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Promises that were found kept on this thread since this was asked last.
+pub fn promises_kept() -> u64 {
+    KEPT.replace(0)
+}
+
 /// Compares an answer with the one that keeps the promise.
 pub(super) fn expect<T: PartialEq + Debug>(promise: &'static str, found: T, expected: T) -> Result<(), Violation> {
     if found == expected {
+        KEPT.set(KEPT.get() + 1);
         return Ok(());
     }
     Err(Violation::Answer { promise, expected: format!("{expected:?}"), found: format!("{found:?}") })

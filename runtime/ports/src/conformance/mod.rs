@@ -4,15 +4,19 @@
 //! judges the deterministic engine, the embedded engine and every real engine alike.
 
 mod expectation;
+mod keys;
 mod logs;
 mod messages;
 mod objects;
+mod registry;
 mod rows;
 mod volatile;
 
-pub use expectation::Violation;
+pub use expectation::{Violation, promises_kept};
+pub use keys::keys;
 pub use logs::events;
 pub use messages::messages;
 pub use objects::{Exchange, blobs};
+pub use registry::registry;
 pub use rows::{accounts, documents};
 pub use volatile::{cache, index};

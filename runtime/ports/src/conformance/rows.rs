@@ -88,6 +88,11 @@ pub async fn documents(port: &dyn Documents) -> Result<(), Violation> {
     expect("descending", keys(true, None).await?, vec!["f3".to_owned(), "f2".to_owned()])?;
     expect("descending before", keys(true, Some("f2")).await?, vec!["f1".to_owned()])?;
     expect("the old value finds nothing", port.find("files", "state", "pending", None, false, 9).await?.len(), 0)?;
+    let all: Vec<String> = port.scan("files", None, 2).await?.into_iter().map(|d| d.key).collect();
+    expect("all, by key", all, vec!["f1".to_owned(), "f2".to_owned()])?;
+    let rest: Vec<String> = port.scan("files", Some("f2"), 9).await?.into_iter().map(|d| d.key).collect();
+    expect("in pages", rest, vec!["f3".to_owned()])?;
+    expect("of one collection", port.scan("devices", None, 9).await?.len(), 0)?;
     port.put("files", "f2", Expect::Any, None).await?;
     expect("a deleted document is gone", port.get("files", "f2").await?.is_none(), true)?;
     expect("also for lookups", port.find("files", "owner", "u", None, false, 9).await?.len(), 2)

@@ -69,6 +69,12 @@ impl Documents for Stores {
         Ok(fits.map(|(k, (version, v))| Row { key: k.clone(), version: *version, value: v.clone() }).collect())
     }
 
+    async fn scan(&self, _: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let all = self.documents.lock().unwrap();
+        let later = all.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).take(limit);
+        Ok(later.map(|(k, (version, v))| Row { key: k.clone(), version: *version, value: v.clone() }).collect())
+    }
+
     async fn put(&self, _: &str, key: &str, expect: Expect, value: Option<Value>) -> Result<Put, StoreError> {
         let mut all = self.documents.lock().unwrap();
         let there = all.get(key).map(|(version, _)| *version);

@@ -227,6 +227,17 @@ impl Documents for StoreClient {
         Ok(rows)
     }
 
+    async fn scan(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let call = DocumentsCall::Scan { collection: collection.to_owned(), after: after.map(str::to_owned), limit };
+        let mut rows: Vec<Row> = Vec::new();
+        for node in 0..self.node_count() {
+            rows.extend(self.look::<_, Vec<Row>>(node, "documents", &call).await?);
+        }
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
     async fn put(&self, collection: &str, key: &str, expect: Expect, value: Option<Value>) -> Result<Put, StoreError> {
         let call = DocumentsCall::Put { collection: collection.to_owned(), key: key.to_owned(), expect, value };
         self.call(self.node_of(key), "documents", &call).await

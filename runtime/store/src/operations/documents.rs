@@ -39,6 +39,15 @@ pub enum DocumentsCall {
         /// Documents at most.
         limit: usize,
     },
+    /// [`archgen_ports::documents::Documents::scan`].
+    Scan {
+        /// Collection.
+        collection: String,
+        /// Continue after this key.
+        after: Option<String>,
+        /// Documents at most.
+        limit: usize,
+    },
     /// [`archgen_ports::documents::Documents::put`].
     Put {
         /// Collection.
@@ -68,6 +77,9 @@ pub fn read(engine: &dyn Engine, call: &DocumentsCall) -> Result<Option<Value>, 
         DocumentsCall::Find { collection, field, value, after, newest_first, limit } => {
             let found = rows(collection)?.find(engine, (field, value), after.as_deref(), *newest_first, *limit)?;
             Some(to_value(found)?)
+        }
+        DocumentsCall::Scan { collection, after, limit } => {
+            Some(to_value(rows(collection)?.scan(engine, after.as_deref(), *limit)?)?)
         }
         DocumentsCall::Put { .. } => None,
     })

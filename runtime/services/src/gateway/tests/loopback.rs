@@ -113,6 +113,7 @@ impl World {
             gateway: topology::Gateway {
                 version: (1, 22),
                 embedded: true,
+                managed: false,
                 host: "chat.test".to_owned(),
                 port: gateway.port,
                 tls: None,

@@ -61,6 +61,14 @@ impl Documents for Store {
         Ok(found.into_iter().filter(beyond).take(limit).collect())
     }
 
+    async fn scan(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        indexes(collection)?;
+        Ok(self.with(|rows| {
+            let rows = rows.iter().filter(|((of, key), _)| of == collection && after.is_none_or(|a| key.as_str() > a));
+            rows.map(|(_, row)| row.clone()).take(limit).collect()
+        }))
+    }
+
     async fn put(&self, collection: &str, key: &str, expect: Expect, value: Option<Value>) -> Result<Put, StoreError> {
         indexes(collection)?;
         if value.as_ref().is_some_and(|value| !value.is_object()) {
