@@ -33,7 +33,8 @@ fn another_port_starts_its_own_instances_again_and_no_other() {
 fn more_load_is_more_to_keep() {
     let loaded = |mean: &str| {
         let load = format!("name: t\nload: {{ messages: {{ mean: {mean}, peak: 100/s, size: 1kB, key: id }} }}\n");
-        SPEC.replace("name: t\n", &load).replace("columns: { a: text }", "columns: { a: text }, ttl: 10d")
+        let kept = SPEC.replace("tables: { t:", "tables: { messages:");
+        kept.replace("name: t\n", &load).replace("columns: { a: text }", "columns: { a: text }, ttl: 10d")
     };
     let found = difference_of_facts(&facts_of(&loaded("1/s")), &facts_of(&loaded("2/s")));
     let (from, to) = &found.capacity["wide: bytes a day"];
