@@ -28,8 +28,9 @@ pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile}
 pub use parallel::mapped;
 pub use picture::{Theme, View, difference, picture};
 pub use plan::{
-    Balance, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Migration, Move, Moves,
-    Node, OwnersMigration, Pace, Phase, Plan, Promise, Question, Reads, Step, StoreMigration, StorePlan, Transfer,
-    Unit, Wave, bucket_seconds, engine_files, figures, figures_list, hottest_share, layouts, lose, migration,
-    migration_table, moves, nodes_of, plan, plan_slots, promises_table, relayout, replan, shards_table, what_if,
+    Balance, BucketClass, Capacity, ComponentCost, Cost, DatasetCapacity, Figure, Heat, Layout, Loss, Lost, Migration,
+    Move, Moves, Node, OwnersMigration, Pace, Phase, Plan, Promise, Question, Reads, Step, StoreMigration, StorePlan,
+    Transfer, Unit, Wave, bucket_classes, bucket_seconds, embedded_layout, embedded_relayout, engine_files, figures,
+    figures_list, hottest_share, layouts, lose, migration, migration_table, moves, nodes_of, plan, plan_slots,
+    promises_table, relayout, replan, shards_table, what_if,
 };

@@ -1,5 +1,6 @@
-//! A fleet that changes while people talk: nodes of its message store 3 → 5 → 2, instances of messaging 2 → 4 → 2, its hosts and its
-//! supervisor killed in the phases of the moves. Nothing acknowledged is lost or there twice, and every log is dense.
+//! A fleet that changes while people talk: nodes of its message store 3 → 5 → 2, instances of messaging 2 → 4 → 2, nodes of its cache
+//! and its event log 1 → 3 → 1, its hosts and its supervisor killed in the phases of the moves. Nothing acknowledged is lost or there
+//! twice, every log is dense, and as many units move as `archgen shards --from --to` says.
 //!
 //! It makes a fleet of its own, in a folder of its own, of the program that was built.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -14,7 +15,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -28,6 +29,17 @@ const CHANNELS: &str = "24";
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Slow enough that copying takes a while.
 const MOVE_RATE: &str = "400kB";
+
+/// What a fleet has how many of.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Nodes of the message store.
+    chat: u32,
+    /// Instances of messaging.
+    messaging: u32,
+    /// Nodes of the cache and of the event log.
+    others: u32,
+}
 
 /// A fleet in a folder of its own; taken down at the end, whatever comes.
 struct Fleet {
@@ -44,21 +56,24 @@ impl Fleet {
     }
 
     /// The smallest example with these numbers, under a name and ports of its own.
-    fn spec(&self, nodes: u32, replicas: u32) -> PathBuf {
+    fn spec(&self, size: Size) -> PathBuf {
+        let Size { chat, messaging, others } = size;
         let text = fs::read_to_string(root().join("examples/minimal/topology.yaml")).unwrap();
         let parts = [
             ("name: minimal", "name: migration".to_owned()),
             ("port: 8180", "port: 8181".to_owned()),
             ("port: 3100", "port: 3101".to_owned()),
             ("    /api/v1/messages: {", "    /api/v1/sync: { to: messaging }\n    /api/v1/messages: {".to_owned()),
-            ("  chat:\n", format!("  chat:\n    nodes: {nodes}\n")),
-            ("messaging: { port: 9210,", format!("messaging: {{ replicas: {replicas}, port: 9210,")),
+            ("  chat:\n", format!("  chat:\n    nodes: {chat}\n")),
+            ("messaging: { port: 9210,", format!("messaging: {{ replicas: {messaging}, port: 9210,")),
+            ("cache: { kind: redis,", format!("cache: {{ nodes: {others}, kind: redis,")),
+            ("events: { kind: kafka,", format!("events: {{ nodes: {others}, kind: kafka,")),
         ];
         let text = parts.iter().fold(text, |text, (from, to)| {
             assert!(text.contains(from), "examples/minimal says `{from}`");
             text.replacen(from, to, 1)
         });
-        let path = self.folder.path().join(format!("topology-{nodes}-{replicas}.yaml"));
+        let path = self.folder.path().join(format!("topology-{chat}-{messaging}-{others}.yaml"));
         fs::write(&path, text).unwrap();
         path
     }
@@ -69,21 +84,32 @@ impl Fleet {
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
-    fn try_up(&self, nodes: u32, replicas: u32) -> (bool, String) {
-        let spec = self.spec(nodes, replicas);
+    /// Units of a store that move from one size to another, as the plan says.
+    fn planned(&self, store: &str, from: Size, to: Size) -> u64 {
+        let (from, to) = (self.spec(from), self.spec(to));
+        let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
+        let (planned, said) = self.archgen(&["shards", "--from", from, "--to", to, "--format", "json"]);
+        assert!(planned, "{said}");
+        let plan: Value = serde_json::from_str(&said).unwrap();
+        let found = plan["stores"].as_array().unwrap().iter().find(|s| s["store"] == store);
+        found.and_then(|s| s["moves"].as_u64()).unwrap_or_else(|| panic!("a move of {store}: {said}"))
+    }
+
+    fn try_up(&self, size: Size) -> (bool, String) {
+        let spec = self.spec(size);
         self.archgen(&["up", spec.to_str().unwrap(), "--detach", "--move-rate", MOVE_RATE])
     }
 
     /// Has the fleet change; again while it still tells its hosts of the change before.
-    fn up(&self, nodes: u32, replicas: u32) {
+    fn up(&self, size: Size) {
         let begun = Instant::now();
         loop {
-            let (done, said) = self.try_up(nodes, replicas);
+            let (done, said) = self.try_up(size);
             if done {
                 return;
             }
             let waits = said.contains("another change is under way") && begun.elapsed() < PATIENCE;
-            assert!(waits, "up with {nodes} nodes and {replicas} instances: {said}");
+            assert!(waits, "up with {size:?}: {said}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -178,16 +204,17 @@ impl Drop for Load {
     }
 }
 
-/// Has the fleet move to so many nodes and kills one victim in each phase that is seen, until the move is done; `(phase, victim)`.
+/// Has the fleet come to this size and kills one victim in each phase of a store's move that is seen, until it is done; `(phase,
+/// victim)`.
 fn move_and_kill(
     fleet: &Fleet,
-    (nodes, replicas): (u32, u32),
-    moved: u64,
+    store: &str,
+    (from, to): (Size, Size),
     victims: &[(&'static str, &'static str)],
 ) -> Vec<(&'static str, &'static str)> {
-    let first = fleet.hosts()["chat-1"].0.clone();
-    let before = fleet.journal(&first);
-    fleet.up(nodes, replicas);
+    let first = fleet.hosts()[&format!("{store}-1")].0.clone();
+    let (before, planned) = (fleet.journal(&first), fleet.planned(store, from, to));
+    fleet.up(to);
     let (mut left, mut killed) = (victims.to_vec(), Vec::new());
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -198,19 +225,23 @@ fn move_and_kill(
         };
         let phase = journal["phase"].as_str().unwrap().to_owned();
         if phase == "copy" && left.len() == victims.len() {
-            let (paused, _) = fleet.archgen(&["shards", "pause", "chat"]);
+            let (paused, _) = fleet.archgen(&["shards", "pause", store]);
             if paused {
-                let (taken, said) = fleet.archgen(&["up", fleet.spec(nodes + 1, replicas).to_str().unwrap()]);
+                let another = fleet.spec(Size { chat: to.chat + 1, ..to });
+                let (taken, said) = fleet.archgen(&["up", another.to_str().unwrap()]);
                 assert!(!taken && said.contains("another move is under way"), "a second move is refused: {said}");
                 let (_, said) = fleet.archgen(&["shards", "status"]);
-                assert!(said.contains("chat: paused"), "{said}");
-                let (resumed, said) = fleet.archgen(&["shards", "resume", "chat"]);
+                assert!(said.contains(&format!("{store}: paused")), "{said}");
+                let (resumed, said) = fleet.archgen(&["shards", "resume", store]);
                 assert!(resumed, "{said}");
             }
         }
         if phase == "done" {
-            assert_eq!(journal["moved"], serde_json::json!([moved, moved]), "as many units as the plan says");
-            println!("{nodes} nodes: calls waited {} ms at most", journal["waited_ms_max"]);
+            assert_eq!(journal["moved"], serde_json::json!([planned, planned]), "as many units as the plan says");
+            println!(
+                "{store}: {planned} units moved, as planned; calls waited {} ms at most",
+                journal["waited_ms_max"]
+            );
             return killed;
         }
         if let Some(at) = left.iter().position(|(when, _)| *when == phase) {
@@ -224,7 +255,7 @@ fn move_and_kill(
             if victim == "supervisor" {
                 // Its hosts die with it; the next one takes everything up.
                 let begun = Instant::now();
-                while !fleet.try_up(nodes, replicas).0 {
+                while !fleet.try_up(to).0 {
                     assert!(begun.elapsed() < PATIENCE, "the fleet comes up again");
                 }
             }
@@ -262,20 +293,13 @@ fn check(account: &Value) {
     assert!(acked.len() > 100, "a steady load, not {} messages", acked.len());
 }
 
-fn units(spec: &Path) -> u64 {
-    // What `shards:` of messaging is where the spec does not say.
-    assert!(!fs::read_to_string(spec).unwrap().contains("shards:"));
-    64
-}
-
 #[test]
 fn a_fleet_changes_under_load_and_loses_nothing() {
     let fleet = Fleet::new();
-    fleet.up(3, 2);
-    let units = units(&fleet.spec(3, 2));
+    let small = Size { chat: 3, messaging: 2, others: 1 };
+    fleet.up(small);
     let load = Load::start(&fleet);
     let begun = Instant::now();
-    // 64 units on three nodes are 22, 21, 21; on five 13, 13, 13, 13, 12: two new nodes take 25.
     let grow = [
         ("copy", "chat-2"),
         ("catch-up", "chat-4"),
@@ -283,12 +307,13 @@ fn a_fleet_changes_under_load_and_loses_nothing() {
         ("switch", "chat-5"),
         ("keep", "supervisor"),
     ];
-    let mut killed = move_and_kill(&fleet, (5, 2), units - 3 * 13, &grow);
-    fleet.up(5, 4);
+    let five = Size { chat: 5, ..small };
+    let mut killed = move_and_kill(&fleet, "chat", (small, five), &grow);
+    let four = Size { messaging: 4, ..five };
+    fleet.up(four);
     assert!(fleet.kill("messaging-1"));
     killed.push(("handover", "messaging-1"));
     until_there(&fleet, "messaging-", 4);
-    // What is not on the first two nodes moves there.
     let shrink = [
         ("copy", "chat-1"),
         ("catch-up", "chat-3"),
@@ -296,10 +321,18 @@ fn a_fleet_changes_under_load_and_loses_nothing() {
         ("switch", "chat-4"),
         ("clean-up", "chat-5"),
     ];
-    killed.extend(move_and_kill(&fleet, (2, 4), units - 2 * 13, &shrink));
+    let two = Size { chat: 2, ..four };
+    killed.extend(move_and_kill(&fleet, "chat", (four, two), &shrink));
     until_there(&fleet, "chat-", 2);
-    fleet.up(2, 2);
+    let few = Size { messaging: 2, ..two };
+    fleet.up(few);
     until_there(&fleet, "messaging-", 2);
+    // The cache moves first, the event log after it.
+    let more = Size { others: 3, ..few };
+    killed.extend(move_and_kill(&fleet, "events", (few, more), &[("copy", "events-2"), ("keep", "events-1")]));
+    killed.extend(move_and_kill(&fleet, "events", (more, few), &[("copy", "events-3"), ("clean-up", "supervisor")]));
+    until_there(&fleet, "events-", 1);
+    until_there(&fleet, "cache-", 1);
     println!("killed: {killed:?}; {:.0} s", begun.elapsed().as_secs_f64());
     check(&load.end());
     let in_copy = killed.iter().filter(|(phase, _)| *phase == "copy").count();

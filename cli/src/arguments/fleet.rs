@@ -26,7 +26,7 @@ pub struct StateArguments {
 ///
 /// One supervised process per host, each started when those that it needs are ready, and started again when it dies. Ports and
 /// data are kept under the state folder and are the same the next time. Where the fleet runs already and the spec has another number
-/// of `nodes:` of an embedded store of messages, or of `replicas:` of messaging, the running fleet takes that in. Ctrl-C stops everything in order; a second one at once.
+/// of `nodes:` of an embedded store, or of `replicas:` of messaging, the running fleet takes that in. Ctrl-C stops everything in order; a second one at once.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  archgen up examples/slack/topology.yaml\n  archgen up examples/slack/topology.yaml \

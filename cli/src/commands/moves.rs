@@ -48,7 +48,7 @@ pub fn run(action: &ShardsAction, printer: Printer) -> Outcome {
         found.push((store.clone(), journal));
     }
     if found.is_empty() {
-        return Err(Failure::new(exit::USAGE, "the fleet has no embedded store of messages of that name"));
+        return Err(Failure::new(exit::USAGE, "the fleet has no embedded store of that name"));
     }
     match arguments.format {
         ReportFormat::Human => found.iter().for_each(|(store, journal)| printer.data(&line(store, journal.as_ref()))),

@@ -1,12 +1,12 @@
-//! How many nodes an embedded store of messages began with, and how many may hold data: a spec with another number of nodes moves
-//! data, it does not lose sight of them.
+//! How many nodes an embedded store began with, and how many may hold data: a spec with another number of nodes moves data, it does
+//! not lose sight of them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, bail};
 use archgen_env::{os, task::Shutdown};
 use archgen_fleet::nodes_at_first;
-use archgen_spec::topology::{ServiceKind, Store, StoreKind, Topology};
+use archgen_spec::topology::{DatasetShape, ServiceKind, Store, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::{StateFolder, files::read_if_there, write_private};
@@ -22,7 +22,7 @@ pub struct StoreNodes {
     pub wanted: u32,
 }
 
-/// Of each embedded store of messages.
+/// Of each embedded store.
 pub type Nodes = BTreeMap<String, StoreNodes>;
 
 /// What is on record, with what this topology wants. Stores that are new begin with that.
@@ -82,6 +82,7 @@ pub fn movable(before: &Topology, after: &Topology) -> anyhow::Result<()> {
         if let Some(was) = before.stores.iter().find(|s| s.name == store.name) {
             store.nodes = was.nodes;
             store.weights.clone_from(&was.weights);
+            as_before(store, was);
         }
     }
     for service in like.services.iter_mut().filter(|s| s.kind == ServiceKind::Messaging) {
@@ -94,16 +95,28 @@ pub fn movable(before: &Topology, after: &Topology) -> anyhow::Result<()> {
     }
     if serde_json::to_value(before)? != serde_json::to_value(&like)? {
         bail!(
-            "the spec differs in more than `nodes:` of embedded stores of messages and `replicas:` of messaging, which is all that \
-             changes while a fleet runs"
+            "the spec differs in more than `nodes:` of embedded stores and `replicas:` of messaging, which is all that changes while a \
+             fleet runs"
         );
     }
     Ok(())
 }
 
+/// Copies that are asked for, but not kept where a store is embedded: they follow from the number of nodes where nothing is said.
+fn as_before(store: &mut Store, was: &Store) {
+    store.copies_asked = was.copies_asked;
+    for (dataset, had) in store.datasets.iter_mut().zip(&was.datasets) {
+        if let DatasetShape::Topic { replicas, min_insync, .. } = &mut dataset.shape
+            && let DatasetShape::Topic { replicas: asked, min_insync: least, .. } = &had.shape
+        {
+            (*replicas, *min_insync) = (*asked, *least);
+        }
+    }
+}
+
 /// Whether a store moves its data between its nodes.
 fn moves(store: &Store) -> bool {
-    store.embedded && store.kind == StoreKind::Cassandra
+    store.embedded
 }
 
 /// Bytes that moves need on this disk until the copies that were left are deleted: what the store holds now, at worst once more.
@@ -156,9 +169,13 @@ mod tests {
         assert!(movable(&now, &nodes).is_ok());
         assert!(movable(&now, &replicas).is_ok());
         assert!(movable(&now, &now).unwrap_err().to_string().contains("this very spec"));
-        let other = topology(|t| {
-            t.replace("cache: { kind: redis, embedded: true }", "cache: { kind: redis, embedded: true, nodes: 2 }")
-        });
+        let cache = "cache: { kind: redis, embedded: true }";
+        let more = topology(|t| t.replace(cache, "cache: { kind: redis, embedded: true, nodes: 2 }"));
+        assert!(movable(&now, &more).is_ok());
+        let events = "events: { kind: kafka,";
+        let brokers = topology(|t| t.replace(events, "events: { nodes: 3, kind: kafka,"));
+        assert!(movable(&now, &brokers).is_ok(), "how many copies its topics would have follows from that");
+        let other = topology(|t| t.replace(cache, "cache: { kind: redis, embedded: true, timeout: 2s }"));
         assert!(movable(&now, &other).unwrap_err().to_string().contains("differs in more"));
     }
 

@@ -20,9 +20,11 @@ mod what_if;
 #[cfg(test)]
 mod tests;
 
-pub use archgen_spec::capacity::{Capacity, DatasetCapacity, bucket_seconds, hottest_share};
+pub use archgen_spec::capacity::{
+    BucketClass, Capacity, DatasetCapacity, bucket_classes, bucket_seconds, hottest_share,
+};
 pub use cost::{ComponentCost, Cost};
-pub use engines::{Layout, Unit, engine_files, layouts, relayout};
+pub use engines::{Layout, Unit, embedded_layout, embedded_relayout, engine_files, layouts, relayout};
 pub use figures::{Figure, figures, figures_list};
 pub use heat::Heat;
 pub use loss::{Loss, copies_needed, lose};

@@ -76,7 +76,7 @@ async fn run_store(wiring: &Wiring<'_>, id: StoreId) -> Result<(), FleetError> {
             ordinal: wiring.instance.ordinal,
             founders: wiring.founders(id)?,
             addresses: wiring.addresses(Component::Store(id))?,
-            shards: wiring.assembly.shards(),
+            units: wiring.units(id),
         },
     };
     archgen_store::run(wiring.env.clone(), config).await.map_err(|error: NodeError| {

@@ -9,6 +9,7 @@ use archgen_ports::{
     messages::Messages, registry::Registry,
 };
 use archgen_services::host::{HostContext, Peer, Peers, Terms};
+use archgen_spec::sharding::SLOTS;
 use archgen_spec::topology::{Component, DatasetRef, Instance, Service, ServiceId, ServiceKind, StoreId, StoreKind};
 use archgen_store::{PlacedClient, StoreClient};
 
@@ -38,9 +39,18 @@ impl Wiring<'_> {
         instances.iter().map(|i| self.assembly.address(&i.name).cloned()).collect()
     }
 
-    /// Whether the data of a store move between its nodes: the messages of one that keeps a single copy of each.
+    /// Whether the data of a store move between its nodes: where it keeps a single copy of them.
     pub(crate) fn moves(&self, id: StoreId) -> bool {
-        self.assembly.topology.store(id).kind == StoreKind::Cassandra && self.assembly.policy(id).is_none()
+        self.assembly.policy(id).is_none()
+    }
+
+    /// What a store places, and moves, as a whole: ownership shards, all accounts at once, slots.
+    pub(crate) fn units(&self, id: StoreId) -> u16 {
+        match self.assembly.topology.store(id).kind {
+            StoreKind::Cassandra => self.assembly.shards(),
+            StoreKind::Postgres => 1,
+            _ => SLOTS,
+        }
     }
 
     /// Nodes by whose number the keys of a store were first laid out.
@@ -171,26 +181,14 @@ impl Wiring<'_> {
         if !store.embedded {
             return Err(FleetError::NotEmbedded(store.name.clone(), store.kind.name()));
         }
-        let nodes = self.addresses(Component::Store(id))?;
-        let key = self.assembly.key.clone();
-        let policy = self.assembly.policy(id);
-        let retries = retries.unwrap_or(0);
+        let (key, retries) = (&self.assembly.key, retries.unwrap_or(0));
         if self.moves(id) {
-            let client = PlacedClient::new(&self.env, self.founders(id)?, &key, self.assembly.shards());
-            let client = Arc::new(client.on(store.timeout, retries));
-            return Ok(PortSet { messages: Some(client), ..PortSet::default() });
+            let client = PlacedClient::new(&self.env, self.founders(id)?, key, self.units(id));
+            return Ok(ports_of(store.kind, client.on(store.timeout, retries)));
         }
-        let client = StoreClient::copied(&self.env, nodes, key, self.assembly.shards(), policy);
-        let client = Arc::new(client.on(store.timeout, retries));
-        Ok(match store.kind {
-            StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
-            StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },
-            StoreKind::Mongodb => PortSet { documents: Some(client), ..PortSet::default() },
-            StoreKind::Redis => PortSet { cache: Some(client), ..PortSet::default() },
-            StoreKind::Kafka => PortSet { events: Some(client), ..PortSet::default() },
-            StoreKind::Elasticsearch => PortSet { index: Some(client), ..PortSet::default() },
-            StoreKind::S3 => PortSet { blobs: Some(client), ..PortSet::default() },
-        })
+        let (nodes, policy) = (self.addresses(Component::Store(id))?, self.assembly.policy(id));
+        let client = StoreClient::copied(&self.env, nodes, key.clone(), self.assembly.shards(), policy);
+        Ok(ports_of(store.kind, client.on(store.timeout, retries)))
     }
 
     /// The ports of a service, by the stores that it names. The first store of a kind serves it.
@@ -243,6 +241,23 @@ impl Wiring<'_> {
     /// The first topic that a service publishes to.
     pub(crate) fn topic(&self, service: &Service) -> Option<String> {
         service.publishes.first().map(|d| self.dataset(*d))
+    }
+}
+
+/// The port of a kind of store, however its nodes are reached.
+fn ports_of<C>(kind: StoreKind, client: C) -> PortSet
+where
+    C: Accounts + Messages + Documents + Cache + Events + Index + Blobs + 'static,
+{
+    let client = Arc::new(client);
+    match kind {
+        StoreKind::Postgres => PortSet { accounts: Some(client), ..PortSet::default() },
+        StoreKind::Cassandra => PortSet { messages: Some(client), ..PortSet::default() },
+        StoreKind::Mongodb => PortSet { documents: Some(client), ..PortSet::default() },
+        StoreKind::Redis => PortSet { cache: Some(client), ..PortSet::default() },
+        StoreKind::Kafka => PortSet { events: Some(client), ..PortSet::default() },
+        StoreKind::Elasticsearch => PortSet { index: Some(client), ..PortSet::default() },
+        StoreKind::S3 => PortSet { blobs: Some(client), ..PortSet::default() },
     }
 }
 

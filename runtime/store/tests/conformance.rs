@@ -208,7 +208,7 @@ async fn damaged_data_are_refused_by_the_file_s_name() {
         assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "another store's folder");
         std::fs::write(&marker, text.replace("\"nodes\":1", "\"nodes\":3")).unwrap();
         let error = refusal(data.path(), engine).await;
-        assert!(error.contains("made with 3 nodes and now has 1"), "another number of nodes: {error}");
+        assert!(error.contains("made with 3 nodes and is begun with 1"), "another number of nodes: {error}");
         std::fs::write(&marker, "{").unwrap();
         assert!(refusal(data.path(), engine).await.contains("archgen-store.json"), "an unreadable marker");
         std::fs::remove_file(&marker).unwrap();

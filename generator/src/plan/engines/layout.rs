@@ -2,7 +2,7 @@
 
 use archgen_spec::capacity::capacity;
 use archgen_spec::sharding::{SLOTS, SlotMap};
-use archgen_spec::topology::{DatasetShape, Store, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{DatasetShape, ServiceKind, Store, StoreId, StoreKind, Topology};
 
 use crate::plan::{Node, nodes_of, plan_some_slots, replan};
 
@@ -30,6 +30,8 @@ pub enum Unit {
     Partition,
     /// A shard of an Elasticsearch index.
     Shard,
+    /// What an embedded store moves as a whole: an ownership shard of channels, a slot, all accounts.
+    Whole,
 }
 
 impl Unit {
@@ -42,6 +44,7 @@ impl Unit {
             Self::Chunk => "chunk",
             Self::Partition => "partition",
             Self::Shard => "shard",
+            Self::Whole => "unit",
         }
     }
 }
@@ -94,6 +97,27 @@ pub fn relayout(old: &[Layout], topology: &Topology, id: StoreId) -> Vec<Layout>
         outline.with(map)
     };
     outlines(topology, id).into_iter().map(moved).collect()
+}
+
+/// The layout of an embedded store that was set up with these nodes: its units in turn, one copy each.
+pub fn embedded_layout(topology: &Topology, id: StoreId) -> Layout {
+    let nodes = nodes_of(topology, id);
+    let messaging = topology.services.iter().find(|s| s.kind == ServiceKind::Messaging);
+    let units = match topology.store(id).kind {
+        StoreKind::Cassandra => messaging.map_or(1, |s| s.shards.max(1)),
+        // A transaction may touch any account.
+        StoreKind::Postgres => 1,
+        _ => SLOTS,
+    };
+    let map = SlotMap::round_robin(units, nodes.len() as u32);
+    Layout { unit: Unit::Whole, dataset: None, nodes, followers: Vec::new(), copies: 1, map }
+}
+
+/// The layout to which `archgen up` brings one that was set up as `old` says.
+pub fn embedded_relayout(old: &Layout, topology: &Topology, id: StoreId) -> Layout {
+    let nodes = nodes_of(topology, id);
+    let map = old.map.resized(nodes.len() as u32);
+    Layout { map, nodes, ..old.clone() }
 }
 
 impl Layout {

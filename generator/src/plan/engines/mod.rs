@@ -17,7 +17,7 @@ mod tests;
 
 use archgen_spec::topology::{StoreId, StoreKind, Topology};
 
-pub use layout::{Layout, Unit, layouts, relayout};
+pub use layout::{Layout, Unit, embedded_layout, embedded_relayout, layouts, relayout};
 
 pub(super) use cassandra::{rack_offset, token};
 pub(super) use kafka::{broker, topic};

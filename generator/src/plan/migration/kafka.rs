@@ -87,14 +87,8 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
         Phase::CleanUp => {
             let broker_config = format!("kafka-configs.sh {server} --entity-type brokers");
             let mut commands = vec![
-                format!(
-                    "for id in $(seq 1 {}); do {broker_config} --entity-name $id --alter --delete-config \
-                     leader.replication.throttled.rate,follower.replication.throttled.rate; done",
-                    work.after
-                        .first()
-                        .map_or(0, |l| l.nodes.len())
-                        .max(work.before.first().map_or(0, |l| l.nodes.len()))
-                ),
+                // Without `--preserve-throttles` it also takes the throttles of brokers and topics away.
+                format!("for wave in $(ls wave-*.json | grep -v back); do {}; done", reassign("$wave", "--verify")),
                 format!("{broker_config} --describe"),
             ];
             commands.extend(work.leaving.iter().map(|n| format!("ssh {n} systemctl stop kafka")));

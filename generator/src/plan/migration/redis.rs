@@ -19,16 +19,23 @@ fn compact(units: &[u16]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
-/// Moves slots one after the other; run again after a failure it goes on where it stopped.
+/// Moves slots one after the other; run again after a failure it goes on where it stopped. Keys are handed on as `redis-cli` quotes
+/// them, whatever bytes they have, and by its standard input, so that a password is no argument of a process.
 fn script(from: &str, to: &str, units: &[u16], port: u16) -> String {
     let (a, b) = (format!("redis-cli -h {from} -p {port}"), format!("redis-cli -h {to} -p {port}"));
     let slots = compact(units);
     [
-        format!("A=$({a} cluster myid); B=$({b} cluster myid)"),
+        format!("A=$({a} cluster myid); B=$({b} cluster myid); AT=$(getent hosts {to} | cut -d' ' -f1); SECRET="),
+        r#"[ -z "${REDISCLI_AUTH:-}" ] || SECRET="auth \"$(printf '%s' "$REDISCLI_AUTH" | sed 's/[\\"]/\\&/g')\"""#.to_owned(),
         format!("for slot in {slots}; do"),
         format!("  {b} cluster setslot $slot importing $A; {a} cluster setslot $slot migrating $B"),
-        format!("  while keys=$({a} cluster getkeysinslot $slot {KEYS_AT_ONCE}); [ -n \"$keys\" ]; do"),
-        format!("    {a} migrate \"$(getent hosts {to} | cut -d' ' -f1)\" {port} '' 0 5000 replace keys $keys"),
+        format!(
+            r#"  while keys=$({a} --no-raw cluster getkeysinslot $slot {KEYS_AT_ONCE} | sed -n 's/^ *[0-9]*) //p' | tr '\n' ' '); [ -n "$keys" ]; do"#
+        ),
+        format!(
+            r#"    moved=$(printf '%s\n' "migrate $AT {port} '' 0 5000 replace $SECRET keys $keys" | {a})"#
+        ),
+        "    case $moved in OK | NOKEY) ;; *) echo \"slot $slot: $moved\" >&2; exit 1 ;; esac".to_owned(),
         "  done".to_owned(),
         format!("  {b} cluster setslot $slot node $B; {a} cluster setslot $slot node $B"),
         "done".to_owned(),

@@ -4,7 +4,7 @@ use archgen_spec::topology::{Component, ServiceKind, Store, StoreId, StoreKind, 
 use serde::Serialize;
 
 use super::{Step, Wave, steps, waves};
-use crate::plan::{DatasetCapacity, Layout, Unit, layouts, plan, relayout, table};
+use crate::plan::{DatasetCapacity, Layout, Unit, embedded_layout, embedded_relayout, layouts, plan, relayout, table};
 
 /// How fast data may move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +90,18 @@ pub fn migration(old: &Topology, new: &Topology, pace: Pace) -> Migration {
             ));
             continue;
         }
-        let before = layouts(old, old_id);
-        let after = relayout(&before, new, StoreId(index));
+        let (before, after) = match store.embedded {
+            true => {
+                let before = embedded_layout(old, old_id);
+                let after = embedded_relayout(&before, new, StoreId(index));
+                (vec![before], vec![after])
+            }
+            false => {
+                let before = layouts(old, old_id);
+                let after = relayout(&before, new, StoreId(index));
+                (before, after)
+            }
+        };
         one_store(new, store, &before, &after, pace, &mut found);
     }
     found.owners = owners(old, new);

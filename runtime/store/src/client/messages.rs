@@ -1,4 +1,4 @@
-//! The messages port on [`PlacedClient`]: calls go to the owner of what they touch, which may be moving; what is asked of all nodes is
+//! The messages port on [`Placed`]: calls go to the owner of what they touch, which may be moving; what is asked of all nodes is
 //! put together.
 
 use std::{collections::BTreeMap, future::Future};
@@ -12,9 +12,9 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    PlacedClient,
     answers::{reached, whole},
-    placed::{Patience, Unanswered, no_node},
+    placed::{Patience, Placed, Unanswered, no_node},
+    reach::Ports,
 };
 use crate::{operations::messages::MessagesCall, placement::Placement};
 
@@ -27,7 +27,7 @@ fn by_owner(placement: &Placement, units: &[u16]) -> BTreeMap<u32, Vec<u16>> {
     owners
 }
 
-impl PlacedClient {
+impl Placed {
     /// A call for the units of one owner each; where one of them moves, they are divided anew.
     async fn leased(
         &self,
@@ -45,7 +45,7 @@ impl PlacedClient {
             }
             let calls = calls.iter().map(|(node, call)| async move {
                 let node = node.as_ref().ok_or_else(|| Unanswered::Failed(no_node(), true))?;
-                self.send::<_, Option<Vec<Lease>>>(node, "messages", call, left_ms, None).await
+                self.send::<_, Option<Vec<Lease>>>(node, call, left_ms, None).await
             });
             let mut answers = Vec::new();
             let mut moved = None;
@@ -126,7 +126,7 @@ impl PlacedClient {
     ) -> Result<Option<(ChannelId, LogEntry)>, Unanswered> {
         let call = MessagesCall::ById { id: id.clone() };
         for node in &placement.nodes {
-            if let Some(found) = self.send(node, "messages", &call, left_ms, Some(placement.version)).await? {
+            if let Some(found) = self.send(node, &call, left_ms, Some(placement.version)).await? {
                 return Ok(Some(found));
             }
         }
@@ -135,7 +135,7 @@ impl PlacedClient {
 }
 
 #[async_trait]
-impl Messages for PlacedClient {
+impl Messages for Ports<Placed> {
     async fn lease(
         &self,
         owner: &str,
@@ -143,27 +143,30 @@ impl Messages for PlacedClient {
         shards: &[u16],
         ttl_ms: u64,
     ) -> Result<Vec<Lease>, StoreError> {
+        let Self(nodes, _) = self;
         let make = |shards: Vec<u16>| {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             MessagesCall::Lease { owner, incarnation, shards, ttl_ms }
         };
-        self.leased(shards, self.call_ms_max.min(ttl_ms / 4), &make).await
+        nodes.leased(shards, nodes.call_ms_max.min(ttl_ms / 4), &make).await
     }
 
     async fn release(&self, owner: &str, incarnation: &str, shards: &[u16]) -> Result<(), StoreError> {
+        let Self(nodes, _) = self;
         let make = |shards: Vec<u16>| {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             MessagesCall::Release { owner, incarnation, shards }
         };
-        self.leased(shards, self.call_ms_max, &make).await.map(drop)
+        nodes.leased(shards, nodes.call_ms_max, &make).await.map(drop)
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let mut patience = Patience::new(self.call_ms_max);
+        let Self(nodes, _) = self;
+        let mut patience = Patience::new(nodes.call_ms_max);
         loop {
-            let placement = self.placement();
+            let placement = nodes.placement();
             let (left_ms, version) = (patience.left_ms(), Some(placement.version));
-            let ask = |node| self.send(node, "messages", &MessagesCall::Leases, left_ms, version);
+            let ask = |node| nodes.send(node, &MessagesCall::Leases, left_ms, version);
             let mut answers = Vec::new();
             let mut moved = None;
             for answer in join_all(placement.nodes.iter().map(ask)).await {
@@ -174,17 +177,19 @@ impl Messages for PlacedClient {
                 }
             }
             let Some(found) = moved else { return reached(answers) };
-            self.settle(&mut patience, Unanswered::Moved(found)).await?;
+            nodes.settle(&mut patience, Unanswered::Moved(found)).await?;
         }
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        self.call_unit(append.shard, &MessagesCall::Append(append)).await
+        let Self(nodes, _) = self;
+        nodes.call_unit(append.shard, &MessagesCall::Append(append)).await
     }
 
     async fn read(&self, channel: &ChannelId, range: Range, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        let Self(nodes, _) = self;
         let call = MessagesCall::Read { channel: channel.clone(), range, limit };
-        self.read_unit(self.unit_of(&channel.0), &call).await
+        nodes.read_unit(nodes.unit_of(&channel.0), &call).await
     }
 
     async fn indexed(
@@ -194,37 +199,43 @@ impl Messages for PlacedClient {
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<LogEntry>, StoreError> {
+        let Self(nodes, _) = self;
         let call = MessagesCall::Indexed { channel: channel.clone(), index: index.to_owned(), after_seq, limit };
-        self.read_unit(self.unit_of(&channel.0), &call).await
+        nodes.read_unit(nodes.unit_of(&channel.0), &call).await
     }
 
     async fn entries(&self, channel: &ChannelId, seqs: &[u64]) -> Result<Vec<LogEntry>, StoreError> {
+        let Self(nodes, _) = self;
         let ask = |seqs| async move {
             let call = MessagesCall::Entries { channel: channel.clone(), seqs };
-            self.read_unit(self.unit_of(&channel.0), &call).await
+            nodes.read_unit(nodes.unit_of(&channel.0), &call).await
         };
         whole(seqs, ask).await
     }
 
     async fn heads(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Head)>, StoreError> {
+        let Self(nodes, _) = self;
         let ask = |units: Vec<u16>, channels| async move {
             let call = MessagesCall::Heads { channels };
-            self.again(|| self.call_units::<_, Vec<(ChannelId, Head)>>(&units, &call)).await
+            nodes.again(|| nodes.call_units::<_, Vec<(ChannelId, Head)>>(&units, &call, 0)).await
         };
-        Ok(self.by_key(channels, |channel| &channel.0, ask).await?.into_iter().flatten().collect())
+        Ok(nodes.by_key(channels, |channel| &channel.0, ask).await?.into_iter().flatten().collect())
     }
 
     async fn by_id(&self, id: &MessageId) -> Result<Option<(ChannelId, LogEntry)>, StoreError> {
-        self.again(|| self.found(id)).await
+        let Self(nodes, _) = self;
+        nodes.again(|| nodes.found(id)).await
     }
 
     async fn unpublished(&self, shard: u16, limit: usize) -> Result<Vec<Unpublished>, StoreError> {
-        self.read_unit(shard, &MessagesCall::Unpublished { shard, limit }).await
+        let Self(nodes, _) = self;
+        nodes.read_unit(shard, &MessagesCall::Unpublished { shard, limit }).await
     }
 
     async fn mark_published(&self, shard: u16, channel: &ChannelId, seq: u64) -> Result<(), StoreError> {
+        let Self(nodes, _) = self;
         let call = MessagesCall::MarkPublished { shard, channel: channel.clone(), seq };
-        self.call_unit::<_, Value>(shard, &call).await.map(drop)
+        nodes.call_unit::<_, Value>(shard, &call).await.map(drop)
     }
 
     async fn set_read(
@@ -234,19 +245,22 @@ impl Messages for PlacedClient {
         seq: u64,
         counts: Counts,
     ) -> Result<ReadState, StoreError> {
+        let Self(nodes, _) = self;
         let call = MessagesCall::SetRead { reader: reader.to_owned(), channel: channel.clone(), seq, counts };
-        self.call_unit(self.unit_of(reader), &call).await
+        nodes.call_unit(nodes.unit_of(reader), &call).await
     }
 
     async fn note_mentions(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<(), StoreError> {
+        let Self(nodes, _) = self;
         let ask = |units: Vec<u16>, readers| async move {
             let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers };
-            self.call_units::<_, Value>(&units, &call).await
+            nodes.call_units::<_, Value>(&units, &call, 0).await
         };
-        self.by_key(readers, String::as_str, ask).await.map(drop)
+        nodes.by_key(readers, String::as_str, ask).await.map(drop)
     }
 
     async fn read_states(&self, reader: &str) -> Result<Vec<ReadState>, StoreError> {
-        self.read_unit(self.unit_of(reader), &MessagesCall::ReadStates { reader: reader.to_owned() }).await
+        let Self(nodes, _) = self;
+        nodes.read_unit(nodes.unit_of(reader), &MessagesCall::ReadStates { reader: reader.to_owned() }).await
     }
 }

@@ -1,6 +1,7 @@
-//! [`PlacedClient`] on the wire: calls go to the owner of what they touch, and where that moves, after it.
+//! [`Placed`] on the wire: calls go to the owner of what they touch, and where that moves, after it.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -14,10 +15,14 @@ use archgen_env::{
 use archgen_ports::{ServiceKey, StoreError};
 use archgen_spec::sharding::slot_of;
 use http::{HeaderMap, HeaderValue, Method};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::wire::RETRY_PAUSE_MS;
+use super::{
+    reach::{Call, Partitions, Ports, Reach, Spot},
+    wire::RETRY_PAUSE_MS,
+};
 use crate::placement::{MoveCall, Placement, VERSION_HEADER};
 
 /// Deadline of a call, milliseconds.
@@ -25,12 +30,15 @@ const CALL_MS_MAX: u64 = 2_500;
 /// Time between tries of a call whose units are being handed over.
 const MOVING_WAIT: Duration = Duration::from_millis(5);
 
-/// The messages of a store that keeps one copy on each of its nodes, and moves them. Cloning shares the connections.
+/// A store that keeps the only copy of its data on its nodes, and moves them between these.
+pub type PlacedClient = Ports<Placed>;
+
+/// The nodes of a store whose units move. Cloning shares the connections.
 #[derive(Clone)]
-pub struct PlacedClient {
+pub struct Placed {
     client: Client,
     first: Address,
-    shards: u16,
+    units: u16,
     /// Where units are, as far as this client knows.
     placement: Arc<RwLock<Arc<Placement>>>,
     headers: HeaderMap,
@@ -46,9 +54,10 @@ pub(super) enum Unanswered {
     Failed(StoreError, bool),
 }
 
-impl PlacedClient {
-    /// A client of the store that began with these nodes, ordinal order. `shards` is the number of ownership shards of channels.
-    pub fn new(env: &Env, founders: Vec<Address>, key: &ServiceKey, shards: u16) -> Self {
+impl Ports<Placed> {
+    /// A client of the store that began with these nodes, ordinal order. `units` is what it places as a whole: the ownership shards
+    /// of channels in a store of messages, slots elsewhere.
+    pub fn new(env: &Env, founders: Vec<Address>, key: &ServiceKey, units: u16) -> Self {
         let limits = Limits { call_ms_max: CALL_MS_MAX, connect_ms_max: 1_000, ..Limits::default() };
         let mut headers = HeaderMap::new();
         if let Ok(mut value) = HeaderValue::from_str(key.expose()) {
@@ -56,18 +65,21 @@ impl PlacedClient {
             headers.insert(ServiceKey::HEADER, value);
         }
         let first = founders.first().cloned().unwrap_or_else(|| Address::new("", 0));
-        let placement = Arc::new(RwLock::new(Arc::new(Placement::founded(founders, shards.max(1)))));
-        let (client, shards) = (Client::new(env, limits), shards.max(1));
-        Self { client, first, shards, placement, headers, call_ms_max: CALL_MS_MAX, retries: 0 }
+        let placement = Arc::new(RwLock::new(Arc::new(Placement::founded(founders, units.max(1)))));
+        let (client, units) = (Client::new(env, limits), units.max(1));
+        let nodes = Placed { client, first, units, placement, headers, call_ms_max: CALL_MS_MAX, retries: 0 };
+        Self(nodes, Partitions::default())
     }
 
     /// The same on the terms of the spec: after how long an answer is given up, and how often a call that may be repeated is tried
     /// again.
     pub fn on(self, timeout: Option<Duration>, retries: u32) -> Self {
-        let call_ms_max = timeout.map_or(self.call_ms_max, |t| (t.as_millis() as u64).max(1));
-        Self { call_ms_max, retries, ..self }
+        let call_ms_max = timeout.map_or(self.0.call_ms_max, |t| (t.as_millis() as u64).max(1));
+        Self(Placed { call_ms_max, retries, ..self.0 }, self.1)
     }
+}
 
+impl Placed {
     fn learn(&self, found: Placement) {
         let mut known = self.placement.write().unwrap_or_else(PoisonError::into_inner);
         if found.version > known.version {
@@ -80,34 +92,35 @@ impl PlacedClient {
         self.placement.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The unit of a channel: its ownership shard.
+    /// The unit of a text: a channel, a key, an id.
     pub(super) fn unit_of(&self, text: &str) -> u16 {
-        slot_of(text.as_bytes(), self.shards)
+        slot_of(text.as_bytes(), self.units)
     }
 
-    /// One call of the messages port to the owner of a unit, which may be moving.
+    /// One call to the owner of a unit, which may be moving.
     pub(super) async fn call_unit<C, T>(&self, unit: u16, call: &C) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        self.call_units(&[unit], call).await?.ok_or_else(no_node)
+        self.call_units(&[unit], call, 0).await?.ok_or_else(no_node)
     }
 
-    /// The same to the one owner of all these units; `None` where they have come to have several.
-    pub(super) async fn call_units<C, T>(&self, units: &[u16], call: &C) -> Result<Option<T>, StoreError>
+    /// The same to the one owner of all these units, who may hold it open for `wait_ms`; `None` where they have come to have several.
+    pub(super) async fn call_units<C, T>(&self, units: &[u16], call: &C, wait_ms: u64) -> Result<Option<T>, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        let mut patience = Patience::new(self.call_ms_max);
+        let mut patience = Patience::new(self.call_ms_max.saturating_add(wait_ms));
         loop {
             let placement = self.placement();
             let mut owners: Vec<u32> = units.iter().map(|unit| placement.owner(*unit)).collect();
+            owners.sort_unstable();
             owners.dedup();
             let [owner] = owners.as_slice() else { return Ok(None) };
             let node = placement.nodes.get(*owner as usize).ok_or_else(no_node)?;
-            match self.send(node, "messages", call, patience.left_ms(), None).await {
+            match self.send(node, call, patience.left_ms(), None).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(unanswered) => self.settle(&mut patience, unanswered).await?,
             }
@@ -117,7 +130,7 @@ impl PlacedClient {
     /// A call that changes nothing, to the owner of a unit: it is tried again as often as the terms allow.
     pub(super) async fn read_unit<C, T>(&self, unit: u16, call: &C) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
         self.again(|| self.call_unit(unit, call)).await
@@ -168,8 +181,7 @@ impl PlacedClient {
     /// Asks the first node for the placement; whether it knows a newer one.
     async fn ask_others(&self) -> bool {
         let known = self.placement().version;
-        let found =
-            self.send::<_, Placement>(&self.first, "move", &MoveCall::Placement, self.call_ms_max / 4, None).await;
+        let found = self.send::<_, Placement>(&self.first, &MoveCall::Placement, self.call_ms_max / 4, None).await;
         if let Ok(found) = found {
             self.learn(found);
         }
@@ -180,17 +192,16 @@ impl PlacedClient {
     pub(super) async fn send<C, T>(
         &self,
         address: &Address,
-        port: &str,
         call: &C,
         call_ms_max: u64,
         version: Option<u64>,
     ) -> Result<T, Unanswered>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
         let client = self.client.with_deadline(call_ms_max);
-        let path = format!("/store/{port}");
+        let path = format!("/store/{}", C::PORT);
         let mut headers = self.headers.clone();
         if let Some(version) = version.filter(|v| *v > 0) {
             headers.insert(VERSION_HEADER, HeaderValue::from(version));
@@ -215,6 +226,88 @@ impl PlacedClient {
             }
             status => Err(indeterminate(format!("{address} answered {status}"))),
         }
+    }
+}
+
+impl Placed {
+    fn unit_at(&self, spot: Spot<'_>) -> u16 {
+        match spot {
+            Spot::First => 0,
+            Spot::Of(text) => self.unit_of(text),
+        }
+    }
+
+    /// What all nodes of one placement say.
+    async fn say_all<C: Call, T: DeserializeOwned + Send>(&self, call: &C) -> Result<Vec<T>, StoreError> {
+        let mut patience = Patience::new(self.call_ms_max);
+        loop {
+            let placement = self.placement();
+            let mut answers = Vec::with_capacity(placement.nodes.len());
+            let mut unanswered = None;
+            for node in &placement.nodes {
+                match self.send(node, call, patience.left_ms(), Some(placement.version)).await {
+                    Ok(answer) => answers.push(answer),
+                    Err(why) => {
+                        unanswered = Some(why);
+                        break;
+                    }
+                }
+            }
+            let Some(why) = unanswered else { return Ok(answers) };
+            self.settle(&mut patience, why).await?;
+        }
+    }
+}
+
+impl Reach for Placed {
+    async fn write<C: Call, T: DeserializeOwned + Send>(&self, spot: Spot<'_>, call: &C) -> Result<T, StoreError> {
+        self.call_unit(self.unit_at(spot), call).await
+    }
+
+    async fn look<C: Call, T: DeserializeOwned + Send>(&self, spot: Spot<'_>, call: &C) -> Result<T, StoreError> {
+        self.read_unit(self.unit_at(spot), call).await
+    }
+
+    async fn wait<C: Call, T: DeserializeOwned + Send>(
+        &self,
+        spot: Spot<'_>,
+        call: &C,
+        wait_ms: u64,
+    ) -> Result<T, StoreError> {
+        self.call_units(&[self.unit_at(spot)], call, wait_ms).await?.ok_or_else(no_node)
+    }
+
+    async fn everywhere<C: Call, T: DeserializeOwned + Send>(
+        &self,
+        _any: bool,
+        call: &C,
+    ) -> Result<Vec<T>, StoreError> {
+        self.again(|| self.say_all(call)).await
+    }
+
+    async fn divided<K: Clone + Send + Sync, C: Call>(
+        &self,
+        things: Vec<(String, K)>,
+        make: impl Fn(Vec<K>) -> C + Send + Sync,
+    ) -> Result<(), StoreError> {
+        let placement = self.placement();
+        let mut owners: BTreeMap<u32, BTreeMap<u16, Vec<K>>> = BTreeMap::new();
+        for (text, thing) in things {
+            let unit = self.unit_of(&text);
+            owners.entry(placement.owner(unit)).or_default().entry(unit).or_default().push(thing);
+        }
+        for units in owners.into_values() {
+            let numbers: Vec<u16> = units.keys().copied().collect();
+            let all = make(units.values().flatten().cloned().collect());
+            if self.call_units::<_, Value>(&numbers, &all, 0).await?.is_some() {
+                continue;
+            }
+            // They have come to be on different nodes since they were put together.
+            for (unit, things) in units {
+                self.call_unit::<_, Value>(unit, &make(things)).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`StoreClient`]: which node a call goes to, and what a failure means.
+//! [`Groups`]: nodes in groups that keep copies, which of them a call goes to, and what a failure means.
 
 use std::{
     future::Future,
@@ -19,9 +19,11 @@ use archgen_env::{
 use archgen_ports::{ChannelId, ServiceKey, StoreError};
 use archgen_spec::sharding::{SLOTS, SlotMap, slot_of};
 use http::{HeaderMap, HeaderValue, Method};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::reach::{Call, Partitions, Ports, Reach, Spot};
 use crate::replication::{Policy, Reads, groups};
 
 /// Deadline of a call, milliseconds; a fetch that waits has its wait on top.
@@ -68,9 +70,12 @@ impl From<Failed> for StoreError {
     }
 }
 
+/// A store whose data stay where they are: on nodes that have the only copy, or in groups that keep several.
+pub type StoreClient = Ports<Groups>;
+
 /// The nodes of one embedded store. Cloning shares the connections.
 #[derive(Clone)]
-pub struct StoreClient {
+pub struct Groups {
     client: Client,
     groups: Arc<[Group]>,
     /// By which a copy is chosen, where any may answer a read.
@@ -82,7 +87,7 @@ pub struct StoreClient {
     retries: u32,
 }
 
-impl StoreClient {
+impl Ports<Groups> {
     /// A client of these nodes, ordinal order. `shards` is the number of ownership shards of channels: a channel's data lives on
     /// the node of its shard, where its lease is.
     pub fn new(env: &Env, nodes: Vec<Address>, key: ServiceKey, shards: u16) -> Self {
@@ -103,16 +108,20 @@ impl StoreClient {
         let slots = Arc::new(SlotMap::round_robin(SLOTS, groups.len() as u32));
         let any = policy.filter(|p| p.reads == Reads::Any).map(|_| env.entropy("copies"));
         let client = Client::new(env, limits);
-        Self { client, groups, any, slots, shards: shards.max(1), headers, call_ms_max: CALL_MS_MAX, retries: 0 }
+        let shards = shards.max(1);
+        let nodes = Groups { client, groups, any, slots, shards, headers, call_ms_max: CALL_MS_MAX, retries: 0 };
+        Self(nodes, Partitions::default())
     }
 
     /// The same on the terms of the spec: after how long an answer is given up, and how often a call that may be repeated is tried
     /// again.
     pub fn on(self, timeout: Option<Duration>, retries: u32) -> Self {
-        let call_ms_max = timeout.map_or(self.call_ms_max, |t| (t.as_millis() as u64).max(1));
-        Self { call_ms_max, retries, ..self }
+        let call_ms_max = timeout.map_or(self.0.call_ms_max, |t| (t.as_millis() as u64).max(1));
+        Self(Groups { call_ms_max, retries, ..self.0 }, self.1)
     }
+}
 
+impl Groups {
     /// Number of nodes that keep different data: of groups, where they keep copies.
     pub(super) fn node_count(&self) -> usize {
         self.groups.len()
@@ -134,62 +143,50 @@ impl StoreClient {
     }
 
     /// One call to one node.
-    pub(super) async fn call<C, T>(&self, node: usize, port: &str, call: &C) -> Result<T, StoreError>
+    pub(super) async fn call<C, T>(&self, node: usize, call: &C) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        Ok(self.call_first(node, None, port, call, self.call_ms_max).await?)
+        Ok(self.call_first(node, None, call, self.call_ms_max).await?)
     }
 
     /// One call that changes nothing, to the node that leads: it may be tried again.
-    pub(super) async fn look<C, T>(&self, node: usize, port: &str, call: &C) -> Result<T, StoreError>
+    pub(super) async fn look_at<C, T>(&self, node: usize, call: &C) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        self.again(|| self.call_first(node, None, port, call, self.call_ms_max)).await
+        self.again(|| self.call_first(node, None, call, self.call_ms_max)).await
     }
 
     /// One call that the node may hold open for `wait_ms`.
-    pub(super) async fn call_waiting<C, T>(
-        &self,
-        node: usize,
-        port: &str,
-        call: &C,
-        wait_ms: u64,
-    ) -> Result<T, StoreError>
+    pub(super) async fn call_waiting<C, T>(&self, node: usize, call: &C, wait_ms: u64) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        Ok(self.call_first(node, None, port, call, self.call_ms_max.saturating_add(wait_ms)).await?)
+        Ok(self.call_first(node, None, call, self.call_ms_max.saturating_add(wait_ms)).await?)
     }
 
     /// One call with a deadline of its own, where that is the nearer one.
-    pub(super) async fn call_within<C, T>(
-        &self,
-        node: usize,
-        port: &str,
-        call: &C,
-        call_ms_max: u64,
-    ) -> Result<T, StoreError>
+    pub(super) async fn call_within<C, T>(&self, node: usize, call: &C, call_ms_max: u64) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
-        Ok(self.call_first(node, None, port, call, call_ms_max.min(self.call_ms_max)).await?)
+        Ok(self.call_first(node, None, call, call_ms_max.min(self.call_ms_max)).await?)
     }
 
     /// One call that changes nothing, to whichever copy may answer it.
-    pub(super) async fn ask<C, T>(&self, node: usize, port: &str, call: &C) -> Result<T, StoreError>
+    pub(super) async fn ask<C, T>(&self, node: usize, call: &C) -> Result<T, StoreError>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
         let copies = self.groups.get(node).map_or(1, |group| group.members.len());
         let first = self.any.as_ref().map(|entropy| entropy.below(copies as u64) as usize);
-        self.again(|| self.call_first(node, first, port, call, self.call_ms_max)).await
+        self.again(|| self.call_first(node, first, call, self.call_ms_max)).await
     }
 
     /// A call that may be repeated: it is, while there is no answer, as often as the terms allow and as long as the work that it
@@ -215,16 +212,9 @@ impl StoreClient {
     }
 
     /// One call, first to this member of the group, and on to others while it is certain that nothing was applied.
-    async fn call_first<C, T>(
-        &self,
-        node: usize,
-        first: Option<usize>,
-        port: &str,
-        call: &C,
-        call_ms_max: u64,
-    ) -> Result<T, Failed>
+    async fn call_first<C, T>(&self, node: usize, first: Option<usize>, call: &C, call_ms_max: u64) -> Result<T, Failed>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
         let group = self
@@ -236,7 +226,7 @@ impl StoreClient {
         let mut at = first.unwrap_or_else(|| group.leader.load(Ordering::Relaxed));
         for tried in 1.. {
             let left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64;
-            match self.say(&group.members[at], port, call, left_ms.max(1)).await {
+            match self.say(&group.members[at], call, left_ms.max(1)).await {
                 Said::Answer(answer) => {
                     // Who gave no answer is not asked first the next time.
                     let next = if matches!(&answer, Err(Failed { error: StoreError::Indeterminate(_), .. })) {
@@ -263,13 +253,13 @@ impl StoreClient {
         Err(Failed::passing(StoreError::Refused("no node answered".to_owned())))
     }
 
-    async fn say<C, T>(&self, address: &Address, port: &str, call: &C, call_ms_max: u64) -> Said<T>
+    async fn say<C, T>(&self, address: &Address, call: &C, call_ms_max: u64) -> Said<T>
     where
-        C: Serialize + Sync,
+        C: Call,
         T: DeserializeOwned,
     {
         let client = self.client.with_deadline(call_ms_max);
-        let path = format!("/store/{port}");
+        let path = format!("/store/{}", C::PORT);
         let reply = match client.json(Method::POST, address, &path, self.headers.clone(), call).await {
             Ok(reply) => reply,
             // A connection that was never made carried nothing.
@@ -295,5 +285,56 @@ impl StoreClient {
             }
             status => Err(Failed::passing(StoreError::Indeterminate(format!("{address} answered {status}")))),
         })
+    }
+}
+
+impl Groups {
+    fn node_at(&self, spot: Spot<'_>) -> usize {
+        match spot {
+            Spot::First => 0,
+            Spot::Of(text) => self.node_of(text),
+        }
+    }
+}
+
+impl Reach for Groups {
+    async fn write<C: Call, T: DeserializeOwned + Send>(&self, spot: Spot<'_>, call: &C) -> Result<T, StoreError> {
+        self.call(self.node_at(spot), call).await
+    }
+
+    async fn look<C: Call, T: DeserializeOwned + Send>(&self, spot: Spot<'_>, call: &C) -> Result<T, StoreError> {
+        self.look_at(self.node_at(spot), call).await
+    }
+
+    async fn wait<C: Call, T: DeserializeOwned + Send>(
+        &self,
+        spot: Spot<'_>,
+        call: &C,
+        wait_ms: u64,
+    ) -> Result<T, StoreError> {
+        self.call_waiting(self.node_at(spot), call, wait_ms).await
+    }
+
+    async fn everywhere<C: Call, T: DeserializeOwned + Send>(&self, any: bool, call: &C) -> Result<Vec<T>, StoreError> {
+        let mut answers = Vec::with_capacity(self.node_count());
+        for node in 0..self.node_count() {
+            answers.push(if any { self.ask(node, call).await? } else { self.look_at(node, call).await? });
+        }
+        Ok(answers)
+    }
+
+    async fn divided<K: Clone + Send + Sync, C: Call>(
+        &self,
+        things: Vec<(String, K)>,
+        make: impl Fn(Vec<K>) -> C + Send + Sync,
+    ) -> Result<(), StoreError> {
+        let mut by_node: Vec<Vec<K>> = vec![Vec::new(); self.node_count()];
+        for (text, thing) in things {
+            by_node[self.node_of(&text)].push(thing);
+        }
+        for (node, things) in by_node.into_iter().enumerate().filter(|(_, things)| !things.is_empty()) {
+            self.call::<_, Value>(node, &make(things)).await?;
+        }
+        Ok(())
     }
 }

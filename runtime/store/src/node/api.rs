@@ -1,9 +1,6 @@
 //! The store protocol: one route per port, one call per request, under the fleet's key.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use archgen_env::http::Problem;
 use archgen_ports::{ServiceKey, StoreError};
@@ -11,33 +8,34 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State as Extract},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::post,
+    response::Response,
+    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json, to_value};
+use serde_json::{Value, to_value};
 use tokio::time::{Instant, timeout_at};
 
-use super::{objects, state::State};
+use super::{
+    object_files, objects,
+    owned::{Owned, Served},
+    state::State,
+};
 use crate::{
     committer::{Decision, DecisionError, Promise},
     operations::{
         accounts::{self, AccountsCall},
-        cache::CacheCall,
+        cache::{self, CacheCall},
         documents::{self, DocumentsCall},
         events::{self, EventsCall},
         index::{self, IndexCall},
-        kept_cache,
         messages::{self, MessagesCall},
     },
-    placement::{self, MoveCall, Touch, VERSION_HEADER, keep_ours, touch},
+    placement::{self, MoveCall, keep_ours},
     replication::NotHere,
 };
 
 /// Body of one call.
 const CALL_BYTES_MAX: usize = 16 << 20;
-/// Marks the answer of a decision that came after its units were handed over.
-const MOVED: &str = "\u{0}moved";
 /// Longest wait of a fetch, milliseconds.
 const FETCH_WAIT_MS_MAX: u64 = 30_000;
 
@@ -54,6 +52,7 @@ pub(super) fn routes(state: Arc<State>) -> Router {
         .route("/store/index", post(on_index))
         .route("/store/cache", post(on_cache))
         .route("/store/blobs", post(objects::on_call))
+        .route("/store/file/{name}", get(object_files::send).put(object_files::receive))
         .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
         .layer(middleware::from_fn_with_state(state.clone(), guard))
         .with_state(state)
@@ -85,7 +84,7 @@ pub(crate) async fn decide(state: &State, decision: Decision) -> Answer {
 }
 
 /// As [`decide`], for an answer that promises something else.
-async fn decide_for(state: &State, decision: Decision, promise: Promise) -> Answer {
+pub(super) async fn decide_for(state: &State, decision: Decision, promise: Promise) -> Answer {
     if let Some(replica) = &state.replica {
         replica.leads().map_err(elsewhere)?;
     }
@@ -113,55 +112,47 @@ async fn may_tell(state: &State) -> Result<(), Problem> {
     }
 }
 
-async fn told(state: &State, result: Result<Value, DecisionError>) -> Answer {
+pub(super) async fn told(state: &State, result: Result<Value, DecisionError>) -> Answer {
     may_tell(state).await?;
     read_answer(result)
 }
 
-async fn on_accounts(Extract(state): Shared, Json(call): Json<AccountsCall>) -> Answer {
+async fn on_accounts(Extract(state): Shared, headers: HeaderMap, Json(call): Json<AccountsCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
     match accounts::read(&*state.engine, &call).transpose() {
-        Some(result) => told(&state, result).await,
+        Some(result) => owned.read(result).await,
         None => match call {
             AccountsCall::Commit { writes } => {
-                decide(&state, Box::new(move |view| accounts::commit(view, writes))).await
+                owned.decide(Promise::Durable, Box::new(move |view| accounts::commit(view, writes))).await
             }
-            _ => Err(Problem::invalid("not a call")),
+            _ => Err(Problem::invalid("not a call").into()),
         },
     }
 }
 
-async fn on_documents(Extract(state): Shared, Json(call): Json<DocumentsCall>) -> Answer {
-    match documents::read(&*state.engine, &call).transpose() {
-        Some(result) => told(&state, result).await,
+async fn on_documents(Extract(state): Shared, headers: HeaderMap, Json(call): Json<DocumentsCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
+    let found = documents::read(&*state.engine, &call, &|key| owned.is_ours(key));
+    match found.transpose() {
+        Some(result) => owned.read(result).await,
         None => match call {
             DocumentsCall::Put { collection, key, expect, value } => {
-                decide(&state, Box::new(move |view| documents::put(view, &collection, &key, expect, value))).await
+                let put: Decision = Box::new(move |view| documents::put(view, &collection, &key, expect, value));
+                owned.decide(Promise::Durable, put).await
             }
-            _ => Err(Problem::invalid("not a call")),
+            _ => Err(Problem::invalid("not a call").into()),
         },
     }
 }
 
-async fn on_messages(Extract(state): Shared, headers: HeaderMap, Json(call): Json<MessagesCall>) -> Response {
-    let known = headers.get(VERSION_HEADER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
-    let here = |state: &State, call: &MessagesCall| match touch(call, state.held.placement().owners.len() as u16) {
-        Touch::Units(units) => state.held.owns(&units),
-        Touch::Everything => state.held.placement().version == known,
-    };
-    let here = |state: &State, call: &MessagesCall| state.replica.is_some() || here(state, call);
-    if !here(&state, &call) {
-        return moved(&state);
-    }
-    let now_ms = state.env.wall_ms();
-    if let Some(answer) = messages::read(&*state.engine, &call, now_ms).transpose() {
-        // It may have been read after the units were handed over, and be old.
-        if !here(&state, &call) {
-            return moved(&state);
-        }
-        let placement = state.held.placement();
+async fn on_messages(Extract(state): Shared, headers: HeaderMap, Json(call): Json<MessagesCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
+    let env = state.env.clone();
+    if let Some(answer) = messages::read(&*state.engine, &call, env.wall_ms()).transpose() {
+        let (placement, me) = (state.held.placement(), state.held.me());
         let alone = state.replica.is_none();
-        let ours = |answer| if alone { keep_ours(&call, answer, &placement, state.held.me()) } else { answer };
-        return told(&state, answer.map(ours)).await.into_response();
+        let ours = |answer| if alone { keep_ours(&call, answer, &placement, me) } else { answer };
+        return owned.read(answer.map(ours)).await;
     }
     let promise = match call {
         // Who owns what is decided by agreement, as with lightweight transactions, whatever messages wait for.
@@ -170,25 +161,7 @@ async fn on_messages(Extract(state): Shared, headers: HeaderMap, Json(call): Jso
         MessagesCall::MarkPublished { .. } => Promise::ForNow,
         _ => Promise::Durable,
     };
-    let (env, held, alone) = (state.env.clone(), state.held.clone(), state.replica.is_none());
-    let decided: Decision = Box::new(move |view| {
-        let Touch::Units(units) = touch(&call, held.placement().owners.len() as u16) else {
-            return Err(DecisionError::Invalid("a read is not a decision".to_owned()));
-        };
-        if alone && !held.owns(&units) {
-            return Ok(json!({ MOVED: true }));
-        }
-        messages::decide(view, call, env.wall_ms())
-    });
-    match decide_for(&state, decided, promise).await {
-        Ok(Json(answer)) if answer.get(MOVED).is_some() => moved(&state),
-        answer => answer.into_response(),
-    }
-}
-
-/// The answer to a call for units that are another node's: nothing was done, and who knows better now.
-fn moved(state: &State) -> Response {
-    (StatusCode::MISDIRECTED_REQUEST, Json(json!(*state.held.placement()))).into_response()
+    owned.decide(promise, Box::new(move |view| messages::decide(view, call, env.wall_ms()))).await
 }
 
 async fn on_move(Extract(state): Shared, Json(call): Json<MoveCall>) -> Answer {
@@ -202,12 +175,14 @@ fn partitions(state: &State, topic: &str) -> Result<u16, Problem> {
     state.topics.get(topic).copied().ok_or_else(|| Problem::invalid(format!("there is no topic `{topic}`")))
 }
 
-async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answer {
+async fn on_events(Extract(state): Shared, headers: HeaderMap, Json(call): Json<EventsCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
     match call {
         EventsCall::Partitions { topic } => Ok(Json(partitions(&state, &topic)?.into())),
         EventsCall::Publish { topic, events } => {
             let partitions = partitions(&state, &topic)?;
-            decide(&state, Box::new(move |view| events::publish(view, &topic, partitions, events))).await
+            let publish: Decision = Box::new(move |view| events::publish(view, &topic, partitions, events));
+            owned.decide(Promise::Durable, publish).await
         }
         EventsCall::Fetch { topic, partition, offset, records_max, wait_ms } => {
             partitions(&state, &topic)?;
@@ -218,8 +193,10 @@ async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answ
                 let found = events::fetch(&*state.engine, &topic, partition, offset, records_max);
                 let stopping = state.env.shutdown().is_triggered();
                 if !matches!(&found, Ok(records) if records.is_empty()) || stopping {
-                    return told(&state, found.and_then(|records| Ok(to_value(records)?))).await;
+                    return owned.read(found.and_then(|records| Ok(to_value(records)?))).await;
                 }
+                // It may have been handed over while nothing came.
+                owned.check()?;
                 if let Some(replica) = &state.replica {
                     replica.leads().map_err(elsewhere)?;
                 }
@@ -236,17 +213,18 @@ async fn on_events(Extract(state): Shared, Json(call): Json<EventsCall>) -> Answ
             }
         }
         EventsCall::Committed { group, topic, partition } => {
-            told(&state, events::committed(&*state.engine, &group, &topic, partition).map(Value::from)).await
+            owned.read(events::committed(&*state.engine, &group, &topic, partition).map(Value::from)).await
         }
         EventsCall::Commit { group, topic, partition, offset } => {
             // What is read again has the effects of the first time.
-            let decision: Decision = Box::new(move |view| events::commit(view, &group, &topic, partition, offset));
-            decide_for(&state, decision, Promise::ForNow).await
+            let commit: Decision = Box::new(move |view| events::commit(view, &group, &topic, partition, offset));
+            owned.decide(Promise::ForNow, commit).await
         }
     }
 }
 
-async fn on_index(Extract(state): Shared, Json(call): Json<IndexCall>) -> Answer {
+async fn on_index(Extract(state): Shared, headers: HeaderMap, Json(call): Json<IndexCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
     match call {
         IndexCall::Put { index, documents } => {
             let write_all: Decision = Box::new(move |view| {
@@ -256,36 +234,29 @@ async fn on_index(Extract(state): Shared, Json(call): Json<IndexCall>) -> Answer
                 }
                 Ok(Value::Null)
             });
-            decide(&state, write_all).await
+            owned.decide(Promise::Durable, write_all).await
         }
         IndexCall::Delete { index, id, version } => {
-            decide(&state, Box::new(move |view| index::write(view, &index, &id, version, None))).await
+            let delete: Decision = Box::new(move |view| index::write(view, &index, &id, version, None));
+            owned.decide(Promise::Durable, delete).await
         }
-        IndexCall::Search { index, query } => told(&state, index::search(&*state.engine, &index, &query)).await,
+        IndexCall::Search { index, query } => {
+            let found = index::search(&*state.engine, &index, &query, &|id| owned.is_ours(id));
+            owned.read(found).await
+        }
     }
 }
 
-async fn on_cache(Extract(state): Shared, Json(call): Json<CacheCall>) -> Answer {
-    if state.replica.is_some() {
-        let env = state.env.clone();
-        return match kept_cache::read(&*state.engine, &call, env.wall_ms()).transpose() {
-            Some(result) => told(&state, result).await,
-            None => decide(&state, Box::new(move |view| kept_cache::decide(view, call, env.wall_ms()))).await,
-        };
+async fn on_cache(Extract(state): Shared, headers: HeaderMap, Json(call): Json<CacheCall>) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
+    let env = state.env.clone();
+    let found = cache::read(&*state.engine, &call, env.wall_ms(), &|key| owned.is_ours(key));
+    match found.transpose() {
+        Some(result) => owned.read(result).await,
+        // A restart empties the only copy, as it may: its writes need no sync.
+        None => {
+            let promise = if state.replica.is_some() { Promise::Durable } else { Promise::ForNow };
+            owned.decide(promise, Box::new(move |view| cache::decide(view, call, env.wall_ms()))).await
+        }
     }
-    let mut cache = state.cache.lock().unwrap_or_else(PoisonError::into_inner);
-    let answer = match call {
-        CacheCall::Get { key } => to_value(cache.get(&key)),
-        CacheCall::Set { key, value, ttl_ms } => {
-            cache.set(&key, value, ttl_ms);
-            Ok(Value::Null)
-        }
-        CacheCall::Delete { key } => {
-            cache.delete(&key);
-            Ok(Value::Null)
-        }
-        CacheCall::Increment { key, by, ttl_ms } => to_value(cache.increment(&key, by, ttl_ms)),
-        CacheCall::Keys { prefix, limit } => to_value(cache.keys(&prefix, limit)),
-    };
-    read_answer(answer.map_err(DecisionError::from))
 }

@@ -13,6 +13,7 @@ use super::{api, marker::Marker, objects, state::State};
 use crate::{
     committer::DecisionError,
     engine::{self, Engine, EngineError, EngineKind, MemoryEngine},
+    operations::cache,
     placement::{Held, Placement},
     replication::{self, Membership, Replica},
 };
@@ -49,14 +50,14 @@ pub struct Place {
     pub founders: Vec<Address>,
     /// Where nodes are today, ordinal order: they may have been elsewhere when a placement was written down.
     pub addresses: Vec<Address>,
-    /// Ownership shards of channels: what is placed, and moved, as a whole.
-    pub shards: u16,
+    /// What is placed, and moved, as a whole: ownership shards of channels in a store of messages, slots elsewhere.
+    pub units: u16,
 }
 
 impl Place {
     /// The place of a store's only node.
-    pub fn alone(address: &Address, shards: u16) -> Self {
-        Self { ordinal: 0, founders: vec![address.clone()], addresses: Vec::new(), shards }
+    pub fn alone(address: &Address, units: u16) -> Self {
+        Self { ordinal: 0, founders: vec![address.clone()], addresses: Vec::new(), units }
     }
 }
 
@@ -77,8 +78,8 @@ pub enum NodeError {
     },
     /// The store had another number of nodes when its data were written.
     #[error(
-        "store `{store}` was made with {was} nodes and now has {now}: keys would be looked for where they are not, and nothing here \
-         moves the data of such a store: say `nodes: {was}` again, or begin anew in another folder (`--data`)"
+        "store `{store}` was made with {was} nodes and is begun with {now}: keys would be looked for where they are not; begin it with \
+         {was} nodes and move from there, or begin anew in another folder (`--data`)"
     )]
     Resized {
         /// The store.
@@ -118,6 +119,9 @@ pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
         }
         let engine = engine::open(&its_env, its_config.engine)?;
         marker.seal(&its_env, &its_config, &*engine)?;
+        if its_config.membership.is_none() {
+            cache::forget(&*engine)?;
+        }
         Ok(engine)
     });
     let engine = opened.await?;
@@ -126,7 +130,7 @@ pub async fn run(env: Env, config: NodeConfig) -> Result<(), NodeError> {
         Some(membership) => Some(Replica::start(&env, engine.clone(), membership.clone(), &config.key)?),
         None => None,
     };
-    let founded = Placement::founded(config.place.founders.clone(), config.place.shards);
+    let founded = Placement::founded(config.place.founders.clone(), config.place.units);
     let held = Held::load(&*engine, &config.place, founded).map_err(|error| match error {
         DecisionError::Engine(error) => NodeError::Engine(error),
         other => {

@@ -5,7 +5,9 @@
 mod api;
 mod config;
 mod marker;
+mod object_files;
 mod objects;
+mod owned;
 mod signature;
 mod state;
 
@@ -14,4 +16,5 @@ pub use marker::nodes_at_first;
 pub use objects::BlobsCall;
 
 pub(crate) use api::{decide, read_answer};
+pub(crate) use object_files::{ObjectFile, PIECE_BYTES, file_of, forget_file};
 pub(crate) use state::State;

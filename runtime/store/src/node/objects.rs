@@ -12,6 +12,7 @@ use archgen_env::{
     sabotage::{Bug, is_planted},
 };
 use archgen_ports::blobs::{BlobInfo, Grant};
+use archgen_spec::sharding::slot_of;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
@@ -20,19 +21,22 @@ use axum::{
     routing::put,
 };
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, to_value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    NodeError, api,
+    NodeError,
+    owned::{Owned, Served, Unserved},
     signature::{Signed, hex},
     state::State,
 };
-use crate::committer::DecisionError;
+use crate::committer::{DecisionError, Promise};
 
-const FOLDER: &str = "objects";
+pub(super) const FOLDER: &str = "objects";
+/// With which the keys of rows begin.
+pub(super) const ROWS: &[u8] = b"objects\0";
 /// Bytes of an object sent or written at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -86,16 +90,16 @@ fn object_name(bucket: &str, key: &str) -> Result<String, Problem> {
 }
 
 fn row_key(object: &str) -> Vec<u8> {
-    [b"objects\0", object.as_bytes()].concat()
+    [ROWS, object.as_bytes()].concat()
 }
 
 /// An object's row.
 #[derive(Clone, Serialize, Deserialize)]
-struct Stored {
+pub(super) struct Stored {
     #[serde(flatten)]
-    blob: BlobInfo,
+    pub(super) blob: BlobInfo,
     /// The file that holds it; no other put ever has the same.
-    file: String,
+    pub(super) file: String,
 }
 
 /// A new file's name. All have one random-looking shape: user text never becomes a path.
@@ -103,7 +107,7 @@ fn new_file_name(env: &Env, object: &str) -> String {
     format!("{FOLDER}/{}.{}", hex(&Sha256::digest(object.as_bytes())), env.entropy("objects").token(8))
 }
 
-fn failed(error: &std::io::Error) -> Problem {
+pub(super) fn failed(error: &std::io::Error) -> Problem {
     tracing::error!(%error, "object file");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "disk", "the object cannot be read or written")
 }
@@ -163,27 +167,46 @@ async fn upload(
     Extract(state): Extract<Arc<State>>,
     Path((bucket, key)): Path<(String, String)>,
     Query(signed): Query<Signed>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = store(&state, &bucket, &key, &signed, &headers, body).await;
-    cross_origin(outcome.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
+    let outcome = store(&state, (&bucket, &key), &signed, &headers, body).await;
+    cross_origin(outcome.map_or_else(|unserved| elsewhere(unserved, &key, &uri), IntoResponse::into_response))
+}
+
+/// An object that is another node's by now is there: a presigned URL is good on every node of its store.
+fn elsewhere(unserved: Unserved, key: &str, uri: &Uri) -> Response {
+    let Unserved::Moved(placement) = unserved else { return unserved.into_response() };
+    let owner = placement.owner(slot_of(key.as_bytes(), placement.owners.len() as u16)) as usize;
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let place = placement.nodes.get(owner).and_then(|n| HeaderValue::from_str(&format!("http://{n}{path}")).ok());
+    match place {
+        Some(place) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, place)]).into_response(),
+        None => Problem::unavailable("the object is being moved; try again").into_response(),
+    }
+}
+
+/// The call of somebody with a presigned URL, held against what this node owns.
+fn owned(state: &Arc<State>, bucket: &str, key: &str) -> Result<Owned, Unserved> {
+    let call = BlobsCall::Info { bucket: bucket.to_owned(), key: key.to_owned() };
+    Owned::new(state, &HeaderMap::new(), &call)
 }
 
 async fn store(
     state: &Arc<State>,
-    bucket: &str,
-    key: &str,
+    (bucket, key): (&str, &str),
     signed: &Signed,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Value>, Unserved> {
     let object = object_name(bucket, key)?;
     granted(state, "PUT", &object, signed)?;
+    let owned = owned(state, bucket, key)?;
     let size = signed.size.unwrap_or(0);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|d| d != size) {
-        return Err(Problem::invalid(format!("this URL takes exactly {size} bytes")));
+        return Err(Problem::invalid(format!("this URL takes exactly {size} bytes")).into());
     }
     let file = new_file_name(&state.env, &object);
     let part = format!("{file}.part");
@@ -191,7 +214,7 @@ async fn store(
         Ok(digest) => digest,
         Err(problem) => {
             remove(state, part).await;
-            return Err(problem);
+            return Err(problem.into());
         }
     };
     let (disk, name) = (state.env.disk().clone(), file.clone());
@@ -201,11 +224,16 @@ async fn store(
         disk.sync_directory("")
     });
     placed.await.map_err(|e| failed(&e))?;
-    record(state, object, Stored { blob: BlobInfo { size_bytes: size, sha256: digest }, file }).await
+    let own = Stored { blob: BlobInfo { size_bytes: size, sha256: digest }, file };
+    let recorded = record(state, owned, object, own.clone()).await;
+    if matches!(recorded, Err(Unserved::Moved(_))) {
+        remove(state, own.file).await;
+    }
+    recorded
 }
 
 /// Removes a file that nothing refers to; what stays is only a waste of space.
-async fn remove(state: &State, file: String) {
+pub(super) async fn remove(state: &State, file: String) {
     let disk = state.env.disk().clone();
     if let Err(error) = state.env.compute(move || disk.remove(&file)).await {
         tracing::warn!(%error, "an unused object file stays");
@@ -213,7 +241,7 @@ async fn remove(state: &State, file: String) {
 }
 
 /// Records an object, unless another was put first: the same content is the same put again, any other is refused.
-async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<Value>, Problem> {
+async fn record(state: &Arc<State>, owned: Owned, object: String, own: Stored) -> Served {
     let proposed = own.clone();
     let decision = move |view: &mut crate::engine::View<'_>| {
         let key = row_key(&object);
@@ -223,7 +251,7 @@ async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<
         view.put(key, serde_json::to_vec(&proposed)?);
         Ok(to_value(proposed)?)
     };
-    let Json(answer) = api::decide(state, Box::new(decision)).await?;
+    let Json(answer) = owned.decide(Promise::Durable, Box::new(decision)).await?;
     let standing: Stored = serde_json::from_value(answer).map_err(|e| Problem::invalid(e.to_string()))?;
     if standing.file != own.file {
         remove(state, own.file).await;
@@ -232,7 +260,8 @@ async fn record(state: &Arc<State>, object: String, own: Stored) -> Result<Json<
                 StatusCode::CONFLICT,
                 "exists",
                 "an object was put here before; it cannot change",
-            ));
+            )
+            .into());
         }
     }
     Ok(Json(to_value(&standing.blob).map_err(|e| Problem::invalid(e.to_string()))?))
@@ -276,9 +305,11 @@ async fn download(
     Extract(state): Extract<Arc<State>>,
     Path((bucket, key)): Path<(String, String)>,
     Query(signed): Query<Signed>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    cross_origin(fetch(&state, &bucket, &key, &signed, &headers).unwrap_or_else(IntoResponse::into_response))
+    let found = fetch(&state, &bucket, &key, &signed, &headers);
+    cross_origin(found.unwrap_or_else(|unserved| elsewhere(unserved, &key, &uri)))
 }
 
 /// The one range of a `Range` header (RFC 9110, 14.2): first and last byte. `Err` for one that cannot be satisfied.
@@ -302,14 +333,16 @@ fn fetch(
     key: &str,
     signed: &Signed,
     headers: &HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, Unserved> {
     let object = object_name(bucket, key)?;
     granted(state, "GET", &object, signed)?;
+    owned(state, bucket, key)?;
     let found = stored(state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
     let Stored { blob, file } = found.ok_or_else(|| Problem::not_found("object"))?;
     let wanted = range(headers, blob.size_bytes);
     let Ok(wanted) = wanted else {
-        return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_range", "that range is not in the object"));
+        let why = "that range is not in the object";
+        return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_range", why).into());
     };
     let (first, last) = wanted.unwrap_or((0, blob.size_bytes.saturating_sub(1)));
     let length = if blob.size_bytes == 0 { 0 } else { last - first + 1 };
@@ -375,8 +408,10 @@ fn stream(env: &Env, file: Box<dyn File>, first: u64, length: u64) -> Body {
 
 pub(super) async fn on_call(
     Extract(state): Extract<Arc<State>>,
+    headers: HeaderMap,
     Json(call): Json<BlobsCall>,
-) -> Result<Json<Value>, Problem> {
+) -> Served {
+    let owned = Owned::new(&state, &headers, &call)?;
     match call {
         BlobsCall::Presign { bucket, key, grant, expires_ms } => {
             let object = object_name(&bucket, &key)?;
@@ -386,12 +421,15 @@ pub(super) async fn on_call(
         }
         BlobsCall::Info { bucket, key } => {
             let object = object_name(&bucket, &key)?;
-            api::read_answer(stored(&state, &object).and_then(|s| Ok(to_value(s.map(|s| s.blob))?)))
+            owned.read(stored(&state, &object).and_then(|s| Ok(to_value(s.map(|s| s.blob))?))).await
         }
         BlobsCall::First { bucket, key, bytes_max } => {
             let object = object_name(&bucket, &key)?;
             let found = stored(&state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
-            let Stored { file, .. } = found.ok_or_else(|| Problem::not_found("object"))?;
+            let Some(Stored { file, .. }) = found else {
+                owned.check()?;
+                return Err(Problem::not_found("object").into());
+            };
             let disk = state.env.disk().clone();
             let read = state.env.compute(move || {
                 let mut buffer = vec![0u8; bytes_max.min(64 << 10)];
@@ -399,7 +437,9 @@ pub(super) async fn on_call(
                 buffer.truncate(n);
                 Ok::<_, std::io::Error>(buffer)
             });
-            read.await.map(|bytes| Json(json!(bytes))).map_err(|e| failed(&e))
+            let read = read.await;
+            owned.check()?;
+            Ok(read.map(|bytes| Json(json!(bytes))).map_err(|e| failed(&e))?)
         }
         BlobsCall::Delete { bucket, key } => {
             let object = object_name(&bucket, &key)?;
@@ -409,7 +449,7 @@ pub(super) async fn on_call(
                 view.delete(key);
                 Ok(to_value(gone.map(|s| s.file))?)
             };
-            if let Json(Value::String(file)) = api::decide(&state, Box::new(forget)).await? {
+            if let Json(Value::String(file)) = owned.decide(Promise::Durable, Box::new(forget)).await? {
                 remove(&state, file).await;
             }
             Ok(Json(Value::Null))

@@ -1,16 +1,13 @@
 //! A node's state.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use archgen_env::{Env, http::Probe};
 use archgen_ports::ServiceKey;
 use prometheus_client::metrics::counter::Counter;
 
 use super::{NodeConfig, signature::Signer};
-use crate::{committer::Committer, engine::Engine, operations::cache::Cached, placement::Held, replication::Replica};
+use crate::{committer::Committer, engine::Engine, placement::Held, replication::Replica};
 
 pub(crate) struct State {
     pub(crate) env: Env,
@@ -19,7 +16,6 @@ pub(crate) struct State {
     pub(crate) held: Held,
     pub(super) committer: Committer,
     pub(super) replica: Option<Arc<Replica>>,
-    pub(super) cache: Mutex<Cached>,
     pub(super) topics: BTreeMap<String, u16>,
     pub(super) signer: Signer,
     pub(super) public_url: String,
@@ -44,7 +40,6 @@ impl State {
             replica,
             engine,
             held,
-            cache: Mutex::default(),
             topics: config.topics.clone(),
             signer: Signer::new(&config.key),
             public_url: config.public_url.clone(),

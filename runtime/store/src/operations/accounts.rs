@@ -64,7 +64,7 @@ pub fn read(engine: &dyn Engine, call: &AccountsCall) -> Result<Option<Value>, D
     let found: Vec<Row> = match call {
         AccountsCall::Get { table, key } => return Ok(Some(to_value(rows(table)?.get(engine, key)?)?)),
         AccountsCall::Find { table, field, value, after, limit } => {
-            rows(table)?.find(engine, (field, value), after.as_deref(), false, *limit)?
+            rows(table)?.find(engine, (field, value), after.as_deref(), false, *limit, &|_| true)?
         }
         AccountsCall::Scan { table, after, limit } => rows(table)?.scan(engine, after.as_deref(), *limit)?,
         AccountsCall::Commit { .. } => return Ok(None),

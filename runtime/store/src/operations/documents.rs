@@ -67,16 +67,20 @@ fn rows(name: &str) -> Result<Rows<'_>, DecisionError> {
     Ok(Rows { namespace: "documents", table, unique: &[], indexes })
 }
 
-/// Answers a read; `None` for a write.
+/// Answers a read; `None` for a write. Of all documents only those are found whose keys are `ours`.
 ///
 /// # Errors
 /// See [`DecisionError`].
-pub fn read(engine: &dyn Engine, call: &DocumentsCall) -> Result<Option<Value>, DecisionError> {
+pub fn read(
+    engine: &dyn Engine,
+    call: &DocumentsCall,
+    ours: &dyn Fn(&str) -> bool,
+) -> Result<Option<Value>, DecisionError> {
     Ok(match call {
         DocumentsCall::Get { collection, key } => Some(to_value(rows(collection)?.get(engine, key)?)?),
         DocumentsCall::Find { collection, field, value, after, newest_first, limit } => {
-            let found = rows(collection)?.find(engine, (field, value), after.as_deref(), *newest_first, *limit)?;
-            Some(to_value(found)?)
+            let by = (field.as_str(), value.as_str());
+            Some(to_value(rows(collection)?.find(engine, by, after.as_deref(), *newest_first, *limit, ours)?)?)
         }
         DocumentsCall::Scan { collection, after, limit } => {
             Some(to_value(rows(collection)?.scan(engine, after.as_deref(), *limit)?)?)

@@ -129,11 +129,16 @@ pub fn write(
     Ok(Value::Null)
 }
 
-/// Hits by descending rank.
+/// Hits by descending rank, of the documents whose ids are `ours`.
 ///
 /// # Errors
 /// See [`DecisionError`].
-pub fn search(engine: &dyn Engine, index: &str, query: &Query) -> Result<Value, DecisionError> {
+pub fn search(
+    engine: &dyn Engine,
+    index: &str,
+    query: &Query,
+    ours: &dyn Fn(&str) -> bool,
+) -> Result<Value, DecisionError> {
     if query.filters.values().any(Vec::is_empty) {
         return Ok(to_value(Vec::<Hit>::new())?);
     }
@@ -150,6 +155,7 @@ pub fn search(engine: &dyn Engine, index: &str, query: &Query) -> Result<Value, 
         let document = stored(engine.get(&document_key(index, &id)?)?)?.and_then(|s| s.document);
         // A document that was replaced since is found at its new place, or not at all.
         if let Some(document) = document
+            && ours(&id)
             && found == place(document.rank, &document.id)
             && matches(&document, query, &query_words, &without)
         {

@@ -69,6 +69,7 @@ impl Rows<'_> {
         start: Option<&str>,
         newest_first: bool,
         limit: usize,
+        ours: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Row>, DecisionError> {
         if !self.unique.contains(&field) && !self.indexes.contains(&field) {
             return Err(DecisionError::Invalid(format!("`{}` has no index on `{field}`", self.table)));
@@ -82,9 +83,23 @@ impl Rows<'_> {
                 from = after(at);
             }
         }
-        let keys = engine.scan(&from, &to, limit, newest_first)?;
-        let rows = keys.into_iter().map(|(key, _)| self.get(engine, &last_text(&key)));
-        rows.filter_map(Result::transpose).collect()
+        let mut rows = Vec::new();
+        loop {
+            let keys = engine.scan(&from, &to, limit, newest_first)?;
+            let last = keys.last().filter(|_| keys.len() == limit).map(|(key, _)| key.clone());
+            for id in keys.iter().map(|(key, _)| last_text(key)).filter(|id| ours(id)) {
+                rows.extend(self.get(engine, &id)?);
+            }
+            // As long as others' rows took the place of ours.
+            match last.filter(|_| rows.len() < limit) {
+                Some(last) if newest_first => to = last,
+                Some(last) => from = after(last),
+                None => {
+                    rows.truncate(limit);
+                    return Ok(rows);
+                }
+            }
+        }
     }
 
     /// Whether a write would apply.

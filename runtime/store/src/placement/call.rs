@@ -11,7 +11,8 @@ use super::{Digest, Journal, Order, Placement, unit_of};
 use crate::{
     committer::DecisionError,
     engine::{Engine, Pair},
-    node::{State, decide, read_answer},
+    node::{State, decide, file_of, forget_file, read_answer},
+    operations::cache::write_pair,
 };
 
 /// Where the journal is kept.
@@ -20,9 +21,9 @@ const JOURNAL: &[u8] = b"\0archgen-move";
 const LOOKED_AT_MAX: usize = 4_096;
 /// Bytes of keys and values in one page.
 const PAGE_BYTES_MAX: usize = 512 << 10;
-/// The keys of the messages port: `messages…`.
-const FIRST: &[u8] = b"messages";
-const END: &[u8] = b"messaget";
+/// The keys of all ports, which begin with their names; what is the node's own begins with a zero byte.
+const FIRST: &[u8] = b"\x01";
+pub(super) const END: &[u8] = b"\x7f";
 
 /// A call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,11 +104,28 @@ pub enum MoveCall {
     },
 }
 
+/// Some of a store's units.
+struct Units {
+    wanted: Vec<bool>,
+}
+
+impl Units {
+    fn new(units: &[u16], of: u16) -> Self {
+        let mut wanted = vec![false; usize::from(of)];
+        units.iter().filter_map(|unit| wanted.get_mut(usize::from(*unit)).map(|w| *w = true)).for_each(drop);
+        Self { wanted }
+    }
+
+    /// Whether a pair is of one of them.
+    fn have(&self, key: &[u8], value: &[u8]) -> bool {
+        unit_of(key, value, self.wanted.len() as u16).is_some_and(|unit| self.wanted[usize::from(unit)])
+    }
+}
+
 /// Pairs of some units, and where to go on.
 fn page(
     engine: &dyn Engine,
-    units: &[u16],
-    of: u16,
+    units: &Units,
     after: Option<Vec<u8>>,
 ) -> Result<(Vec<Pair>, Option<Vec<u8>>), DecisionError> {
     let from = after.map_or_else(|| FIRST.to_vec(), |key| [key.as_slice(), &[0]].concat());
@@ -116,7 +134,7 @@ fn page(
     let (mut found, mut bytes, mut next) = (Vec::new(), 0, None);
     for (key, value) in looked_at {
         next = Some(key.clone());
-        if unit_of(&key, &value, of).is_some_and(|unit| units.contains(&unit)) {
+        if units.have(&key, &value) {
             bytes += key.len() + value.len();
             found.push((key, value));
             if bytes > PAGE_BYTES_MAX {
@@ -133,10 +151,10 @@ fn size(engine: &dyn Engine, key: &[u8]) -> usize {
 }
 
 /// The digest of everything that a node has of these units.
-fn sum(engine: &dyn Engine, units: &[u16], of: u16) -> Result<Digest, DecisionError> {
+fn sum(engine: &dyn Engine, units: &Units) -> Result<Digest, DecisionError> {
     let (mut digest, mut after) = (Digest::default(), None);
     loop {
-        let (pairs, next) = page(engine, units, of, after)?;
+        let (pairs, next) = page(engine, units, after)?;
         pairs.iter().for_each(|(key, value)| digest.add(key, value));
         after = next;
         if after.is_none() {
@@ -148,8 +166,7 @@ fn sum(engine: &dyn Engine, units: &[u16], of: u16) -> Result<Digest, DecisionEr
 /// The digest of a range, and its last key where there are more beyond.
 fn range_digest(
     engine: &dyn Engine,
-    units: &[u16],
-    of: u16,
+    units: &Units,
     after: Option<Vec<u8>>,
     until: Option<&[u8]>,
 ) -> Result<(Digest, Option<Vec<u8>>), DecisionError> {
@@ -161,7 +178,7 @@ fn range_digest(
         let full = looked_at.len() == LOOKED_AT_MAX;
         let last = looked_at.last().map(|(key, _)| key.clone());
         for (key, value) in &looked_at {
-            if unit_of(key, value, of).is_some_and(|unit| units.contains(&unit)) {
+            if units.have(key, value) {
                 digest.add(key, value);
             }
         }
@@ -186,7 +203,7 @@ pub(crate) async fn on_call(state: &Arc<State>, call: MoveCall) -> Result<Json<V
             decide(state, Box::new(|_| Ok(Value::Null))).await
         }
         MoveCall::Page { units, after } => {
-            read_answer(page(&*state.engine, &units, of, after).and_then(|found| Ok(to_value(found)?)))
+            read_answer(page(&*state.engine, &Units::new(&units, of), after).and_then(|found| Ok(to_value(found)?)))
         }
         MoveCall::Changed { tracking, batch } => {
             let Some(changed) = state.held.take_changed(tracking, batch, |key| size(&*state.engine, key)) else {
@@ -210,12 +227,12 @@ pub(crate) async fn on_call(state: &Arc<State>, call: MoveCall) -> Result<Json<V
         }
         MoveCall::Sum { units } => {
             let engine = state.engine.clone();
-            let summed = state.env.compute(move || sum(&*engine, &units, of)).await;
+            let summed = state.env.compute(move || sum(&*engine, &Units::new(&units, of))).await;
             read_answer(summed.and_then(|sums| Ok(to_value(sums)?)))
         }
         MoveCall::Digest { units, after, until } => {
             let engine = state.engine.clone();
-            let digest = move || range_digest(&*engine, &units, of, after, until.as_deref());
+            let digest = move || range_digest(&*engine, &Units::new(&units, of), after, until.as_deref());
             read_answer(state.env.compute(digest).await.and_then(|found| Ok(to_value(found)?)))
         }
         MoveCall::Adopt { next } => {
@@ -230,20 +247,24 @@ pub(crate) async fn on_call(state: &Arc<State>, call: MoveCall) -> Result<Json<V
 async fn load(state: &Arc<State>, pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>, of: u16) -> Result<Json<Value>, Problem> {
     let keys: Vec<Vec<u8>> = pairs.iter().map(|(key, _)| key.clone()).collect();
     let held = state.held.clone();
+    let now: Vec<String> = pairs.iter().filter_map(|(key, value)| file_of(key, value.as_deref())).collect();
     let load = move |view: &mut crate::engine::View<'_>| {
+        let mut replaced = Vec::new();
         for (key, value) in pairs {
             let unit = unit_of(&key, value.as_deref().unwrap_or_default(), of);
             if unit.is_some_and(|unit| held.owns(&[unit])) {
                 return Err(DecisionError::Invalid("that unit is this node's own".to_owned()));
             }
-            match value {
-                Some(value) => view.put(key, value),
-                None => view.delete(key),
-            }
+            replaced.extend(file_of(&key, view.get(&key)?.as_deref()));
+            write_pair(view, key, value)?;
         }
-        Ok(Value::Null)
+        Ok(json!(replaced))
     };
-    let _written = decide(state, Box::new(load)).await?;
+    let Json(replaced) = decide(state, Box::new(load)).await?;
+    let replaced: Vec<String> = serde_json::from_value(replaced).unwrap_or_default();
+    for file in replaced.into_iter().filter(|file| !now.contains(file)) {
+        forget_file(state, file).await;
+    }
     let mut digest = Digest::default();
     let stored = keys.iter().try_for_each(|key| {
         if let Some(value) = state.engine.get(key)? {
@@ -281,21 +302,26 @@ async fn on_journal(state: &Arc<State>, call: MoveCall) -> Result<Json<Value>, P
 
 async fn purge(state: &Arc<State>, units: Vec<u16>, of: u16) -> Result<Json<Value>, Problem> {
     let units: Vec<u16> = units.into_iter().filter(|unit| !state.held.owns(&[*unit])).collect();
-    let mut after = None;
+    let (mut after, units) = (None, Units::new(&units, of));
     loop {
-        let found = page(&*state.engine, &units, of, after);
+        let found = page(&*state.engine, &units, after);
         let (pairs, next) = found.map_err(|error| Problem::invalid(error.to_string()))?;
         let held = state.held.clone();
         let delete = move |view: &mut crate::engine::View<'_>| {
+            let mut files = Vec::new();
             for (key, value) in pairs {
                 // One that became this node's own meanwhile stays.
                 if unit_of(&key, &value, of).is_some_and(|unit| !held.owns(&[unit])) {
-                    view.delete(key);
+                    files.extend(file_of(&key, view.get(&key)?.as_deref()));
+                    write_pair(view, key, None)?;
                 }
             }
-            Ok(Value::Null)
+            Ok(json!(files))
         };
-        let _done = decide(state, Box::new(delete)).await?;
+        let Json(files) = decide(state, Box::new(delete)).await?;
+        for file in serde_json::from_value::<Vec<String>>(files).unwrap_or_default() {
+            forget_file(state, file).await;
+        }
         after = next;
         if after.is_none() {
             return Ok(Json(Value::Bool(true)));

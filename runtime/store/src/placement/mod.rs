@@ -1,7 +1,9 @@
-//! Which node of an embedded store holds which unit of messages, and how units move while they are used.
+//! Which node of an embedded store holds which unit of its data, and how units move while they are used.
 //!
-//! A unit is an ownership shard: all channels that hash to it with their logs, deduplication keys, leases and marks, and the read
-//! marks of the readers that hash to it. `map` is the placement, `unit` says to which unit a call or a stored pair belongs,
+//! A unit of messages is an ownership shard: all channels that hash to it with their logs, deduplication keys, leases and marks, and
+//! the read marks of the readers that hash to it. Elsewhere it is a slot: what hashes to it by its key (documents, objects, entries of
+//! a cache), by its id (an index), or by its topic and partition (events). All accounts are one unit, for a transaction may touch any.
+//! `map` is the placement, `unit` says to which unit a call or a stored pair belongs,
 //! `held` is a node's view of it, `call` what nodes are asked, `digest` how two of them compare, `journal` what is kept of a move;
 //! `mover` does one, with `transfer` for what goes between two nodes.
 
@@ -24,5 +26,5 @@ pub use mover::{MoveError, Mover};
 pub(crate) use call::on_call;
 pub(crate) use held::Held;
 pub(crate) use map::VERSION_HEADER;
-pub(crate) use touch::{Touch, keep_ours, touch};
-pub(crate) use unit::unit_of;
+pub(crate) use touch::{Touch, Touches, keep_ours};
+pub(crate) use unit::{partition_text, unit_of};

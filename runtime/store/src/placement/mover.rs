@@ -9,12 +9,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use archgen_env::{
     Env,
-    http::{Client, Limits},
+    http::{Client, Limits, Reply},
     net::Address,
     sabotage::{Bug, is_planted},
 };
 use archgen_ports::ServiceKey;
-use http::{HeaderMap, HeaderValue, Method};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -57,6 +58,9 @@ pub enum MoveError {
         /// Pairs here.
         taken: u64,
     },
+    /// A node has no such file: its object was deleted meanwhile.
+    #[error("{0} has no such file")]
+    Gone(Address),
     /// A node does not hold what was written to it.
     #[error("{0} does not hold what was written to it")]
     Damaged(Address),
@@ -115,14 +119,27 @@ impl Mover {
 
     /// One call, again while the node does not answer.
     pub(super) async fn call<T: DeserializeOwned>(&self, node: &Address, call: &MoveCall) -> Result<T, MoveError> {
+        let body = serde_json::to_vec(call).map_err(|error| MoveError::Refused(node.clone(), error.to_string()))?;
+        let reply = self.exchange(node, Method::POST, "/store/move", body.into()).await?;
+        reply.json().map_err(|error| MoveError::Refused(node.clone(), error.to_string()))
+    }
+
+    /// One exchange, again while the node does not answer.
+    pub(super) async fn exchange(
+        &self,
+        node: &Address,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Reply, MoveError> {
         let until = Instant::now() + self.patience;
+        let mut headers = self.headers.clone();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         loop {
-            let answered = self.client.json(Method::POST, node, "/store/move", self.headers.clone(), call).await;
+            let answered = self.client.call(method.clone(), node, path, headers.clone(), body.clone()).await;
             let why = match answered {
-                Ok(reply) if reply.status.is_success() => match reply.json() {
-                    Ok(value) => return Ok(value),
-                    Err(error) => error.to_string(),
-                },
+                Ok(reply) if reply.status.is_success() => return Ok(reply),
+                Ok(reply) if reply.status == StatusCode::NOT_FOUND => return Err(MoveError::Gone(node.clone())),
                 Ok(reply) if reply.status.is_client_error() => {
                     return Err(MoveError::Refused(node.clone(), String::from_utf8_lossy(&reply.body).into_owned()));
                 }
@@ -246,7 +263,9 @@ impl Mover {
         let tracking = self.env.entropy("move").next_u64() | 1;
         self.call::<Value>(giver, &MoveCall::Track { units: units.to_vec(), tracking }).await?;
         let mut transfer = Transfer { mover: self, giver, taker, units, tracking, batch: 0 };
-        let Some(copied) = transfer.copy(journal, true).await? else { return Ok(()) };
+        let Some(copied) = transfer.copy(journal, Some(journal.copied_bytes_per_second_max)).await? else {
+            return Ok(());
+        };
         journal.copied_bytes += copied;
         self.step(journal, Phase::CatchUp, told).await?;
         // Where the giver was started again the copy begins anew.
@@ -274,7 +293,7 @@ impl Mover {
             let drained = unless_refused(transfer.drain().await)?.is_some();
             if !drained {
                 // What the giver had noted is gone, but nothing is written there any more: copy it once more.
-                transfer.copy(journal, false).await?;
+                transfer.copy(journal, None).await?;
             }
             if !(drained && is_same) {
                 self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
@@ -300,7 +319,7 @@ impl Mover {
         if taken.version < next.version {
             // The giver refuses these units, so that nothing changes while they are copied.
             let transfer = Transfer { mover: self, giver, taker, units: &units, tracking: 0, batch: 0 };
-            transfer.copy(journal, false).await?;
+            transfer.copy(journal, None).await?;
             self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
         }
         self.serve(journal, taker, &next).await?;

@@ -1,7 +1,5 @@
 //! A store of three nodes becomes one of five and then of two while it is written to: every acknowledged entry is there once, in
 //! order, wherever the mover, a giver or a taker died in between.
-#![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeMap,
@@ -12,96 +10,19 @@ use std::{
     time::Duration,
 };
 
-use archgen_env::{
-    Env,
-    net::Address,
-    os,
-    task::{Shutdown, Task},
-};
 use archgen_ports::{
-    ChannelId, ServiceKey,
+    ChannelId,
     messages::{Append, Appended, Counts, Messages, NewEntry, Range},
 };
 use archgen_spec::sharding::slot_of;
-use archgen_store::{EngineKind, Journal, Mover, NodeConfig, Order, Phase, Place, PlacedClient, run};
+use archgen_store::{Journal, Order, Phase, PlacedClient};
 use serde_json::json;
 use tokio::{sync::watch, time::Instant};
 
+use crate::store::Store;
+
 const SHARDS: u16 = 16;
 const CHANNELS: u64 = 24;
-
-struct Running {
-    env: Env,
-    task: Task,
-}
-
-/// A store with addresses for five nodes, of which three founded it.
-struct Store {
-    data: tempfile::TempDir,
-    addresses: Vec<Address>,
-    running: Vec<Option<Running>>,
-    key: ServiceKey,
-}
-
-impl Store {
-    fn new() -> Self {
-        let sockets: Vec<_> = (0..5).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let addresses = sockets.iter().map(|s| Address::new("127.0.0.1", s.local_addr().unwrap().port())).collect();
-        let running = (0..5).map(|_| None).collect();
-        Self { data: tempfile::tempdir().unwrap(), addresses, running, key: ServiceKey::new("test-key") }
-    }
-
-    fn env(&self, name: &str) -> Env {
-        os::env(name, self.data.path(), Shutdown::default())
-    }
-
-    async fn start(&mut self, node: usize) {
-        let folder = self.data.path().join(node.to_string());
-        std::fs::create_dir_all(&folder).unwrap();
-        let env = os::env(&format!("chat-{node}"), &folder, Shutdown::default());
-        let address = self.addresses[node].clone();
-        let config = NodeConfig {
-            store: "chat".to_owned(),
-            public_url: format!("http://{address}"),
-            address: address.clone(),
-            key: self.key.clone(),
-            engine: EngineKind::Log,
-            nodes: 3,
-            topics: BTreeMap::new(),
-            membership: None,
-            place: Place {
-                ordinal: node as u32,
-                founders: self.addresses[..3].to_vec(),
-                addresses: Vec::new(),
-                shards: SHARDS,
-            },
-        };
-        let its_env = env.clone();
-        let task = env.spawn("node", async move { run(its_env, config).await.unwrap() });
-        let up = async {
-            while env.net().connect(&address).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), up).await.expect("the node starts");
-        self.running[node] = Some(Running { env, task });
-    }
-
-    async fn stop(&mut self, node: usize) {
-        let Running { env, task } = self.running[node].take().unwrap();
-        env.shutdown().trigger("test");
-        assert!(task.join().await);
-    }
-
-    fn client(&self) -> PlacedClient {
-        let founders = self.addresses[..3].to_vec();
-        PlacedClient::new(&self.env("client"), founders, &self.key, SHARDS)
-    }
-
-    fn mover(&self) -> Mover {
-        Mover::new(&self.env("mover"), self.addresses[0].clone(), &self.key)
-    }
-}
 
 fn channel(number: u64) -> ChannelId {
     ChannelId::from(number.to_string().as_str())
@@ -184,7 +105,7 @@ fn silent(_: &Journal) {}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_become_five_then_two_under_load() {
-    let mut store = Store::new();
+    let mut store = Store::new(SHARDS);
     for node in 0..5 {
         store.start(node).await;
     }
@@ -217,7 +138,7 @@ async fn three_nodes_become_five_then_two_under_load() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mover_that_dies_anywhere_is_taken_up_and_pause_and_rollback_hold() {
-    let mut store = Store::new();
+    let mut store = Store::new(SHARDS);
     for node in 0..5 {
         store.start(node).await;
     }
