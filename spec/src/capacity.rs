@@ -53,7 +53,26 @@ pub struct DatasetCapacity {
     pub bucket_seconds: Option<u64>,
     /// Bytes of the largest partition: the hottest key over one bucket, or over the whole retention.
     pub largest_partition_bytes: Option<u64>,
+    /// Where the width is derived: how wide the buckets of each key can be, from the hottest keys on. One class says that all keys
+    /// are alike.
+    pub bucket_classes: Vec<BucketClass>,
+    /// Bytes that a node needs for a while beside what it keeps, when it compacts (Cassandra).
+    pub compaction_bytes_per_node: Option<u64>,
 }
+
+/// Keys whose buckets have one width.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BucketClass {
+    /// How many keys.
+    pub keys: u64,
+    /// Width, seconds: the widest at which a partition of any of them stays within the limit.
+    pub bucket_seconds: u64,
+    /// Bytes of the largest partition among them.
+    pub largest_partition_bytes: u64,
+}
+
+/// Compactions of a table with a time to live go window by window, of which there are so many (`TimeWindowCompactionStrategy`).
+const WINDOWS: u64 = 30;
 
 /// Share of the hottest among `keys` keys under Zipf's law with exponent `skew`: 1 / (generalised harmonic number).
 /// The first thousand terms are summed, the rest is the Euler-Maclaurin integral (error below one part in a million).
@@ -84,6 +103,38 @@ pub fn bucket_seconds(bucket: Bucket, load: &Load) -> Option<u64> {
             Some(WIDTHS_SECONDS.into_iter().rev().find(fits).unwrap_or(WIDTHS_SECONDS[0]))
         }
     }
+}
+
+/// How wide the buckets of each key can be under `bucket: auto(…)`, hottest keys first: a width for all keys is far too narrow for
+/// nearly all of them. None is wider than what is kept.
+pub fn bucket_classes(bucket: Bucket, retain_seconds: Option<u64>, load: &Load) -> Vec<BucketClass> {
+    let Bucket::Auto { partition_bytes_max } = bucket else { return Vec::new() };
+    let (hottest, skew) = (hottest_bytes_per_second(load), load.messages.skew);
+    let bytes_at = |rank: u64, width: u64| hottest * (rank.max(1) as f64).powf(-skew) * width as f64;
+    // Keys up to this rank outgrow a bucket of this width: their share of the traffic falls with rank^-skew.
+    let outgrown = |width: u64| -> u64 {
+        let ratio = bytes_at(1, width) / partition_bytes_max.max(1) as f64;
+        match ratio <= 1.0 {
+            true => 0,
+            false if skew <= 0.0 => load.messages.keys,
+            false => (ratio.powf(1.0 / skew).ceil() as u64 - 1).min(load.messages.keys),
+        }
+    };
+    let first = bucket_seconds(bucket, load).unwrap_or(WIDTHS_SECONDS[0]);
+    let kept = retain_seconds.unwrap_or(u64::MAX);
+    let widths = WIDTHS_SECONDS.into_iter().filter(|w| *w == first || (*w > first && *w <= kept));
+    let mut classes: Vec<BucketClass> = Vec::new();
+    let mut above = 0;
+    let mut widths = widths.peekable();
+    while let Some(width) = widths.next() {
+        let until = widths.peek().map_or(load.messages.keys, |wider| outgrown(*wider));
+        if until > above {
+            let largest = bytes_at(above + 1, width).round() as u64;
+            classes.push(BucketClass { keys: until - above, bucket_seconds: width, largest_partition_bytes: largest });
+            above = until;
+        }
+    }
+    classes
 }
 
 fn hottest_bytes_per_second(load: &Load) -> f64 {
@@ -139,6 +190,7 @@ fn dataset(name: &str, shape: &DatasetShape, store: &Store, load: &Load) -> Opti
     let width = bucket_seconds(bucket, load);
     let partitioned = matches!(shape, DatasetShape::CassandraTable { .. });
     let span = width.or(retain_seconds).filter(|_| partitioned);
+    let retained = retain_seconds.map(|s| (bytes_per_day / DAY_SECONDS as f64 * s as f64).round() as u64);
     let per_node = |rate: f64| (rate * f64::from(copies) / f64::from(store.nodes.max(1))).round() as u64;
     let (mean, peak) = (per_node(load.messages.mean_per_second), per_node(load.messages.peak_per_second));
     Some(DatasetCapacity {
@@ -148,10 +200,16 @@ fn dataset(name: &str, shape: &DatasetShape, store: &Store, load: &Load) -> Opti
         peak_bytes_per_second_per_node: peak.saturating_mul(load.messages.size_bytes),
         bytes_per_day: bytes_per_day.round() as u64,
         retain_seconds,
-        retained_bytes: retain_seconds.map(|s| (bytes_per_day / DAY_SECONDS as f64 * s as f64).round() as u64),
+        retained_bytes: retained,
         hottest_key_ppm: (hottest_share(load.messages.keys, load.messages.skew) * 1e6).round() as u64,
         bucket_seconds: width,
         largest_partition_bytes: span.map(|s| (hottest_bytes_per_second(load) * s as f64).round() as u64),
+        bucket_classes: bucket_classes(bucket, retain_seconds, load),
+        compaction_bytes_per_node: retained.filter(|_| partitioned).map(|retained| {
+            let on_node = retained.saturating_mul(u64::from(copies)) / u64::from(store.nodes.max(1));
+            // Without an end, tables of one size are merged into one: for a while both are there.
+            if retain_seconds.is_some() { on_node / WINDOWS } else { on_node }
+        }),
     })
 }
 
@@ -217,4 +275,42 @@ pub fn uses(topology: &Topology) -> Vec<Use> {
         });
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::MessageLoad;
+
+    #[test]
+    fn hot_keys_have_narrow_buckets_and_others_wide_ones() {
+        let messages = MessageLoad {
+            mean_per_second: 2_000.0,
+            peak_per_second: 60_000.0,
+            size_bytes: 900,
+            key: "channel_id".into(),
+            skew: 0.8,
+            keys: 2_000_000,
+        };
+        let limit = 100_000_000;
+        let load = Load { users: 5_000_000, online: 800_000, messages };
+        let auto = Bucket::Auto { partition_bytes_max: limit };
+        let classes = bucket_classes(auto, Some(90 * DAY_SECONDS), &load);
+        assert_eq!(classes.iter().map(|c| c.keys).sum::<u64>(), 2_000_000, "every key has a width");
+        assert_eq!(classes[0].bucket_seconds, 3_600, "the hottest as ever");
+        assert!(classes.windows(2).all(|w| w[0].bucket_seconds < w[1].bucket_seconds && w[0].keys <= w[1].keys));
+        assert!(classes.iter().all(|c| c.largest_partition_bytes <= limit), "{classes:?}");
+        // The last key of a class would outgrow the next wider bucket.
+        let mut rank = 0;
+        for pair in classes.windows(2) {
+            rank += pair[0].keys;
+            let bytes = hottest_bytes_per_second(&load) * (rank as f64).powf(-0.8) * pair[1].bucket_seconds as f64;
+            assert!(bytes > limit as f64 * 0.999_999, "{classes:?}");
+        }
+        let last = classes.last().expect("there is one");
+        assert!(last.bucket_seconds == 90 * DAY_SECONDS && last.keys > 1_900_000, "{classes:?}");
+        let flat = Load { messages: MessageLoad { skew: 0.0, ..load.messages.clone() }, ..load };
+        assert_eq!(bucket_classes(auto, Some(90 * DAY_SECONDS), &flat).len(), 1, "keys that are alike");
+        assert!(bucket_classes(Bucket::None, None, &flat).is_empty());
+    }
 }

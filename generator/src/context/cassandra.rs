@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Files;
 use super::postgres::check_kinds;
 use crate::GenerateError;
-use crate::plan::bucket_seconds;
+use crate::plan::{bucket_classes, bucket_seconds};
 use crate::render::Engine;
 
 #[derive(Serialize)]
@@ -36,6 +36,17 @@ struct Table<'a> {
     window_hours: u64,
     bucket_seconds: u64,
     bucket_width: String,
+    /// Where the width is derived and not the same for all keys: what each heat gets.
+    widths: Vec<Width>,
+    /// The partition key without its bucket.
+    key: Vec<Line<'a>>,
+}
+
+/// The width of some keys' buckets.
+#[derive(Serialize)]
+struct Width {
+    keys: u64,
+    minutes: u64,
 }
 
 #[derive(Serialize)]
@@ -89,6 +100,8 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
     let names = |columns: &'a [Column]| columns.iter().map(|c| c.name.as_str()).collect();
     let ttl_seconds = ttl.map_or(0, |t| t.as_secs());
     let width = bucket_seconds(*bucket, load).unwrap_or(0);
+    let classes = bucket_classes(*bucket, ttl.map(|t| t.as_secs()), load);
+    let adaptive = classes.len() > 1 && partition.iter().any(|c| c.name == load.messages.key);
     Ok(Some(Table {
         name: &dataset.name,
         columns: all().map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
@@ -102,5 +115,11 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
         window_hours: window_hours(ttl_seconds),
         bucket_seconds: width,
         bucket_width: format!("{width} seconds"),
+        widths: classes
+            .iter()
+            .filter(|_| adaptive)
+            .map(|c| Width { keys: c.keys, minutes: c.bucket_seconds / 60 })
+            .collect(),
+        key: partition.iter().filter(|c| c.name != "bucket").map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
     }))
 }

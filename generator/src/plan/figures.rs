@@ -9,6 +9,7 @@ use super::table::{amount, bytes, span};
 use super::{DatasetCapacity, Plan, StorePlan};
 
 const DAY_SECONDS: u64 = 86_400;
+const HOUR_SECONDS: f64 = 3_600.0;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,7 @@ pub fn figures(topology: &Topology, plan: &Plan) -> Vec<Figure> {
         for dataset in &planned.capacity.datasets {
             traffic(topology, store, dataset, &mut all);
             sizes(topology, store, dataset, &mut all);
+            room(topology, store, dataset, &mut all);
         }
         disk(store, planned, &mut all);
     }
@@ -144,6 +146,62 @@ fn traffic(topology: &Topology, store: &Store, d: &DatasetCapacity, all: &mut Ve
             load.size_bytes
         ),
     });
+}
+
+/// What there must be room for beside the data: compactions on the disk, what was written last in memory.
+fn room(topology: &Topology, store: &Store, d: &DatasetCapacity, all: &mut Vec<Figure>) {
+    let (load, nodes) = (&topology.load.messages, store.nodes.max(1));
+    let path = |name: &str| format!("plan.stores.{}.{}.{name}", store.name, d.name);
+    let value = load.peak_per_second * f64::from(d.copies) / f64::from(nodes) * load.size_bytes as f64 * HOUR_SECONDS;
+    all.push(Figure {
+        path: path("memory.hour_at_peak"),
+        what: format!(
+            "Memory in which a node of `{}` has the last hour at the peak rate: what nearly all reads ask for.",
+            store.name
+        ),
+        value,
+        shown: bytes(value as u64),
+        formula: "messages a second × copies ÷ nodes × size × seconds of an hour",
+        numbers: format!(
+            "{} × {} ÷ {nodes} × {} × {HOUR_SECONDS}",
+            number(load.peak_per_second),
+            d.copies,
+            load.size_bytes
+        ),
+    });
+    if let (Some(compaction), Some(retained)) = (d.compaction_bytes_per_node, d.retained_bytes) {
+        let windows = if d.retain_seconds.is_some() { 30 } else { 1 };
+        all.push(Figure {
+            path: path("compaction"),
+            what: format!(
+                "Disk that a compaction needs for a while on a node of `{}`, beside what is kept.",
+                store.name
+            ),
+            value: retained as f64 * f64::from(d.copies) / f64::from(nodes) / f64::from(windows),
+            shown: bytes(compaction),
+            formula: "bytes kept × copies ÷ nodes ÷ windows that are compacted one by one",
+            numbers: format!("{retained} × {} ÷ {nodes} ÷ {windows}", d.copies),
+        });
+    }
+    if let [hottest, .., _] = d.bucket_classes.as_slice() {
+        let share = hottest_share(load.keys, load.skew);
+        all.push(Figure {
+            path: path("bucket.hottest"),
+            what: format!(
+                "Bytes of the largest partition among the {} hottest keys, whose buckets are narrowest.",
+                hottest.keys
+            ),
+            value: load.mean_per_second * load.size_bytes as f64 * share * hottest.bucket_seconds as f64,
+            shown: format!("{} in {}", bytes(hottest.largest_partition_bytes), span(hottest.bucket_seconds)),
+            formula: "mean rate × size × share of the hottest key × seconds of its bucket",
+            numbers: format!(
+                "{} × {} × {share:.12} × {}",
+                number(load.mean_per_second),
+                load.size_bytes,
+                hottest.bucket_seconds
+            ),
+        });
+    }
 }
 
 fn sizes(topology: &Topology, store: &Store, d: &DatasetCapacity, all: &mut Vec<Figure>) {

@@ -82,6 +82,7 @@ fn block(out: &mut String, name: &str, store: &StorePlan) {
     zones(out, &store.zone_losses);
     for dataset in &store.capacity.datasets {
         capacity(out, dataset);
+        zone_down(out, store, dataset);
     }
     if let Some(heat) = &store.heat {
         skew(out, heat);
@@ -196,6 +197,24 @@ fn percent(ppm: u64) -> String {
     format!("{}.{:02}", ppm / 10_000, ppm % 10_000 / 100)
 }
 
+/// What the nodes that are left take while the largest zone is down.
+fn zone_down(out: &mut String, store: &StorePlan, d: &DatasetCapacity) {
+    let in_zone = |zone: &str| store.nodes.iter().filter(|n| n.zone == zone).count() as u64;
+    let (all, largest) = (store.nodes.len() as u64, store.nodes.iter().map(|n| in_zone(&n.zone)).max().unwrap_or(0));
+    if largest == 0 || largest == all {
+        return;
+    }
+    let (left, peak) = (all - largest, d.writes_per_second_per_node.1);
+    let bytes_per_second = d.peak_bytes_per_second_per_node;
+    let _ = writeln!(
+        out,
+        "  {}: with one zone down {} writes/s at peak on each of {left} nodes ({}/s)",
+        d.name,
+        peak * all / left,
+        bytes(bytes_per_second * all / left)
+    );
+}
+
 fn capacity(out: &mut String, d: &DatasetCapacity) {
     let kept = match (d.retain_seconds, d.retained_bytes) {
         (Some(seconds), Some(kept)) => format!("kept {}: {}", span(seconds), bytes(kept)),
@@ -213,6 +232,26 @@ fn capacity(out: &mut String, d: &DatasetCapacity) {
     if let Some(largest) = d.largest_partition_bytes {
         let width = d.bucket_seconds.map_or_else(String::new, |w| format!(", bucket {}", span(w)));
         let _ = writeln!(out, "  {}: largest partition {}{width}", d.name, bytes(largest));
+    }
+    if let Some(compaction) = d.compaction_bytes_per_node {
+        let _ = writeln!(out, "  {}: compactions need {} of a node's disk for a while", d.name, bytes(compaction));
+    }
+    if let [hottest, .., others] = d.bucket_classes.as_slice() {
+        let between: u64 = d.bucket_classes.iter().map(|c| c.keys).sum::<u64>() - hottest.keys - others.keys;
+        let between = if between == 0 {
+            String::new()
+        } else {
+            format!(", in {} steps for the next {between}", d.bucket_classes.len() - 2)
+        };
+        let _ = writeln!(
+            out,
+            "  {}: buckets by heat: {} for the {} hottest keys{between}, {} for the {} others",
+            d.name,
+            span(hottest.bucket_seconds),
+            hottest.keys,
+            span(others.bucket_seconds),
+            others.keys
+        );
     }
 }
 

@@ -29,7 +29,13 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
                 if copies.nodes == 1 { "" } else { "s" }
             );
             let fault = Diagnostic::error(EXPLANATION.code, copies.span, message);
-            out.push(fault.with_help("add nodes, or keep fewer copies").with_cause(copies.store));
+            let help = format!(
+                "the smallest changes that make it possible: {} nodes, or {} cop{} of it",
+                copies.copies,
+                copies.nodes,
+                if copies.nodes == 1 { "y" } else { "ies" }
+            );
+            out.push(fault.with_help(help).with_cause(copies.store));
         }
     }
 }

@@ -37,8 +37,12 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
                 if available == 1 { "" } else { "s" }
             );
             let fault = Diagnostic::error(EXPLANATION.code, copies.span, message);
-            let fault =
-                fault.with_help("declare more zones, or fewer copies").with_cause(format!("{} copies", copies.copies));
+            let help = format!(
+                "the smallest changes that make it possible: {} more in `zones`, or {available} cop{} of it",
+                copies.copies as usize - available,
+                if available == 1 { "y" } else { "ies" }
+            );
+            let fault = fault.with_help(help).with_cause(format!("{} copies", copies.copies));
             out.push(fault.with_related(zones.span, "zones declared here"));
         }
     }

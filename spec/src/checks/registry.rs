@@ -124,6 +124,7 @@ const ALWAYS: &[Check] = &[
     port_twice::check,
     copies_above_zones::check,
     copies_above_nodes::check,
+    bad_weight::check,
     insync_above_replicas::check,
     shard_key_not_in_key::check,
     auth_off::check,
