@@ -5,7 +5,7 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed journey-real migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed journey-real migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz test-plans bench-forecast
 
 test: install build lint unit engines journey migration simulate sabotage
 	@echo "all parts passed"
@@ -63,6 +63,12 @@ test-real:
 	tests/backends/start $(REAL)
 	cargo test -p archgen-tests --features real --test engines -- --nocapture --test-threads 1 --skip fidelity:: ; \
 	  status=$$?; tests/backends/stop; tests/backends/stop $(REAL); [ $$status = 0 ] && $(FIDELITY)
+
+# Plans carried out on the engines that they are for, by the engines' own tools: Redis, Kafka, Cassandra and Elasticsearch on
+# loopback. PostgreSQL's is part of `unit`.
+test-plans:
+	tests/plans/install
+	cargo test -p archgen-tests --test plans -- --nocapture --test-threads 1
 
 # A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and Debian's
 # nginx with the generated files before a fleet. ARCHGEN_ENV is the environment in which it is brought up.
@@ -130,6 +136,9 @@ bench-plan:
 # `generate` and `plan` from the reference spec to 60,000 services against their bars, and peers in the same run.
 bench-generate:
 	benches/generate/run
+# What the planner forecasts beside what the embedded message store holds after a day of the reference load at a thousandth.
+bench-forecast:
+	benches/forecast/run
 
 # The spec language from 1,000 to 100,000 services, keystrokes in the language server, and peers in the same run.
 bench-spec:
