@@ -70,7 +70,7 @@ test-plans:
 	tests/plans/install
 	cargo test -p archgen-tests --test plans -- --nocapture --test-threads 1
 
-# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients; and Debian's
+# A fleet from the reference spec; the journey through it, the guarantees while its hosts die, the two clients, bad input; and Debian's
 # nginx with the generated files before a fleet. ARCHGEN_ENV is the environment in which it is brought up.
 journey: build
 	$(PLAY); exit $$status
@@ -99,7 +99,7 @@ $(ARCHGEN) down >/dev/null 2>&1 || true; \
 export ARCHGEN_SYNCED=$(CURDIR)/.archgen-synced ARCHGEN_SYNCED_LIBRARY=$$(tests/power/build); rm -f $$ARCHGEN_SYNCED; \
 LD_PRELOAD=$$ARCHGEN_SYNCED_LIBRARY $(ARCHGEN) up $(SLACK) --env $${ARCHGEN_ENV:-dev} --detach && \
 $(ARCHGEN) wait --healthy --timeout 60s && \
-cargo test -p archgen-tests --test journey --test dashboards --test guarantees --test clients --test nginx_behaviour; status=$$?; $(ARCHGEN) down
+cargo test -p archgen-tests --test journey --test dashboards --test guarantees --test clients --test hostile --test nginx_behaviour; status=$$?; $(ARCHGEN) down
 endef
 
 # A fleet whose numbers of nodes and instances change under load while hosts are killed in each phase.
@@ -151,5 +151,5 @@ bench-realtime:
 # Each target for FUZZ_SECONDS (600 where a release is judged): no panic, no hang, flat memory.
 FUZZ_SECONDS ?= 60
 fuzz:
-	for target in socketio_packets socketio_frames socketio_polling; do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
+	for target in socketio_packets socketio_frames socketio_polling socketio_json; do fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 	fuzz/spec/run $(FUZZ_SECONDS)

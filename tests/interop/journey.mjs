@@ -205,6 +205,14 @@ const inbox = await until('the mention in the inbox', async () => {
   const items = (await call('GET', '/api/v1/notifications', bobToken)).body.items;
   return items.find((item) => JSON.stringify(item).includes(mention.id));
 });
+// A token that this system signed for somebody else: the identity token is the client's, not the API's.
+const foreign = tokens[0].id_token;
+const foreignSocket = await new Promise((resolve) => {
+  const socket = io(realtime[0], { auth: { token: foreign }, reconnection: false, forceNew: true });
+  socket.on('connect', () => { socket.disconnect(); resolve('connected'); });
+  socket.on('connect_error', (error) => resolve(error.message));
+});
+const foreignCall = (await call('GET', '/api/v1/me', foreign, null, [200, 401])).status;
 for (const person of people) person.socket.disconnect();
 clearTimeout(deadline);
 const account = JSON.stringify({
@@ -221,6 +229,7 @@ const account = JSON.stringify({
   outsiderHistory,
   outsiderFile,
   outsiderSync,
+  foreign: { issued: !!foreign, socket: foreignSocket, call: foreignCall },
   sync,
 });
 // A pipe takes a large text in parts: leave only when the last one is through.

@@ -92,6 +92,9 @@ fn two_people_talk_through_crashes_and_nothing_is_lost() {
     );
     assert!([403, 404].contains(&account["outsiderSync"].as_u64().unwrap()), "an outsider syncs nothing");
 
+    let foreign = serde_json::json!({"issued": true, "socket": "unauthenticated", "call": 401});
+    assert_eq!(account["foreign"], foreign, "a token of another audience opens nothing");
+
     assert_eq!(history(&account), acked, "history has each acknowledged message once, in order");
     let (down, _) = archgen(&["down"]);
     assert!(down, "the fleet goes down");
