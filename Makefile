@@ -5,7 +5,7 @@ SLACK := examples/slack/topology.yaml
 # The random cases of property tests are the same in each run; another number draws others.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed journey-real migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz test-plans bench-forecast
+.PHONY: test install build lint unit verify engines test-real interop journey journey-mixed journey-real migration simulate sim-determinism sabotage weakenings bench bench-generate bench-plan bench-spec bench-realtime fuzz test-plans bench-forecast fleet-replay page
 
 test: install build lint unit engines journey migration simulate sabotage
 	@echo "all parts passed"
@@ -125,6 +125,14 @@ sabotage:
 # Weakens the reference spec in five ways and expects a smallest story of what each costs.
 weakenings: build
 	tests/weakenings
+
+# Opens the page about a run in Chromium (Debian's `chromium`).
+page: build
+	tests/page
+
+# Plants bugs, finds and shrinks them in simulation, and plays the smallest schedules to real processes; it takes about half an hour.
+fleet-replay:
+	tests/fleet-replay
 
 bench: build
 	benches/run

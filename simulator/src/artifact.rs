@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::{
     plan::Plan,
+    shrink::Symptom,
     verdict::{Run, Verdict},
 };
 
@@ -100,6 +101,11 @@ impl Artifact {
             return Err(ArtifactError::Senseless("a fault begins after the fault phase"));
         }
         Ok(artifact)
+    }
+
+    /// How its run failed; `None` where it did not break a promise.
+    pub fn symptom(&self) -> Option<Symptom> {
+        self.broken.first().map(|name| Symptom::named(name))
     }
 
     /// Its text.

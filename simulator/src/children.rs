@@ -220,6 +220,30 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(unconditional_recursion, reason = "it is the crash that is looked for")]
+    fn a_crash_is_one_runs_and_the_others_go_on() {
+        #[inline(never)]
+        fn deeper(depth: u64) -> u64 {
+            let frame = std::hint::black_box([depth; 512]);
+            deeper(depth + 1) + std::hint::black_box(frame)[7]
+        }
+        let work = |index: usize| match index {
+            1 => std::process::abort(),
+            2 => deeper(0).to_le_bytes().to_vec(),
+            // SAFETY: it ends the child at once.
+            3 => unsafe { libc::_exit(7) },
+            _ => vec![index as u8],
+        };
+        let mut ended: BTreeMap<usize, Result<Vec<u8>, Death>> = BTreeMap::new();
+        each(&[0, 1, 2, 3, 4], 2, &work, &mut |index, outcome| drop(ended.insert(index, outcome))).unwrap();
+        let why = |index: usize| ended[&index].clone().unwrap_err().0;
+        assert_eq!((ended[&0].clone().unwrap(), ended[&4].clone().unwrap()), (vec![0], vec![4]));
+        assert!(why(1).contains(&format!("signal {}", libc::SIGABRT)), "{}", why(1));
+        assert!(why(2).contains("was killed by signal"), "{}", why(2));
+        assert!(why(3).contains("status 7"), "{}", why(3));
+    }
+
+    #[test]
     fn the_last_words_of_a_hanging_child_name_the_host() {
         let death = || Death("it died".to_owned());
         let told = |output: &[u8]| outcome(output.to_vec(), death()).map_err(|death| death.0);

@@ -32,12 +32,12 @@ pub mod world;
 pub use artifact::{Artifact, ArtifactError, fingerprint};
 pub use children::Hooks;
 pub use doctor::{Source, doctor};
-pub use engine::{EngineKind, UnknownEngine};
+pub use engine::{EngineKind, NoFleet, RunningFleet, UnknownEngine};
 pub use faults::{Action, Scheduled};
 pub use invariants::unchecked;
-pub use plan::Plan;
+pub use plan::{Plan, unplayable};
 pub use report::{human, json, junit, page, story};
-pub use run::{Recorded, run};
+pub use run::{Recorded, run, run_on_fleet};
 #[cfg(sabotage)]
 pub use sabotage::{bugs, plant};
 pub use seeds::{Repeat, SeedError, run_plans, run_recorded};

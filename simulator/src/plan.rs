@@ -11,6 +11,13 @@ use crate::{
     rebalance,
 };
 
+/// The faults of a plan that a fleet of real processes cannot be made to meet, in words: those of its disks, and moves of data.
+pub fn unplayable(plan: &Plan) -> Vec<String> {
+    let faults = plan.schedule.iter().filter(|fault| fault.action.is_of_disks());
+    let moves = plan.rebalance.then(|| "nodes of the message store become more and fewer".to_owned());
+    faults.map(ToString::to_string).chain(moves).collect()
+}
+
 /// A run to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

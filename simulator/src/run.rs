@@ -10,14 +10,14 @@ use archgen_spec::topology::{Component, Instance, Topology};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Engine, engine},
-    faults::Injector,
+    engine::{Engine, NoFleet, ProcessEngine, RunningFleet, engine},
+    faults::{Action, Injector, Scheduled},
     history::{History, Recorder},
-    people::{self, Stage, Stages},
+    people::{self, Outside, Stage, Stages},
     plan::Plan,
     rebalance,
     verdict::{Run, judge},
-    world::World,
+    world::{Hop, Ways, World},
 };
 
 /// Simulated time for registration and joining, before any fault, milliseconds.
@@ -38,6 +38,8 @@ pub struct Recorded {
     pub history: History,
     /// When each stage began, milliseconds.
     pub stages: Vec<(String, u64)>,
+    /// The ways of messages, where they were noted.
+    pub hops: Vec<Hop>,
 }
 
 /// Runs one plan to its verdict.
@@ -45,14 +47,14 @@ pub struct Recorded {
 /// # Errors
 /// [`FleetError`] where the topology cannot be assembled.
 pub fn run(topology: &Arc<Topology>, plan: &Plan) -> Result<Run, FleetError> {
-    record(topology, plan).map(|recorded| recorded.run)
+    record(topology, plan, Ways::default()).map(|recorded| recorded.run)
 }
 
-/// Runs one plan and keeps what clients saw.
+/// Runs one plan and keeps what clients saw, and the ways of messages where they are noted.
 ///
 /// # Errors
 /// [`FleetError`] where the topology cannot be assembled.
-pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetError> {
+pub fn record(topology: &Arc<Topology>, plan: &Plan, ways: Ways) -> Result<Recorded, FleetError> {
     if let Some(store) = topology.stores.iter().find(|s| s.is_real()) {
         return Err(FleetError::NotSimulated(store.name.clone()));
     }
@@ -60,9 +62,9 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
     let topology = prepared.as_ref().unwrap_or(topology);
     let assembly = assembly(topology, plan);
     let fleet = hosts(&assembly)?;
-    let world = World::new(plan.seed);
+    let mut world = World::new(plan.seed);
+    world.ways = ways;
     let recorder = Recorder::default();
-    let stages = Stages::default();
     let mut engine = engine(plan.engine, &world);
     for host in fleet {
         let (recorder, name) = (recorder.clone(), host.name().to_owned());
@@ -82,11 +84,40 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
     if plan.rebalance {
         rebalance::start(&mut *engine, &assembly, &recorder);
     }
-    people::start(&mut *engine, topology, plan, &recorder, &stages);
+    Ok(play(engine, topology, plan, &Outside { addresses: &assembly.addresses, mark: "" }, &world, recorder))
+}
+
+/// Runs a plan once on the fleet that is up, in real time. `mark` makes what people make in it its own.
+///
+/// # Errors
+/// See [`NoFleet`].
+pub fn run_on_fleet(
+    topology: &Arc<Topology>,
+    plan: &Plan,
+    fleet: &RunningFleet,
+    mark: &str,
+) -> Result<Recorded, NoFleet> {
+    let world = World::new(plan.seed);
+    let engine = ProcessEngine::new(&world, fleet)?;
+    let outside = Outside { addresses: &fleet.addresses, mark };
+    Ok(play(Box::new(engine), topology, plan, &outside, &world, Recorder::default()))
+}
+
+/// Takes people and faults through the stages of a plan, and judges what the people saw.
+fn play(
+    mut engine: Box<dyn Engine>,
+    topology: &Arc<Topology>,
+    plan: &Plan,
+    outside: &Outside<'_>,
+    world: &World,
+    recorder: Recorder,
+) -> Recorded {
+    let stages = Stages::default();
+    people::start(&mut *engine, topology, plan, outside, &recorder, &stages);
     let mut driver = Driver {
         plan,
         stages: &stages,
-        injector: Injector::new(&world, &plan.schedule),
+        injector: Injector::new(world, &plan.schedule),
         entered_ms: 0,
         entered: vec![("setup".to_owned(), 0)],
         restarts: Vec::new(),
@@ -96,12 +127,23 @@ pub fn record(topology: &Arc<Topology>, plan: &Plan) -> Result<Recorded, FleetEr
     let simulated_ms = engine.now().as_millis() as u64;
     let traffic = engine.traffic();
     let (remarks, applied) = (driver.remarks, driver.injector.applied().to_vec());
-    // The fleet is gone before it is judged, so that nothing it does on its way out can count.
-    drop(engine);
-    let history = recorder.history();
-    let mut run = judge(topology, plan, &world, &history, remarks, applied, simulated_ms);
+    // The fleet ends before it is judged, so that nothing it does on its way out can count.
+    engine.leave();
+    let mut history = recorder.history();
+    history.host_failures.retain(|failure| !is_expected(failure, &plan.schedule));
+    let mut run = judge(topology, plan, world, &history, remarks, applied, simulated_ms);
     run.traffic = traffic;
-    Ok(Recorded { run, history, stages: driver.entered })
+    Recorded { run, history, stages: driver.entered, hops: world.ways.hops() }
+}
+
+/// A store that refuses to serve from a damaged disk does what it should.
+fn is_expected(failure: &str, schedule: &[Scheduled]) -> bool {
+    let of_the_damaged = |fault: &Scheduled| match &fault.action {
+        Action::CorruptDisk { host } => failure.starts_with(&format!("{host} at ")),
+        _ => false,
+    };
+    let refused = ["is corrupt", "this is not a data folder"].iter().any(|why| failure.contains(why));
+    refused && schedule.iter().any(of_the_damaged)
 }
 
 fn assembly(topology: &Arc<Topology>, plan: &Plan) -> Arc<Assembly> {
@@ -192,7 +234,10 @@ impl Driver<'_> {
             }
             Stage::Setup if inside > SETUP_MS_MAX => {
                 let trouble = self.stages.trouble();
-                self.remarks.push(format!("setup did not finish within {SETUP_MS_MAX} ms: {trouble}"));
+                let (busy, waiting) = (self.stages.busy(), engine.world().waiting());
+                self.remarks.push(format!(
+                    "setup did not finish within {SETUP_MS_MAX} ms: {trouble}; {busy}; tasks: {waiting}"
+                ));
                 return false;
             }
             Stage::Faults if inside >= self.plan.duration_ms => {
@@ -205,7 +250,9 @@ impl Driver<'_> {
             }
             Stage::Settle if inside >= self.plan.settle_ms => Stage::Final,
             Stage::Final if inside > FINAL_MS_MAX => {
-                self.remarks.push(format!("final reads did not finish within {FINAL_MS_MAX} ms"));
+                let (busy, waiting) = (self.stages.busy(), engine.world().waiting());
+                self.remarks
+                    .push(format!("final reads did not finish within {FINAL_MS_MAX} ms: {busy}; tasks: {waiting}"));
                 return false;
             }
             _ => return true,

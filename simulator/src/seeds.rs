@@ -9,6 +9,7 @@ use crate::{
     plan::Plan,
     run::{Recorded, record, run},
     verdict::{Run, Summary, Verdict},
+    world::Ways,
 };
 
 /// One passing run in this many is repeated to see that its digest is the same.
@@ -91,7 +92,8 @@ pub(crate) fn run_once(
 pub fn run_recorded(topology: &Arc<Topology>, plan: &Plan, hooks: &dyn Hooks) -> Result<Recorded, SeedError> {
     let mut result = Err(SeedError::Assembly("the run gave no result".to_owned()));
     let simulate = |_| {
-        let (recorded, _) = under_shim(plan.seed, hooks, || record(topology, plan).map_err(|error| error.to_string()));
+        let (recorded, _) =
+            under_shim(plan.seed, hooks, || record(topology, plan, Ways::noted()).map_err(|error| error.to_string()));
         serde_json::to_vec(&recorded.unwrap_or_else(|| Err("the simulation panicked".to_owned()))).unwrap_or_default()
     };
     each(&[0], 1, &simulate, &mut |_, output| {

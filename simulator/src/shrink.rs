@@ -1,7 +1,7 @@
 //! Makes the plan of a failing run smaller while it fails in the same way: fewer faults (delta debugging; Zeller and Hildebrandt
 //! 2002), shorter faults, fewer people and sends, rounder times.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use archgen_spec::topology::Topology;
 
@@ -25,6 +25,11 @@ const TAIL_MS: u64 = 1_000;
 pub struct Symptom(String);
 
 impl Symptom {
+    /// The symptom of a run that was kept.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The symptom of a failed run; `None` where it did not fail.
     pub fn of(run: &Run) -> Option<Self> {
         if run.verdict != Verdict::Red {
@@ -35,9 +40,16 @@ impl Symptom {
         broken.or_else(|| run.remarks.first().map(class)).map(Self)
     }
 
-    fn shows(&self, run: &Run) -> bool {
+    /// Whether this run failed in the same way.
+    pub fn shows(&self, run: &Run) -> bool {
         let remarked = || run.remarks.iter().any(|remark| remark.starts_with(&self.0));
         run.verdict == Verdict::Red && (run.broken().contains(&self.0.as_str()) || remarked())
+    }
+}
+
+impl fmt::Display for Symptom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     run::{Recorded, record},
     seeds::SeedError,
     verdict::{Run, Verdict},
+    world::Ways,
 };
 
 /// People talk so long before the loss and after it, milliseconds.
@@ -75,7 +76,8 @@ pub fn try_scenario(
     let all: Vec<usize> = (0..plans.len()).collect();
     let simulate = |index: usize| {
         let plan = &plans[index];
-        let (recorded, wrong) = under_shim(plan.seed, hooks, || record(topology, plan).map_err(|e| e.to_string()));
+        let (recorded, wrong) =
+            under_shim(plan.seed, hooks, || record(topology, plan, Ways::default()).map_err(|e| e.to_string()));
         let tried = match recorded {
             Some(Ok(recorded)) => Ok(judge(plan.seed, expect, &recorded, wrong)),
             Some(Err(error)) => Err(error),

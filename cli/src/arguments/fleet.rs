@@ -45,6 +45,13 @@ pub struct UpArguments {
     /// Most that a move of data between nodes copies in a second: 64MB where nothing is said.
     #[arg(long, value_name = "SIZE", value_parser = super::spec::size)]
     pub move_rate: Option<u64>,
+    /// Let `archgen sim --fleet` cut, slow, pause and kill the hosts of this fleet. Not for a fleet that serves anybody.
+    #[arg(long, conflicts_with = "in_process")]
+    pub chaos: bool,
+    /// Plant a bug in every host, for the simulator to find again.
+    #[cfg(sabotage)]
+    #[arg(long, value_name = "BUG")]
+    pub sabotage: Option<String>,
     /// Return when the fleet is healthy and leave it running.
     #[arg(long)]
     pub detach: bool,

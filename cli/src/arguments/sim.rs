@@ -32,7 +32,7 @@ fn engines() -> Vec<&'static str> {
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7 --engine both\n  archgen sim examples/slack/topology.yaml --tests --seeds 10\n  archgen sim replay .archgen/sim/seed-7.json\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
+    after_help = "Examples:\n  archgen sim examples/slack/topology.yaml --seeds 200\n  archgen sim examples/slack/topology.yaml --seed 7 --engine both\n  archgen sim examples/slack/topology.yaml --tests --seeds 10\n  archgen sim replay .archgen/sim/seed-7.json\n  archgen sim replay .archgen/sim/seed-7.json --fleet --times 20\n\nExit status: 0 all green, 1 red or vacuous or an error in the spec, 64 wrong use."
 )]
 pub struct SimArguments {
     /// What to do instead of running seeds.
@@ -87,10 +87,27 @@ pub struct SimArguments {
     /// Write one offline page about the first red seed (the first seed, where none is red).
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: FleetArguments,
     /// Plant a bug that the simulator must find.
     #[cfg(sabotage)]
     #[arg(long, value_name = "BUG")]
     pub sabotage: Option<String>,
+}
+
+/// Whom a schedule is played to.
+#[derive(Debug, Clone, Args)]
+pub struct FleetArguments {
+    /// Play the schedule to the fleet that is up, in real time, instead of simulating it: the same people, faults and checkers. The fleet
+    /// must have been brought up with `archgen up SPEC --env sim --chaos`.
+    #[arg(long)]
+    pub fleet: bool,
+    /// Play it so often, and count how often it fails.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "fleet", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub times: u64,
+    /// Folder of the fleet's state.
+    #[arg(long = "data", value_name = "DIR", default_value = ".archgen", requires = "fleet")]
+    pub state: PathBuf,
 }
 
 /// What `archgen sim` does beside running seeds.
@@ -100,6 +117,8 @@ pub enum SimCommand {
     Replay(ReplayArguments),
     /// Find the smallest schedule on which a kept artifact still fails.
     Shrink(ReplayArguments),
+    /// Find the first commit whose simulator finds a kept artifact red, between two commits.
+    Bisect(BisectArguments),
     /// Print which sources of entropy and time are closed in this build.
     Doctor,
     /// Print the names of the bugs that can be planted.
@@ -121,10 +140,28 @@ pub struct ReplayArguments {
     /// Runs at a time; the machine's cores by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_024))]
     pub workers: Option<u64>,
+    #[command(flatten)]
+    pub on: FleetArguments,
     /// Plant a bug that the simulator must find.
     #[cfg(sabotage)]
     #[arg(long, value_name = "BUG")]
     pub sabotage: Option<String>,
+}
+
+/// Where a kept run became red.
+#[derive(Debug, Clone, Args)]
+pub struct BisectArguments {
+    /// The artifact.
+    pub artifact: PathBuf,
+    /// A commit at which it is green.
+    #[arg(long, value_name = "COMMIT")]
+    pub good: String,
+    /// A later one at which it is red.
+    #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+    pub bad: String,
+    /// What builds `target/release/archgen-sim` in a checkout.
+    #[arg(long, value_name = "COMMAND", default_value = "cargo build --release -p archgen --bin archgen-sim")]
+    pub build: String,
 }
 
 /// Why a text is no time.

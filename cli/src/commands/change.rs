@@ -52,6 +52,9 @@ pub fn run(
         demo: running.demo,
         nodes: wanted,
         moved_bytes_per_second_max: arguments.move_rate,
+        chaos: running.chaos,
+        #[cfg(sabotage)]
+        sabotage: running.sabotage.clone(),
     };
     next.save_next(state)?;
     if ask(state, &Request::Change).map_err(unavailable)?.is_none() {

@@ -1,9 +1,13 @@
 //! `archgen host`: one host of a fleet in a process of its own. The supervisor starts it; people need not.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow};
-use archgen_env::{os, task::Shutdown};
+use archgen_env::{Env, Parts, chaos::Chaos, entropy::Entropy, os, task::Shutdown};
 use archgen_fleet::{Addresses, FleetError};
 use archgen_ports::ServiceKey;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,6 +48,9 @@ fn given(arguments: &HostArguments, printer: Printer) -> Result<Option<(FleetFil
         in_process: false,
         nodes: Nodes::new(),
         moved_bytes_per_second_max: None,
+        chaos: false,
+        #[cfg(sabotage)]
+        sabotage: None,
         demo: false,
     };
     Ok(Some((fleet, read_service_key(key)?)))
@@ -62,11 +69,17 @@ async fn serve(arguments: &HostArguments, given: Option<(FleetFile, ServiceKey)>
     let shutdown = Shutdown::default();
     let data = state.data(&arguments.name);
     fs::create_dir_all(&data).with_context(|| format!("cannot make `{}`", data.display()))?;
-    let env = os::env(&arguments.name, &data, shutdown.clone());
+    let parts = os::parts(&arguments.name, &data, shutdown.clone());
     let (fleet, key) = match given {
         Some(given) => given,
-        None => (FleetFile::load(&state)?, service_key(&state, &env.entropy("service-key"))?),
+        None => {
+            let entropy = Entropy::new(parts.entropy.stream("service-key"));
+            (FleetFile::load(&state)?, service_key(&state, &entropy)?)
+        }
     };
+    #[cfg(sabotage)]
+    plant(fleet.sabotage.as_deref())?;
+    let env = Env::new(if fleet.chaos { obedient(parts, &fleet, state.chaos()).await } else { parts });
     let assembly = fleet.assembly(key)?;
     let hosts = archgen_fleet::hosts(&assembly).map_err(failure)?;
     let host = hosts.into_iter().find(|h| h.name() == arguments.name);
@@ -95,6 +108,27 @@ async fn serve(arguments: &HostArguments, given: Option<(FleetFile, ServiceKey)>
     }
     tracing::info!("stopped");
     Ok(exit::OK)
+}
+
+/// Plants a bug by name for the life of this process.
+#[cfg(sabotage)]
+fn plant(name: Option<&str>) -> Result<(), Failure> {
+    use archgen_env::sabotage::{self, Bug};
+    let Some(name) = name else { return Ok(()) };
+    let found = Bug::ALL.into_iter().find(|(known, _)| *known == name);
+    let (_, bug) = found.ok_or_else(|| Failure::new(exit::USAGE, format!("no bug is called `{name}`")))?;
+    sabotage::plant(bug);
+    Ok(())
+}
+
+/// These parts under the orders of this file; returns when they let the host begin.
+async fn obedient(parts: Parts, fleet: &FleetFile, orders: PathBuf) -> Parts {
+    let chaos = Chaos::between(&fleet.addresses);
+    chaos.look(&orders);
+    let following = chaos.clone();
+    parts.spawner.spawn("orders", Box::pin(async move { following.follow(&orders).await }));
+    chaos.until_up(&parts.host).await;
+    chaos.around(parts)
 }
 
 fn failure(error: FleetError) -> Failure {

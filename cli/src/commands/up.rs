@@ -74,6 +74,9 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
         in_process: arguments.in_process,
         nodes,
         moved_bytes_per_second_max: arguments.move_rate,
+        chaos: arguments.chaos,
+        #[cfg(sabotage)]
+        sabotage: arguments.sabotage.clone(),
         demo: supervisor::is_demonstrable(&topology),
     };
     let assembly =
@@ -88,6 +91,8 @@ pub fn run(arguments: &UpArguments, printer: Printer) -> Outcome {
         return Err(Failure::new(exit::UNAVAILABLE, format!("nothing was started:{lines}")));
     }
     supervisor::prepare_servers(&state, &assembly).map_err(|error| Failure { status: exit::UNAVAILABLE, error })?;
+    // Orders left by whoever played with the fleet before are not for this one.
+    let _ = fs::remove_file(state.chaos());
     fleet.save(&state)?;
     save_nodes(&state, &fleet.nodes)?;
     printer.note(&format!("starting {} hosts of `{}`", fleet.addresses.len(), assembly.topology.name));

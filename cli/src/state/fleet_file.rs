@@ -36,6 +36,13 @@ pub struct FleetFile {
     /// Most that a move copies in a second, bytes, where that was said.
     #[serde(default)]
     pub moved_bytes_per_second_max: Option<u64>,
+    /// Whether hosts obey orders to suffer faults.
+    #[serde(default)]
+    pub chaos: bool,
+    /// The bug that is planted in every host.
+    #[cfg(sabotage)]
+    #[serde(default)]
+    pub sabotage: Option<String>,
     /// Whether there is what demo users need, who are made at the start.
     #[serde(default)]
     pub demo: bool,

@@ -71,6 +71,11 @@ impl StateFolder {
         self.root.join("service-key")
     }
 
+    /// The faults that a fleet brought up for them is to suffer.
+    pub fn chaos(&self) -> PathBuf {
+        self.root.join("chaos.json")
+    }
+
     /// The demo users' password.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo.json")

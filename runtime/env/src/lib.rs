@@ -5,6 +5,7 @@
 //!
 //! Start with [`Env`], then [`net`], [`http`] (client and server over any `Net`), [`deadline`], [`disk`], [`entropy`], [`os`].
 
+pub mod chaos;
 pub mod clock;
 pub mod deadline;
 pub mod disk;

@@ -27,7 +27,12 @@ const COMPUTATIONS_MAX: usize = 8;
 
 /// An environment on this machine for the host of this name, its files under `data`.
 pub fn env(host: &str, data: &Path, shutdown: Shutdown) -> Env {
-    Env::new(Parts {
+    Env::new(parts(host, data, shutdown))
+}
+
+/// What that environment is assembled from.
+pub fn parts(host: &str, data: &Path, shutdown: Shutdown) -> Parts {
+    Parts {
         host: host.to_owned(),
         net: Arc::new(OsNet),
         clock: Arc::new(OsClock),
@@ -36,7 +41,7 @@ pub fn env(host: &str, data: &Path, shutdown: Shutdown) -> Env {
         compute: Arc::new(OsCompute(Arc::new(Semaphore::new(COMPUTATIONS_MAX)))),
         spawner: Arc::new(OnRuntime),
         shutdown,
-    })
+    }
 }
 
 struct OsNet;

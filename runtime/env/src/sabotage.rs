@@ -28,11 +28,15 @@ pub enum Bug {
     SwitchEarly,
     /// A device that comes back begins at the newest place instead of its own.
     ForgetPlace,
+    /// The gateway keeps answers long after their time.
+    KeepStale,
+    /// A host that the registry has forgotten does not register again.
+    StayForgotten,
 }
 
 impl Bug {
     /// Every bug with its name.
-    pub const ALL: [(&'static str, Self); 12] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("ack-before-sync", Self::AckBeforeSync),
         ("no-dedup", Self::NoDedup),
         ("no-fence", Self::NoFence),
@@ -45,6 +49,8 @@ impl Bug {
         ("no-resend", Self::NoResend),
         ("switch-early", Self::SwitchEarly),
         ("forget-place", Self::ForgetPlace),
+        ("keep-stale", Self::KeepStale),
+        ("stay-forgotten", Self::StayForgotten),
     ];
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin, str::FromStr, time::Duration};
 
-use archgen_env::Env;
+use archgen_env::{Env, entropy::Entropy};
 use serde::{Deserialize, Serialize};
 
 use crate::world::World;
@@ -112,6 +112,54 @@ pub trait Engine {
     fn power_off(&mut self, host: &str);
     /// The host's machine is up and its process started anew.
     fn start(&mut self, host: &str);
+    /// The world that it runs in.
+    fn world(&self) -> &World;
+
+    /// The host's process is held still, as by SIGSTOP.
+    fn hold(&mut self, host: &str) {
+        self.world().machine(host).hold();
+    }
+    /// It goes on.
+    fn release(&mut self, host: &str) {
+        self.world().machine(host).release();
+    }
+    /// The host's wall clock is off by this much, and from now on by so much more each second.
+    fn set_clock(&mut self, host: &str, offset_ms: i64, ms_per_second: i64) {
+        let now = self.now();
+        self.world().skews.set(host, offset_ms);
+        if ms_per_second != 0 {
+            self.world().skews.drift(host, ms_per_second, now);
+        }
+    }
+    /// Something happens to the host's disk.
+    fn on_disk(&mut self, host: &str, event: DiskEvent<'_>) {
+        let disk = self.world().disk(host);
+        match event {
+            DiskEvent::Slow(call_ms) => self.world().machine(host).set_device_ms(call_ms),
+            DiskEvent::Full(is_full) => disk.set_full(is_full),
+            DiskEvent::PowerLost(entropy) => disk.lose_power(entropy),
+            DiskEvent::Lost => disk.lose_all(),
+            DiskEvent::Corrupt(entropy) => disk.corrupt(entropy),
+        }
+    }
+    /// Ends the simulation in a process that is about to end: nothing in it runs again, and its memory is the kernel's to take back.
+    fn leave(self: Box<Self>) {
+        std::mem::forget(self);
+    }
+}
+
+/// What happens to a disk.
+pub enum DiskEvent<'a> {
+    /// Each call takes so long from now on, milliseconds.
+    Slow(u64),
+    /// It is full, or no longer.
+    Full(bool),
+    /// Its machine lost power: what was not synced is gone, but for a part.
+    PowerLost(&'a Entropy),
+    /// It is gone, and an empty one in its place.
+    Lost,
+    /// A byte that it holds is another one.
+    Corrupt(&'a Entropy),
 }
 
 /// The engine failed; in words.

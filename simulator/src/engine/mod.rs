@@ -7,9 +7,13 @@
 mod contract;
 mod event;
 mod links;
+mod processes;
 mod ticks;
 
 pub(crate) use contract::{
-    Broken, Engine, LATENCY_MS, Program, RETRANSMIT, Running, SYN_RETRY, SYN_TRIES_MAX, Weather, engine, retransmission,
+    Broken, DiskEvent, Engine, LATENCY_MS, Program, RETRANSMIT, Running, SYN_RETRY, SYN_TRIES_MAX, Weather, engine,
+    retransmission,
 };
 pub use contract::{EngineKind, UnknownEngine};
+pub(crate) use processes::ProcessEngine;
+pub use processes::{NoFleet, RunningFleet};

@@ -114,6 +114,16 @@ pub enum Action {
         /// Host.
         host: String,
     },
+    /// A cache loses everything at once, and serves on.
+    CacheFlush {
+        /// Host.
+        host: String,
+    },
+    /// One byte of the disk becomes another, and the process is started anew; at the end an empty disk takes its place.
+    CorruptDisk {
+        /// Host.
+        host: String,
+    },
 }
 
 impl Action {
@@ -135,7 +145,21 @@ impl Action {
             Self::ClockDrift { .. } => "clock-drift",
             Self::SlowDisk { .. } => "slow-disk",
             Self::FullDisk { .. } => "full-disk",
+            Self::CorruptDisk { .. } => "corrupt-disk",
+            Self::CacheFlush { .. } => "cache-flush",
         }
+    }
+
+    /// Whether it needs a simulated disk.
+    pub fn is_of_disks(&self) -> bool {
+        matches!(
+            self,
+            Self::DiskLoss { .. }
+                | Self::SlowDisk { .. }
+                | Self::FullDisk { .. }
+                | Self::CorruptDisk { .. }
+                | Self::CacheFlush { .. }
+        )
     }
 
     /// The hosts that it touches: one, or the two ends of a link.
@@ -154,7 +178,9 @@ impl Action {
             | Self::ClockSkew { host, .. }
             | Self::ClockDrift { host, .. }
             | Self::SlowDisk { host, .. }
-            | Self::FullDisk { host } => vec![host],
+            | Self::FullDisk { host }
+            | Self::CorruptDisk { host }
+            | Self::CacheFlush { host } => vec![host],
         }
     }
 }
@@ -188,6 +214,10 @@ impl fmt::Display for Action {
             }
             Self::SlowDisk { host, call_ms } => write!(f, "each call of {host}'s disk takes {call_ms} ms"),
             Self::FullDisk { host } => write!(f, "{host}'s disk is full"),
+            Self::CacheFlush { host } => write!(f, "{host} forgets everything that it keeps"),
+            Self::CorruptDisk { host } => {
+                write!(f, "a byte of {host}'s disk is another one at its next start; an empty disk takes its place")
+            }
         }
     }
 }
@@ -208,7 +238,7 @@ impl fmt::Display for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasts) = (self.at_ms as f64 / 1000.0, self.for_ms as f64 / 1000.0);
         match self.action {
-            Action::Reset { .. } => write!(f, "at {at:.2} s: {}", self.action),
+            Action::Reset { .. } | Action::CacheFlush { .. } => write!(f, "at {at:.2} s: {}", self.action),
             _ => write!(f, "at {at:.2} s, for {lasts:.2} s: {}", self.action),
         }
     }

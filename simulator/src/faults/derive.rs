@@ -1,7 +1,7 @@
 //! Faults from the graph alone, for a spec that declares none: for every edge and every host the faults that can meet it. Each
 //! seed draws a swarm: some kinds, often and close together (Groce and others 2012), rather than a little of everything.
 
-use archgen_spec::topology::{Component, Instance, Topology};
+use archgen_spec::topology::{Component, Instance, StoreId, StoreKind, Topology};
 
 use super::{
     Action, Scheduled,
@@ -26,9 +26,9 @@ const ANY_PAIR: u64 = 150;
 /// A clock is off by up to this, as far as tokens must bear, milliseconds.
 const SKEW_MS_MAX: i64 = 300_000;
 /// Faults that are several at once.
-const COMPOUND: [&str; 3] = ["zone-loss", "rolling-restart", "flapping"];
+const COMPOUND: [&str; 4] = ["zone-loss", "rolling-restart", "flapping", "cache-flush"];
 /// Faults of the nodes that keep copies of the same data.
-const GROUP_KINDS: [&str; 3] = ["isolation", "members-down", "disk-loss"];
+const GROUP_KINDS: [&str; 5] = ["isolation", "members-down", "disk-loss", "corrupt-disk", "replica-lag"];
 /// Of a thousand seeds, so many meet what a group of copies is there for.
 const GROUP_FAULTS: u64 = 500;
 
@@ -62,6 +62,7 @@ pub(super) fn derive(topology: &Topology, seed: u64, people: u32) -> Vec<Schedul
         schedule.extend(match kind {
             "zone-loss" => zone_loss(&hosts, &host.zone, at_ms, for_ms),
             "rolling-restart" => rolling_restart(topology, host.component, at_ms),
+            "cache-flush" => cache_flush(topology, at_ms),
             "flapping" => flapping(&a, &b, at_ms, for_ms),
             kind if LINK_KINDS.contains(&kind) => one(on_link(kind, a, b, &mut draw)),
             kind => one(on_host(kind, &host.name, lease_ms, &mut draw)),
@@ -118,6 +119,13 @@ fn on_group(groups: &[Group], duration_ms: u64, longest_ms: u64, draw: &mut Draw
             let how = |host| if draw.chance(500) { Action::Exit { host } } else { Action::PowerLoss { host } };
             (0..down).map(|step| name(first + step)).map(how).map(scheduled).collect()
         }
+        "corrupt-disk" => vec![scheduled(Action::CorruptDisk { host: name(first) })],
+        "replica-lag" => {
+            let extra_ms = draw.between((100, 2_000));
+            (1..group.len())
+                .map(|step| scheduled(Action::Latency { a: name(first), b: name(first + step), extra_ms }))
+                .collect()
+        }
         _ => vec![scheduled(Action::DiskLoss { host: name(first) })],
     }
 }
@@ -128,7 +136,9 @@ fn keep_within_budget(schedule: &mut Vec<Scheduled>, groups: &[Group]) {
     for group in groups {
         let mut left = group.losses_borne.max(1);
         schedule.retain(|fault| match &fault.action {
-            Action::DiskLoss { host } if group.members.iter().any(|member| member.name == *host) => {
+            Action::DiskLoss { host } | Action::CorruptDisk { host }
+                if group.members.iter().any(|member| member.name == *host) =>
+            {
                 let fits = left > 0;
                 left = left.saturating_sub(1);
                 fits
@@ -165,13 +175,20 @@ fn any_pair(hosts: &[Instance], draw: &mut Draw) -> Option<(String, String)> {
     one().zip(one()).filter(|(a, b)| a != b)
 }
 
-fn zone_loss(hosts: &[Instance], zone: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
+pub(super) fn zone_loss(hosts: &[Instance], zone: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
     let inside = hosts.iter().filter(|host| host.zone == zone);
     inside.map(|host| Scheduled { at_ms, for_ms, action: Action::PowerLoss { host: host.name.clone() } }).collect()
 }
 
+/// Every node of every cache forgets what it keeps.
+fn cache_flush(topology: &Topology, at_ms: u64) -> Vec<Scheduled> {
+    let caches = topology.stores.iter().enumerate().filter(|(_, store)| store.kind == StoreKind::Redis);
+    let nodes = caches.flat_map(|(index, _)| topology.component_instances(Component::Store(StoreId(index))));
+    nodes.map(|node| Scheduled { at_ms, for_ms: 0, action: Action::CacheFlush { host: node.name } }).collect()
+}
+
 /// Each replica exits in turn, and is back before the next goes.
-fn rolling_restart(topology: &Topology, component: Component, at_ms: u64) -> Vec<Scheduled> {
+pub(super) fn rolling_restart(topology: &Topology, component: Component, at_ms: u64) -> Vec<Scheduled> {
     const DOWN_MS: u64 = 500;
     let replicas = topology.component_instances(component).into_iter().enumerate();
     let exit = |(turn, host): (usize, Instance)| Scheduled {
@@ -182,7 +199,7 @@ fn rolling_restart(topology: &Topology, component: Component, at_ms: u64) -> Vec
     replicas.map(exit).collect()
 }
 
-fn flapping(a: &str, b: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
+pub(super) fn flapping(a: &str, b: &str, at_ms: u64, for_ms: u64) -> Vec<Scheduled> {
     const PERIOD_MS: u64 = 300;
     let cut = |turn| Scheduled {
         at_ms: at_ms + turn * PERIOD_MS,
@@ -222,18 +239,20 @@ fn on_host(kind: &str, host: &str, lease_ms: u64, draw: &mut Draw) -> Action {
     }
 }
 
+/// The reference spec as it is simulated.
+#[cfg(test)]
+pub(super) fn reference() -> Topology {
+    let overlay = include_str!("../../../examples/slack/env/sim.yaml");
+    let read = |path: &str| {
+        if path == "env/sim.yaml" { Ok(overlay.to_owned()) } else { Err(archgen_spec::ReadError::Missing) }
+    };
+    let text = include_str!("../../../examples/slack/topology.yaml").to_owned();
+    archgen_spec::load("topology.yaml", text, Some("sim"), &read, &|_| None).topology.expect("the reference spec")
+}
+
 #[cfg(test)]
 mod tests {
-    use archgen_spec::ReadError;
-
     use super::*;
-
-    fn reference() -> Topology {
-        let overlay = include_str!("../../../examples/slack/env/sim.yaml");
-        let read = |path: &str| if path == "env/sim.yaml" { Ok(overlay.to_owned()) } else { Err(ReadError::Missing) };
-        let text = include_str!("../../../examples/slack/topology.yaml").to_owned();
-        archgen_spec::load("topology.yaml", text, Some("sim"), &read, &|_| None).topology.expect("the reference spec")
-    }
 
     #[test]
     fn groups_of_copies_are_met_and_lose_no_more_machines_than_they_bear() {
@@ -248,9 +267,8 @@ mod tests {
             let schedule = derive(&topology, seed, 3);
             for group in &groups {
                 let of_group = |host: &String| group.members.iter().any(|member| member.name == *host);
-                let losses =
-                    schedule.iter().filter(|s| matches!(&s.action, Action::DiskLoss { host } if of_group(host)));
-                let losses = losses.count();
+                let lost_by = |s: &&Scheduled| matches!(&s.action, Action::DiskLoss { host } | Action::CorruptDisk { host } if of_group(host));
+                let losses = schedule.iter().filter(lost_by).count();
                 assert!(losses <= group.losses_borne as usize, "seed {seed}: {losses} machines of one group are lost");
                 lost += losses;
             }

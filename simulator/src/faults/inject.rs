@@ -6,7 +6,7 @@ use archgen_env::entropy::Entropy;
 
 use super::{Action, Scheduled};
 use crate::{
-    engine::{Engine, Weather},
+    engine::{DiskEvent, Engine, Weather},
     world::{Crossing, World, stream_seed},
 };
 
@@ -55,7 +55,6 @@ impl Injector {
         for (_, action) in std::mem::take(&mut self.active) {
             self.heal(engine, &action);
         }
-        self.world.skews.clear();
     }
 
     /// Faults applied so far.
@@ -70,7 +69,6 @@ impl Injector {
 
     fn apply(&mut self, engine: &mut dyn Engine, action: &Action) {
         self.world.trace.record(Crossing::Fault, "apply", &format!("{action:?}"), &[]);
-        let world = &self.world;
         match action {
             Action::Partition { a, b } => {
                 engine.cut(a, b);
@@ -91,24 +89,38 @@ impl Injector {
                 // A second loss of power changes nothing, but an exited process may lose its machine as well.
                 self.fall(host);
                 engine.power_off(host);
-                self.world.disk(host).lose_power(&self.entropy);
+                engine.on_disk(host, DiskEvent::PowerLost(&self.entropy));
             }
             Action::DiskLoss { host } => {
                 self.fall(host);
                 engine.power_off(host);
-                self.world.disk(host).lose_all();
+                engine.on_disk(host, DiskEvent::Lost);
             }
-            Action::Pause { host } => world.machine(host).hold(),
-            Action::ClockSkew { host, offset_ms } => world.skews.set(host, *offset_ms),
-            Action::ClockDrift { host, ms_per_second } => world.skews.drift(host, *ms_per_second, engine.now()),
-            Action::SlowDisk { host, call_ms } => world.machine(host).set_device_ms(*call_ms),
-            Action::FullDisk { host } => world.disk(host).set_full(true),
+            Action::CacheFlush { host } => {
+                engine.exit(host);
+                engine.on_disk(host, DiskEvent::Lost);
+                if !self.is_down(host) {
+                    engine.start(host);
+                }
+            }
+            Action::CorruptDisk { host } => {
+                // The process notices when it reads the disk again: at its next start.
+                engine.exit(host);
+                engine.on_disk(host, DiskEvent::Corrupt(&self.entropy));
+                if !self.is_down(host) {
+                    engine.start(host);
+                }
+            }
+            Action::Pause { host } => engine.hold(host),
+            Action::ClockSkew { host, offset_ms } => engine.set_clock(host, *offset_ms, 0),
+            Action::ClockDrift { host, ms_per_second } => engine.set_clock(host, 0, *ms_per_second),
+            Action::SlowDisk { host, call_ms } => engine.on_disk(host, DiskEvent::Slow(*call_ms)),
+            Action::FullDisk { host } => engine.on_disk(host, DiskEvent::Full(true)),
         }
     }
 
     fn heal(&mut self, engine: &mut dyn Engine, action: &Action) {
         self.world.trace.record(Crossing::Fault, "heal", &format!("{action:?}"), &[]);
-        let world = &self.world;
         match action {
             Action::Partition { a, b } => {
                 engine.join(a, b);
@@ -119,12 +131,20 @@ impl Injector {
                 self.set_weather(engine, a, b);
             }
             Action::Refuse { from, to } => engine.weather(from, to, self.weather(from, to)),
-            Action::Reset { .. } => {}
+            Action::Reset { .. } | Action::CacheFlush { .. } => {}
             Action::Exit { host } | Action::PowerLoss { host } | Action::DiskLoss { host } => self.rise(engine, host),
-            Action::Pause { host } => world.machine(host).release(),
-            Action::ClockSkew { host, .. } | Action::ClockDrift { host, .. } => world.skews.set(host, 0),
-            Action::SlowDisk { host, .. } => world.machine(host).set_device_ms(0),
-            Action::FullDisk { host } => world.disk(host).set_full(false),
+            Action::CorruptDisk { host } => {
+                // Whoever looks after the fleet puts an empty disk in place of the damaged one.
+                engine.power_off(host);
+                engine.on_disk(host, DiskEvent::Lost);
+                if !self.is_down(host) {
+                    engine.start(host);
+                }
+            }
+            Action::Pause { host } => engine.release(host),
+            Action::ClockSkew { host, .. } | Action::ClockDrift { host, .. } => engine.set_clock(host, 0, 0),
+            Action::SlowDisk { host, .. } => engine.on_disk(host, DiskEvent::Slow(0)),
+            Action::FullDisk { host } => engine.on_disk(host, DiskEvent::Full(false)),
         }
     }
 

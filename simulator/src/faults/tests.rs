@@ -8,7 +8,10 @@ use std::{
 use archgen_env::{Env, net::Address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Action, Injector, Scheduled};
+use super::{
+    Action, Injector, Scheduled,
+    derive::{flapping, reference, rolling_restart, zone_loss},
+};
 use crate::{
     engine::{EngineKind, Running, engine},
     world::{self, World},
@@ -51,6 +54,11 @@ fn echo(env: Env, log: Log) -> Running {
 
 /// Runs the client against the echo under one fault; what happened, by time.
 fn under(kind: EngineKind, action: Action, client: fn(Env, Log) -> Running) -> Vec<(u64, String)> {
+    let fault = Scheduled { at_ms: FAULT_MS.0, for_ms: FAULT_MS.1 - FAULT_MS.0, action };
+    under_all(kind, &[fault], client)
+}
+
+fn under_all(kind: EngineKind, schedule: &[Scheduled], client: fn(Env, Log) -> Running) -> Vec<(u64, String)> {
     let world = World::new(5);
     let log = Log::default();
     let mut engine = engine(kind, &world);
@@ -58,8 +66,7 @@ fn under(kind: EngineKind, action: Action, client: fn(Env, Log) -> Running) -> V
     engine.add_host("server", Box::new(move |env| echo(env, server_log.clone())));
     let client_log = log.clone();
     engine.add_person("client", Box::new(move |env| client(env, client_log.clone())));
-    let fault = Scheduled { at_ms: FAULT_MS.0, for_ms: FAULT_MS.1 - FAULT_MS.0, action };
-    let mut injector = Injector::new(&world, &[fault]);
+    let mut injector = Injector::new(&world, schedule);
     let mut now = 0;
     while now < END_MS {
         let next = injector.next_ms().unwrap_or(END_MS);
@@ -298,7 +305,10 @@ fn a_machine_that_is_lost_comes_back_empty() {
             let log = host_log.clone();
             Box::pin(async move {
                 let mut file = env.disk().open("f", true).unwrap();
-                note(&log, file.len().unwrap().to_string());
+                let mut held = vec![0; file.len().unwrap() as usize];
+                file.read_at(0, &mut held).unwrap();
+                let is_sound = held.chunks(6).all(|chunk| chunk == b"synced");
+                note(&log, format!("{}{}", held.len(), if is_sound { "" } else { " damaged" }));
                 file.append(b"synced").unwrap();
                 file.sync().unwrap();
                 env.disk().sync_directory("").unwrap();
@@ -319,5 +329,43 @@ fn a_machine_that_is_lost_comes_back_empty() {
     for kind in EngineKind::ALL {
         assert_eq!(lives(Action::PowerLoss { host: host() }, kind), ["0", "6"], "{kind}");
         assert_eq!(lives(Action::DiskLoss { host: host() }, kind), ["0", "0"], "{kind}");
+        assert_eq!(lives(Action::CacheFlush { host: host() }, kind), ["0", "0"], "{kind}");
+        assert_eq!(lives(Action::CorruptDisk { host: host() }, kind), ["0", "6 damaged", "0"], "{kind}");
     }
+}
+
+#[test]
+fn a_flapping_link_fails_again_and_again_and_is_whole_between() {
+    let (a, b) = pair();
+    for kind in EngineKind::ALL {
+        let events = under_all(kind, &flapping(&a, &b, FAULT_MS.0, FAULT_MS.1 - FAULT_MS.0), pings);
+        let held = times(&events).into_iter().filter(|(begun, took)| *begun >= FAULT_MS.0 && *took > 100).count();
+        assert!(held >= 3, "{kind}: {held} pings met a cut");
+        let between = (FAULT_MS.0, FAULT_MS.1);
+        let passed = times(&events).into_iter().filter(|(at, took)| (between.0..between.1).contains(at) && *took < 100);
+        assert!(passed.count() >= 2, "{kind}: some pass between the cuts");
+        assert!(slowest(&events, AFTER) <= 60, "{kind}: {}", last(&events));
+    }
+}
+
+#[test]
+fn a_rolling_restart_takes_every_replica_and_never_two_at_once() {
+    let topology = reference();
+    let component = topology.component_named("messaging").unwrap();
+    let all: Vec<String> = topology.component_instances(component).into_iter().map(|i| i.name).collect();
+    let schedule = rolling_restart(&topology, component, 100);
+    let restarted: Vec<String> = schedule.iter().flat_map(|s| s.action.hosts()).map(str::to_owned).collect();
+    assert_eq!(restarted, all);
+    assert!(all.len() > 1 && schedule.windows(2).all(|pair| pair[0].at_ms + pair[0].for_ms < pair[1].at_ms));
+}
+
+#[test]
+fn a_zone_goes_dark_as_a_whole_and_no_other() {
+    let hosts = reference().instances();
+    let zone = hosts[0].zone.clone();
+    let dark = zone_loss(&hosts, &zone, 0, 10);
+    let named: Vec<&str> = dark.iter().flat_map(|s| s.action.hosts()).collect();
+    let inside: Vec<&str> = hosts.iter().filter(|host| host.zone == zone).map(|host| host.name.as_str()).collect();
+    assert!(named == inside && inside.len() < hosts.len(), "{named:?}");
+    assert!(dark.iter().all(|s| matches!(s.action, Action::PowerLoss { .. })));
 }

@@ -4,4 +4,7 @@ mod record;
 
 #[cfg(test)]
 pub use record::Observation;
-pub use record::{Claim, Claimed, Final, History, Outcome, Read, Recorder, Removal, Search, Send, Stored};
+pub use record::{
+    Claim, Claimed, Final, History, Listing, Outcome, ProfileLook, Read, Recorder, Removal, Renaming, Search, Send,
+    Stored,
+};

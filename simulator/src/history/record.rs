@@ -1,7 +1,7 @@
 //! The history of one run. Times are true simulated time, which no host can see.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -156,6 +156,43 @@ pub struct Removal {
     pub done: Option<Duration>,
 }
 
+/// A person gave themselves another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renaming {
+    /// Who.
+    pub person: String,
+    /// Which of their names it is.
+    pub version: u64,
+    /// First try.
+    pub invoked: Duration,
+    /// Acknowledged.
+    pub done: Option<Duration>,
+}
+
+/// A look at somebody's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileLook {
+    /// Who looked.
+    pub person: String,
+    /// At whom.
+    pub of: String,
+    /// Which name was shown; 0 for the first one.
+    pub version: u64,
+    /// Asked.
+    pub invoked: Duration,
+    /// Answered.
+    pub done: Duration,
+}
+
+/// What a server of the registry listed of a service at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Instances that live.
+    pub live: BTreeSet<String>,
+    /// Instances that it listed.
+    pub listed: BTreeSet<String>,
+}
+
 /// A file whose upload was completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
@@ -193,6 +230,13 @@ pub struct History {
     pub inboxes: BTreeMap<String, Vec<String>>,
     /// Removals from channels.
     pub removals: Vec<Removal>,
+    /// Changes of names.
+    pub renamings: Vec<Renaming>,
+    /// Looks at names.
+    pub profiles: Vec<ProfileLook>,
+    /// (server, service) to what the server listed at the end.
+    #[serde(with = "pairs")]
+    pub listings: BTreeMap<(String, String), Listing>,
     /// Files that were uploaded.
     pub files: Vec<Stored>,
     /// Whether each person with a connected device was online at the end.

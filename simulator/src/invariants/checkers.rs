@@ -6,8 +6,9 @@ use archgen_spec::topology::Invariant;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    acked_not_lost, exactly_once_effect, files_intact, liveness, notified, per_channel_order, presence_converges,
-    rebalance_loses_nothing, revoked_means_out, search_converges, session_guarantees, shard_owner_unique, unique_names,
+    acked_not_lost, cache_coherent, exactly_once_effect, files_intact, liveness, notified, per_channel_order,
+    presence_converges, rebalance_loses_nothing, registry_converges, revoked_means_out, search_converges,
+    session_guarantees, shard_owner_unique, unique_names,
 };
 use crate::history::History;
 
@@ -59,6 +60,8 @@ const CHECKERS: &[(&str, Checker)] = &[
     ("files-intact", files_intact::check),
     ("presence-converges", presence_converges::check),
     ("rebalance-loses-nothing", rebalance_loses_nothing::check),
+    ("cache-coherent", cache_coherent::check),
+    ("registry-converges", registry_converges::check),
     ("liveness", liveness::check),
 ];
 

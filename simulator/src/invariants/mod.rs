@@ -1,6 +1,7 @@
 //! Promises as checkers over the history. Each says how many operations it checked; one that checked too few has proved nothing.
 
 mod acked_not_lost;
+mod cache_coherent;
 mod checkers;
 mod exactly_once_effect;
 mod files_intact;
@@ -10,6 +11,7 @@ mod notified;
 mod per_channel_order;
 mod presence_converges;
 mod rebalance_loses_nothing;
+mod registry_converges;
 mod revoked_means_out;
 mod search_converges;
 mod session_guarantees;

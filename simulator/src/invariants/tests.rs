@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::check;
-use crate::history::{Claim, Claimed, Final, History, Observation, Outcome, Read, Removal, Search, Send, Stored};
+use crate::history::{
+    Claim, Claimed, Final, History, Listing, Observation, Outcome, ProfileLook, Read, Removal, Renaming, Search, Send,
+    Stored,
+};
 
 fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -67,8 +70,24 @@ fn good() -> History {
     }];
     history.presences.insert("ada".to_owned(), true);
     history.moves = [("copy".to_owned(), 2), ("switch".to_owned(), 2), ("keep".to_owned(), 1)].into();
+    history.renamings = vec![renaming(1, 100), renaming(2, 5_000)];
+    history.profiles = vec![look(0, 50), look(1, 200), look(1, 5_100), look(2, 20_000)];
+    let both: std::collections::BTreeSet<String> = ["chat-1", "chat-2"].map(str::to_owned).into();
+    let listing = Listing { live: both.clone(), listed: both };
+    history.listings.insert(("registry-1".to_owned(), "chat".to_owned()), listing);
     history.removals = vec![Removal { person: "eve".to_owned(), channel: "c".to_owned(), done: Some(at(150)) }];
     history
+}
+
+/// Ada's change of her name.
+fn renaming(version: u64, at_ms: u64) -> Renaming {
+    Renaming { person: "ada".to_owned(), version, invoked: at(at_ms), done: Some(at(at_ms + 20)) }
+}
+
+/// Bob's look at Ada's name.
+fn look(version: u64, at_ms: u64) -> ProfileLook {
+    let (person, of) = ("bob".to_owned(), "ada".to_owned());
+    ProfileLook { person, of, version, invoked: at(at_ms), done: at(at_ms + 10) }
 }
 
 fn breaches(history: &History, invariant: &str) -> Vec<String> {
@@ -83,6 +102,33 @@ fn a_good_history_breaks_nothing() {
         assert_eq!(finding.breaches, Vec::<String>::new(), "{}", finding.invariant);
         assert!(finding.checked >= 1, "{} checked nothing", finding.invariant);
     }
+}
+
+#[test]
+fn a_name_long_replaced_and_one_not_written_yet_are_found() {
+    let mut history = good();
+    history.profiles.push(look(1, 30_000));
+    assert!(breaches(&history, "cache-coherent")[0].contains("was shown version 1 at 30.01 s"));
+    let mut history = good();
+    history.profiles = vec![look(2, 300)];
+    assert!(breaches(&history, "cache-coherent")[0].contains("not written yet"));
+    // A change without an answer may be there or not.
+    let mut history = good();
+    history.renamings[1].done = None;
+    history.profiles = vec![look(1, 40_000), look(2, 41_000)];
+    assert!(breaches(&history, "cache-coherent").is_empty());
+}
+
+#[test]
+fn an_instance_that_is_not_listed_and_one_that_should_not_be_are_found() {
+    let listed = |instances: &[&str]| {
+        let mut history = good();
+        let listing = history.listings.values_mut().next().unwrap();
+        listing.listed = instances.iter().map(|name| (*name).to_owned()).collect();
+        breaches(&history, "registry-converges").concat()
+    };
+    assert!(listed(&["chat-1"]).contains("does not list chat-2"));
+    assert!(listed(&["chat-1", "chat-2", "chat-9"]).contains("lists chat-9"));
 }
 
 #[test]

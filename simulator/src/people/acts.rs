@@ -26,7 +26,7 @@ impl Person {
     /// Acts now and then while faults come and go.
     pub(super) async fn act(&self, channels: &[String]) {
         let entropy = self.env.entropy("act");
-        let mut claims = 0;
+        let (mut claims, mut version) = (0, 0);
         let removes_at = self.plan.duration_ms / 4 + entropy.below(self.plan.duration_ms / 2 + 1);
         let mut removes = self.number == 0;
         let begun = world::elapsed();
@@ -39,13 +39,21 @@ impl Person {
                 removes = false;
                 self.remove_guest(&channels[0]).await;
             }
-            match entropy.below(10) {
+            match entropy.below(13) {
                 0..=4 => self.read_page(&channels[entropy.below(channels.len() as u64) as usize]).await,
                 5 => self.upload(&channels[0]).await,
                 6..=7 => self.search().await,
+                8 => {
+                    version += 1;
+                    self.rename(version).await;
+                }
+                9..=10 => {
+                    let other = 1 + entropy.below(u64::from(self.plan.people));
+                    self.look_at(&format!("person-{other}")).await;
+                }
                 _ if claims < CLAIMS_MAX => {
                     claims += 1;
-                    self.claim(&format!("nick-{}", entropy.below(NAMES)), claims).await;
+                    self.claim(&format!("nick-{}{}", entropy.below(NAMES), self.mark), claims).await;
                 }
                 _ => {}
             }
@@ -73,7 +81,7 @@ impl Person {
 
     async fn search(&self) {
         let found: Result<Value, ApiError> =
-            self.api.call(Method::GET, "/api/v1/search?q=message&limit=100", &Value::Null).await;
+            self.api.call(Method::GET, &format!("/api/v1/search?q={}&limit=100", self.word()), &Value::Null).await;
         if let Ok(page) = found {
             let search = Search { done: world::elapsed(), hits: ids(&page) };
             self.recorder.note(|history| history.searches.push(search));
@@ -82,7 +90,7 @@ impl Person {
 
     /// Claims an email address that others claim as well; the handle is the person's own.
     async fn claim(&self, name: &str, number: u32) {
-        let (email, handle) = (format!("{name}@example.test"), format!("{}.{number}", self.env.host()));
+        let (email, handle) = (format!("{name}@example.test"), format!("{}.{number}", self.handle(self.env.host())));
         let invoked = world::elapsed();
         let claimed = match self.api.register(&email, &handle, "correct horse battery staple").await {
             Ok(_) => Claimed::Won,

@@ -15,9 +15,9 @@ use crate::history::Final;
 /// Tries of a final read.
 const FINAL_TRIES_MAX: usize = 20;
 /// Looks at what converges, at most.
-const LOOKS_MAX: usize = 6;
+pub(super) const LOOKS_MAX: usize = 6;
 /// Wait between two looks.
-const LOOK: Duration = Duration::from_millis(2_500);
+pub(super) const LOOK: Duration = Duration::from_millis(2_500);
 /// Items of one page.
 const PAGE: usize = 100;
 
@@ -68,7 +68,7 @@ impl Person {
 
     /// Searches until two looks agree; the last one counts.
     pub(super) async fn search_all(&self) {
-        let found = self.until_stable("/api/v1/search?q=message", ids).await;
+        let found = self.until_stable(&format!("/api/v1/search?q={}", self.word()), ids).await;
         self.recorder.note(|history| history.found = found);
     }
 
@@ -98,7 +98,7 @@ impl Person {
         last
     }
 
-    async fn all(&self, path: &str, items: impl Fn(&Value) -> Vec<String>) -> Result<Vec<String>, ApiError> {
+    pub(super) async fn all(&self, path: &str, items: impl Fn(&Value) -> Vec<String>) -> Result<Vec<String>, ApiError> {
         let mut all = Vec::new();
         let mut cursor = String::new();
         loop {

@@ -10,7 +10,7 @@ const PAUSE_MS: u64 = 600;
 impl Person {
     pub(super) async fn visit(&self) {
         self.sign_in().await;
-        let channel = self.come_in("room-0").await;
+        let channel = self.come_in(&format!("room-0{}", self.mark)).await;
         let device = self.device(std::slice::from_ref(&channel));
         self.stages.set_up();
         self.stages.reached(Stage::Faults).await;

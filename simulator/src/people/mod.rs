@@ -4,8 +4,9 @@ mod acts;
 mod closing;
 mod files;
 mod guest;
+mod looks;
 mod person;
 mod stages;
 
-pub use person::{names, start};
+pub use person::{Outside, names, start};
 pub use stages::{Stage, Stages};

@@ -12,7 +12,7 @@ use archgen_env::{Env, net::Address};
 use archgen_spec::topology::{Component, Topology};
 use http::Method;
 
-use super::{Stage, Stages};
+use super::{Stage, Stages, looks::Directory};
 use crate::{
     engine::{Engine, Running},
     history::Recorder,
@@ -23,8 +23,6 @@ use crate::{
 pub(super) const CHANNELS: usize = 2;
 /// Wait between tries of a setup or final call.
 pub(super) const RETRY: Duration = Duration::from_millis(400);
-/// A device stays connected for this long into the final reads.
-const CONNECTED_AT_LEAST: Duration = Duration::from_millis(15_000);
 /// Of a hundred sends, so many mention somebody.
 const MENTIONS: u64 = 25;
 /// The one who is removed from a channel.
@@ -42,17 +40,35 @@ pub(super) struct Meeting {
     ids: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
+/// What people find.
+pub struct Outside<'a> {
+    /// Where hosts are.
+    pub addresses: &'a BTreeMap<String, Address>,
+    /// Part of every name that people give, so that one fleet can be met by several crowds in turn.
+    pub mark: &'a str,
+}
+
 /// Adds the people.
-pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, recorder: &Recorder, stages: &Stages) {
+pub fn start(
+    engine: &mut dyn Engine,
+    topology: &Arc<Topology>,
+    plan: &Plan,
+    outside: &Outside<'_>,
+    recorder: &Recorder,
+    stages: &Stages,
+) {
     let addresses = |component| -> Vec<Address> {
-        topology.component_instances(component).into_iter().map(|i| Address::new(i.name, i.port)).collect()
+        let instances = topology.component_instances(component).into_iter();
+        instances.filter_map(|i| outside.addresses.get(&i.name).cloned()).collect()
     };
     let (gateways, realtime) = (addresses(Component::Gateway), addresses(Component::Realtime));
     let meeting = Meeting::default();
+    let directory = Directory::of(topology, |host| outside.addresses.get(host).cloned());
     for (number, name) in names(plan.people).into_iter().enumerate() {
         let gateway = gateways[number % gateways.len().max(1)].clone();
         let (realtime, plan, recorder, stages, meeting) =
             (realtime.clone(), plan.clone(), recorder.clone(), stages.clone(), meeting.clone());
+        let (mark, directory) = (outside.mark.to_owned(), directory.clone());
         let is_guest = name == GUEST;
         let program = move |env: Env| -> Running {
             let person = Person {
@@ -65,6 +81,8 @@ pub fn start(engine: &mut dyn Engine, topology: &Arc<Topology>, plan: &Plan, rec
                 recorder: recorder.clone(),
                 stages: stages.clone(),
                 meeting: meeting.clone(),
+                mark: mark.clone(),
+                directory: directory.clone(),
             };
             if is_guest {
                 Box::pin(async move { person.visit().await })
@@ -86,6 +104,9 @@ pub(super) struct Person {
     pub(super) recorder: Recorder,
     pub(super) stages: Stages,
     pub(super) meeting: Meeting,
+    /// See [`Outside`].
+    pub(super) mark: String,
+    pub(super) directory: Directory,
 }
 
 impl Meeting {
@@ -97,10 +118,12 @@ impl Meeting {
 
 impl Person {
     async fn live(&self) {
+        self.does("signs in");
         self.sign_in().await;
+        self.does("looks for channels");
         let mut channels = Vec::new();
         for number in 0..CHANNELS {
-            let title = format!("room-{number}");
+            let title = format!("room-{number}{}", self.mark);
             if self.number == 0 {
                 let create = || async { Ok(self.api.create_channel(&title, "public").await?.id) };
                 channels.push(self.until_done("create channel", create).await);
@@ -112,27 +135,43 @@ impl Person {
         self.stages.set_up();
         self.stages.reached(Stage::Faults).await;
         tokio::join!(biased; self.talk(&device, &channels), self.act(&channels));
+        self.does("waits for the end of faults");
         self.stages.reached(Stage::Final).await;
         if self.number == 0 {
+            self.does("looks who is there");
             self.look_who_is_there().await;
+            self.stages.all_seen();
+            self.does("reads the whole of its channels");
             for channel in &channels {
                 self.read_final(channel).await;
             }
-            self.search_all().await;
+            self.does("searches, reads its notifications and looks into the registry");
+            tokio::join!(biased; self.search_all(), self.read_inbox(), self.look_into_registry());
+        } else {
+            self.does("reads its notifications");
+            self.read_inbox().await;
         }
-        self.read_inbox().await;
+        self.does("looks at names and files");
+        self.look_at_all().await;
         self.read_files().await;
-        // Whoever looks for others must have had the time to see this device.
-        tokio::time::sleep(CONNECTED_AT_LEAST).await;
+        // Whoever looks for others must find this device.
+        self.does("waits until others have looked");
+        self.stages.looked_at().await;
         device.stop();
+        self.stages.doing(self.env.host(), None);
+    }
+
+    fn does(&self, what: &'static str) {
+        self.stages.doing(self.env.host(), Some(what));
     }
 
     /// Registers and signs in; tries until it works.
     pub(super) async fn sign_in(&self) {
         let name = self.env.host().to_owned();
-        let (email, password) = (format!("{name}@example.test"), "correct horse battery staple");
+        let handle = self.handle(&name);
+        let (email, password) = (format!("{handle}@example.test"), "correct horse battery staple");
         self.until_done("register", || async {
-            match self.api.register(&email, &name, password).await {
+            match self.api.register(&email, &handle, password).await {
                 Err(ApiError::Problem(problem)) if problem.status == 409 => Ok(()),
                 other => other.map(|_| ()),
             }
@@ -146,6 +185,16 @@ impl Person {
         self.meeting.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(name, id);
     }
 
+    /// The handle of somebody.
+    pub(super) fn handle(&self, name: &str) -> String {
+        format!("{name}{}", self.mark)
+    }
+
+    /// The word that every message has, and a search asks for.
+    pub(super) fn word(&self) -> String {
+        format!("message{}", self.mark)
+    }
+
     /// Finds a channel and joins it.
     pub(super) async fn come_in(&self, title: &str) -> String {
         let id = self.until_done("find channel", || async { self.find_channel(title).await }).await;
@@ -154,9 +203,11 @@ impl Person {
     }
 
     async fn find_channel(&self, title: &str) -> Result<String, ApiError> {
-        let page: serde_json::Value = self.api.call(Method::GET, "/api/v1/channels", &serde_json::Value::Null).await?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        let found = items.iter().find(|c| c["name"] == title).and_then(|c| c["id"].as_str().map(str::to_owned));
+        let named = |page: &serde_json::Value| -> Vec<String> {
+            let items = page["items"].as_array().into_iter().flatten();
+            items.filter(|c| c["name"] == title).filter_map(|c| c["id"].as_str().map(str::to_owned)).collect()
+        };
+        let found = self.all("/api/v1/channels?", &named).await?.into_iter().next();
         found.ok_or_else(|| ApiError::Problem(archgen_env::http::Problem::not_found("channel")))
     }
 
@@ -193,13 +244,14 @@ impl Person {
             }
             let channel = &channels[entropy.below(channels.len() as u64) as usize];
             let client_msg_id = format!("{}-{number}", self.env.host());
-            let mut body = format!("message {number} by {}", self.env.host());
+            let mut body = format!("{} {number} by {}", self.word(), self.env.host());
             let mut mentions = Vec::new();
             if self.plan.people > 1 && entropy.below(100) < MENTIONS {
                 let other =
                     (self.number + 1 + entropy.below(u64::from(self.plan.people) - 1) as u32) % self.plan.people;
-                mentions.push(format!("person-{}", other + 1));
-                body = format!("{body} for @person-{}", other + 1);
+                let other = format!("person-{}", other + 1);
+                body = format!("{body} for @{}", self.handle(&other));
+                mentions.push(other);
             }
             self.recorder.invoke(self.env.host(), channel, &client_msg_id, &body, &mentions);
             device.send(channel, &client_msg_id, &body);

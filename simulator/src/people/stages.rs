@@ -1,11 +1,17 @@
 //! The stages of a run, shared by the driver (which enters them) and the people (who follow).
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::watch;
+
+use crate::world;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,13 +42,21 @@ impl Stage {
 #[derive(Clone)]
 pub struct Stages {
     stage: Arc<watch::Sender<Stage>>,
+    seen: Arc<watch::Sender<bool>>,
     ready: Arc<AtomicU32>,
     trouble: Arc<Mutex<String>>,
+    doing: Arc<Mutex<BTreeMap<String, (&'static str, Duration)>>>,
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Self { stage: Arc::new(watch::Sender::new(Stage::Setup)), ready: Arc::default(), trouble: Arc::default() }
+        Self {
+            stage: Arc::new(watch::Sender::new(Stage::Setup)),
+            seen: Arc::new(watch::Sender::new(false)),
+            ready: Arc::default(),
+            trouble: Arc::default(),
+            doing: Arc::default(),
+        }
     }
 }
 
@@ -67,6 +81,23 @@ impl Stages {
         self.ready.load(Ordering::Relaxed) >= people
     }
 
+    /// Somebody begins to do something; nothing where they have left.
+    pub fn doing(&self, person: &str, what: Option<&'static str>) {
+        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        doing.remove(person);
+        if let Some(what) = what {
+            doing.insert(person.to_owned(), (what, world::elapsed()));
+        }
+    }
+
+    /// Who is not done, and with what, in words.
+    pub fn busy(&self) -> String {
+        let doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        let told =
+            doing.iter().map(|(person, (what, since))| format!("{person} {what} since {:.1} s", since.as_secs_f64()));
+        told.collect::<Vec<_>>().join(", ")
+    }
+
     /// Notes why setup does not get on.
     pub fn note(&self, trouble: String) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
@@ -75,6 +106,17 @@ impl Stages {
     /// The last note.
     pub fn trouble(&self) -> String {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whoever looks who is there at the end has looked.
+    pub fn all_seen(&self) {
+        self.seen.send_replace(true);
+    }
+
+    /// Waits until nobody looks any more who is there.
+    pub async fn looked_at(&self) {
+        // The sender lives in `self`, so the wait ends only by the look.
+        let _ = self.seen.subscribe().wait_for(|seen| *seen).await;
     }
 
     /// Waits until this stage or a later one.

@@ -39,11 +39,6 @@ impl Skews {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), skew);
     }
 
-    /// Sets every clock right.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     /// A host's offset at this time, milliseconds.
     fn get(&self, host: &str, now: Duration) -> i64 {
         let skew = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied().unwrap_or_default();

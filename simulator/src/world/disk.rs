@@ -6,7 +6,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,12 +16,41 @@ use archgen_env::{
     entropy::Entropy,
 };
 
-/// One file's content, shared by all its names and handles.
-#[derive(Clone, Default)]
+/// One file's content, shared by all its names and handles. What survives a loss of power is the first `synced` bytes and then
+/// `tail`.
+#[derive(Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// The content that survives a loss of power.
-    durable: Vec<u8>,
+    /// Bytes from the start that are the same as at the last sync.
+    synced: usize,
+    /// What came after them then, where the file was made shorter since.
+    tail: Vec<u8>,
+}
+
+impl Content {
+    fn sync(&mut self) {
+        self.synced = self.bytes.len();
+        self.tail.clear();
+    }
+
+    fn truncate(&mut self, length: usize) {
+        if length < self.synced {
+            // The front of what survives after the cut is what was cut off.
+            self.tail.splice(0..0, self.bytes[length..self.synced].iter().copied());
+            self.synced = length;
+        }
+        self.bytes.truncate(length);
+    }
+
+    /// Falls back to what was synced; `torn` says how many of this many unsynced bytes reached the device all the same.
+    fn lose_power(&mut self, torn: impl FnOnce(usize) -> usize) {
+        let unsynced = self.bytes.len() - self.synced;
+        let kept = if self.tail.is_empty() && unsynced > 0 { torn(unsynced) } else { 0 };
+        self.bytes.truncate(self.synced + kept);
+        let tail = std::mem::take(&mut self.tail);
+        self.bytes.extend_from_slice(&tail);
+        self.synced = self.bytes.len();
+    }
 }
 
 type Shared = Arc<Mutex<Content>>;
@@ -42,22 +71,23 @@ impl SimulatedDisk {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.visible = names.durable.clone();
         for content in names.visible.values() {
-            let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut survivor = content.durable.clone();
-            if content.bytes.len() > survivor.len() && content.bytes.starts_with(&survivor) {
-                let unsynced = (content.bytes.len() - survivor.len()) as u64;
-                let torn = entropy.below(unsynced + 1) as usize;
-                let from = survivor.len();
-                survivor.extend_from_slice(&content.bytes[from..from + torn]);
-            }
-            content.durable.clone_from(&survivor);
-            content.bytes = survivor;
+            lock(content).lose_power(|unsynced| entropy.below(unsynced as u64 + 1) as usize);
         }
     }
 
     /// The disk is lost, and an empty one in its place.
     pub fn lose_all(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Names::default();
+    }
+
+    /// One byte that is synced, of one file, becomes another.
+    pub fn corrupt(&self, entropy: &Entropy) {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held: Vec<&Shared> = names.visible.values().filter(|file| lock(file).synced > 0).collect();
+        let Some(file) = held.get(entropy.below(held.len() as u64) as usize) else { return };
+        let mut content = lock(file);
+        let at = entropy.below(content.synced as u64) as usize;
+        content.bytes[at] ^= 1 << entropy.below(8);
     }
 
     /// Whether nothing more can be written.
@@ -74,14 +104,18 @@ impl SimulatedDisk {
     }
 }
 
+fn lock(content: &Shared) -> MutexGuard<'_, Content> {
+    content.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct OpenFile {
     content: Shared,
     full: Arc<AtomicBool>,
 }
 
 impl OpenFile {
-    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    fn content(&self) -> MutexGuard<'_, Content> {
+        lock(&self.content)
     }
 }
 
@@ -107,20 +141,12 @@ impl File for OpenFile {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.content().bytes.truncate(length as usize);
+        self.content().truncate(length as usize);
         Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut content = self.content();
-        let Content { bytes, durable } = &mut *content;
-        // Appends are the common case: copy the new tail only.
-        if bytes.len() >= durable.len() && bytes[..durable.len()] == **durable {
-            let from = durable.len();
-            durable.extend_from_slice(&bytes[from..]);
-        } else {
-            durable.clone_from(bytes);
-        }
+        self.content().sync();
         Ok(())
     }
 }
@@ -220,6 +246,26 @@ mod tests {
         disk.set_full(false);
         file.append(b"y").unwrap();
         assert_eq!(content(&disk, "log"), b"y");
+    }
+
+    #[test]
+    fn a_cut_that_was_not_synced_is_undone_by_a_loss_of_power() {
+        let disk = SimulatedDisk::default();
+        let mut file = disk.open("log", true).unwrap();
+        file.append(b"abcdef").unwrap();
+        file.sync().unwrap();
+        disk.sync_directory("").unwrap();
+        file.truncate(4).unwrap();
+        file.truncate(2).unwrap();
+        file.append(b"xy").unwrap();
+        assert_eq!(content(&disk, "log"), b"abxy");
+        disk.lose_power(&Entropy::new([1; 32]));
+        assert_eq!(content(&disk, "log"), b"abcdef");
+        let mut file = disk.open("log", false).unwrap();
+        file.truncate(2).unwrap();
+        file.sync().unwrap();
+        disk.lose_power(&Entropy::new([1; 32]));
+        assert_eq!(content(&disk, "log"), b"ab");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{
@@ -20,16 +21,47 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// The name of the host whose code runs right now, where a signal handler can read it.
-static RUNNING: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-static RUNNING_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// The host whose code runs right now, and the task of it.
+static RUNNING: Told = Told::nothing();
+static RUNNING_TASK: Told = Told::nothing();
 
-/// Writes the name of the host whose code runs right now to a descriptor. Safe in a signal handler.
+/// A name where a signal handler can read it.
+struct Told {
+    name: AtomicPtr<u8>,
+    bytes: AtomicUsize,
+}
+
+impl Told {
+    const fn nothing() -> Self {
+        Self { name: AtomicPtr::new(std::ptr::null_mut()), bytes: AtomicUsize::new(0) }
+    }
+
+    fn tell(&self, name: &str) {
+        self.bytes.store(name.len(), Ordering::Relaxed);
+        self.name.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
+    }
+
+    fn forget(&self) {
+        self.name.store(std::ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    fn write(&self, descriptor: libc::c_int) {
+        let (name, bytes) = (self.name.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        if !name.is_null() {
+            // SAFETY: names live as long as their machines, which outlive the simulation that this process is, or for ever.
+            unsafe { libc::write(descriptor, name.cast(), bytes) };
+        }
+    }
+}
+
+/// Writes the host whose code runs right now, and its task, to a descriptor. Safe in a signal handler.
 pub(crate) fn write_running_host(descriptor: libc::c_int) {
-    let (name, bytes) = (RUNNING.load(Ordering::Relaxed), RUNNING_BYTES.load(Ordering::Relaxed));
-    if !name.is_null() {
-        // SAFETY: names live as long as their machines, which outlive the simulation that this process is.
-        unsafe { libc::write(descriptor, name.cast(), bytes) };
+    RUNNING.write(descriptor);
+    if !RUNNING_TASK.name.load(Ordering::Relaxed).is_null() {
+        let between = b", task ";
+        // SAFETY: the bytes are valid for their length.
+        unsafe { libc::write(descriptor, between.as_ptr().cast(), between.len()) };
+        RUNNING_TASK.write(descriptor);
     }
 }
 
@@ -47,7 +79,8 @@ struct State {
     life: AtomicU64,
     held: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
-    tasks: Mutex<Vec<AbortHandle>>,
+    /// Tasks of this life, with their names.
+    tasks: Mutex<Vec<(&'static str, AbortHandle)>>,
     device_ms: AtomicU64,
 }
 
@@ -74,7 +107,7 @@ impl Machine {
     pub fn end_life(&self) {
         self.0.life.fetch_add(1, Ordering::Relaxed);
         let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
+        for (_, task) in tasks {
             task.abort();
         }
     }
@@ -108,8 +141,18 @@ impl Machine {
     }
 
     /// This future as part of one life.
-    pub fn guard(&self, life: u64, body: Body) -> impl Future<Output = ()> + Send + use<> {
-        Guarded { machine: self.clone(), life, body }
+    pub fn guard(&self, life: u64, task: &'static str, body: Body) -> impl Future<Output = ()> + Send + use<> {
+        Guarded { machine: self.clone(), life, task, body }
+    }
+
+    /// The tasks of its process that have not ended, by name, with how many there are.
+    pub fn waiting(&self) -> BTreeMap<&'static str, usize> {
+        let tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = BTreeMap::new();
+        for (name, _) in tasks.iter().filter(|(_, task)| !task.is_finished()) {
+            *waiting.entry(*name).or_default() += 1;
+        }
+        waiting
     }
 }
 
@@ -120,13 +163,13 @@ struct LifeSpawner {
 
 impl Spawner for LifeSpawner {
     fn spawn(&self, name: &'static str, body: Body) -> Task {
-        let task = OnRuntime.spawn(name, Box::pin(self.machine.guard(self.life, body)));
+        let task = OnRuntime.spawn(name, Box::pin(self.machine.guard(self.life, name, body)));
         let mut tasks = self.machine.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if self.machine.0.life.load(Ordering::Relaxed) == self.life {
             if tasks.len() == tasks.capacity() {
-                tasks.retain(|task| !task.is_finished());
+                tasks.retain(|(_, task)| !task.is_finished());
             }
-            tasks.push(task.abort_handle());
+            tasks.push((name, task.abort_handle()));
         }
         task
     }
@@ -135,6 +178,7 @@ impl Spawner for LifeSpawner {
 struct Guarded {
     machine: Machine,
     life: u64,
+    task: &'static str,
     body: Body,
 }
 
@@ -151,10 +195,12 @@ impl Future for Guarded {
             return Poll::Pending;
         }
         let before = CURRENT.with(|c| c.replace(Some(state.name.clone())));
-        RUNNING_BYTES.store(state.name.len(), Ordering::Relaxed);
-        RUNNING.store(state.name.as_ptr().cast_mut(), Ordering::Relaxed);
+        // In tasks within tasks the innermost is told.
+        RUNNING.tell(&state.name);
+        RUNNING_TASK.tell(self.task);
         let polled = self.body.as_mut().poll(context);
-        RUNNING.store(std::ptr::null_mut(), Ordering::Relaxed);
+        RUNNING.forget();
+        RUNNING_TASK.forget();
         CURRENT.with(|c| c.replace(before));
         polled
     }

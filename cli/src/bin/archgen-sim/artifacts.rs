@@ -13,6 +13,7 @@ use archgen_simulator::{
 use crate::{
     arguments::ReplayArguments,
     loading::{Spec, load},
+    on_fleet,
     program::{Failure, complain, say},
     seeds::workers,
     shim::Shim,
@@ -43,6 +44,14 @@ pub fn corpus(spec: &Spec) -> Result<Vec<Plan>, Failure> {
 fn read(path: &Path) -> Result<Artifact, Failure> {
     let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
     Artifact::parse(&text).map_err(|error| Failure::Input(format!("cannot use `{}`: {error}", path.display())))
+}
+
+/// Refuses what is no artifact.
+///
+/// # Errors
+/// It cannot be read, or is damaged or foreign.
+pub fn checked(path: &Path) -> Result<(), Failure> {
+    read(path).map(drop)
 }
 
 /// Keeps a run and says where.
@@ -96,6 +105,12 @@ fn again(arguments: &ReplayArguments) -> Result<Kept, Failure> {
 /// # Errors
 /// See [`Failure`].
 pub fn replay(arguments: &ReplayArguments) -> Result<bool, Failure> {
+    if arguments.on.fleet {
+        let artifact = read(&arguments.artifact)?;
+        let spec = load(Path::new(&artifact.spec), artifact.environment.as_deref(), &artifact.set)?;
+        let symptom = artifact.symptom();
+        return on_fleet::play(&spec, &artifact.plan, symptom.as_ref(), &arguments.on, arguments.html.as_deref());
+    }
     let kept = again(arguments)?;
     let (run, artifact) = (&kept.run, &kept.artifact);
     let mut text = format!("seed {} in the {} engine is {}\n", run.seed, run.engine, word(run.verdict));
@@ -154,7 +169,15 @@ fn word(verdict: Verdict) -> &'static str {
 /// See [`Failure`].
 pub fn write_page(spec: &Spec, plan: &Plan, file: &Path) -> Result<(), Failure> {
     let run = run_recorded(&spec.topology, plan, &Shim)?;
-    fs::write(file, page(&spec.topology, &spec.path, plan, &run)).map_err(|error| cannot("write", file, &error))?;
+    written(file, &page(&spec.topology, &spec.path, plan, &run))
+}
+
+/// Writes a page and says where.
+///
+/// # Errors
+/// It cannot be written.
+pub fn written(file: &Path, page: &str) -> Result<(), Failure> {
+    fs::write(file, page).map_err(|error| cannot("write", file, &error))?;
     complain(&format!("page: {}", file.display()));
     Ok(())
 }

@@ -3,7 +3,10 @@
 #[path = "../../arguments/sim.rs"]
 mod arguments;
 mod artifacts;
+mod bisect;
 mod loading;
+mod memory;
+mod on_fleet;
 mod program;
 mod seeds;
 mod settings;
@@ -13,6 +16,9 @@ mod text_file;
 mod trials;
 
 use std::process::ExitCode;
+
+#[global_allocator]
+static POOLS: memory::Pools = memory::Pools;
 
 fn main() -> ExitCode {
     program::run()

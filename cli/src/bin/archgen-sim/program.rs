@@ -11,7 +11,7 @@ use clap::{Parser, error::ErrorKind};
 
 use crate::{
     arguments::{SimArguments, SimCommand},
-    artifacts, seeds,
+    artifacts, bisect, seeds,
     shim::Shim,
     trials,
 };
@@ -70,6 +70,7 @@ pub fn run() -> ExitCode {
         None => seeds::run(&arguments),
         Some(SimCommand::Replay(replay)) => artifacts::replay(replay),
         Some(SimCommand::Shrink(shrink)) => artifacts::shrink(shrink),
+        Some(SimCommand::Bisect(bisect)) => bisect::run(bisect),
         Some(SimCommand::Doctor) => examine(),
         #[cfg(sabotage)]
         Some(SimCommand::Bugs) => {

@@ -15,6 +15,7 @@ use crate::{
     arguments::{BOTH, SimArguments, SimFormat},
     artifacts,
     loading::{Spec, load},
+    on_fleet,
     program::{Failure, complain, say},
     shim::Shim,
 };
@@ -52,6 +53,10 @@ pub fn run(arguments: &SimArguments) -> Result<bool, Failure> {
         .chain(of_seeds)
         .flat_map(|plan| engines.iter().map(move |engine| Plan { engine: *engine, ..plan.clone() }))
         .collect();
+    if arguments.on.fleet {
+        let plan = plan(&spec.topology, EngineKind::Event, arguments.seed.unwrap_or(arguments.from));
+        return on_fleet::play(&spec, &plan, None, &arguments.on, arguments.html.as_deref());
+    }
     // Compilers of a build just before this are children, too.
     let before_mib = largest_child_mib();
     let (summary, run) = simulate(&spec, &plans, workers, arguments)?;

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archgen_env::Env;
+use archgen_env::{
+    Env,
+    sabotage::{Bug, is_planted},
+};
 use archgen_ports::cache::Cache;
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -72,6 +75,7 @@ impl MicroCache {
         };
         if let Some(entry) = render(parts.status, &parts.headers, &body) {
             let (cache, ttl_ms) = (self.cache.clone(), ttl.as_millis() as u64);
+            let ttl_ms = if is_planted(Bug::KeepStale) { ttl_ms * 1_000 } else { ttl_ms };
             self.env.spawn("cache fill", async move {
                 let _permit = permit;
                 let wait = Duration::from_millis(CACHE_MS_MAX);

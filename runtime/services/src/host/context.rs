@@ -6,6 +6,7 @@ use archgen_env::{
     Env, deadline,
     http::{Client, Limits, Probe, Problem, ServerLimits, serve},
     net::Address,
+    sabotage::{Bug, is_planted},
 };
 use archgen_ports::{
     ServiceKey,
@@ -169,7 +170,7 @@ impl HostContext {
                 Ok(()) => registered = true,
                 Err(error) => {
                     tracing::warn!(%error, "registration failed; trying again");
-                    registered = false;
+                    registered = registered && is_planted(Bug::StayForgotten);
                 }
             }
             let wait = Duration::from_millis(if registered { HEARTBEAT_MS } else { HEARTBEAT_MS / 4 });

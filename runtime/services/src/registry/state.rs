@@ -72,11 +72,13 @@ impl State {
         look(&self.lock())
     }
 
-    /// Changes, and wakes everyone who waits.
+    /// Works on the data, and wakes everyone who waits where that changed them.
     pub(super) fn change<T>(&self, work: impl FnOnce(&mut Data, Instant) -> T) -> T {
         let mut data = self.lock();
         let result = work(&mut data, Instant::now());
-        self.changed.send_replace(data.catalog.index().max(data.pairs_index));
+        let index = data.catalog.index().max(data.pairs_index);
+        // A heartbeat that changes nothing wakes nobody.
+        self.changed.send_if_modified(|told| std::mem::replace(told, index) != index);
         result
     }
 

@@ -17,7 +17,7 @@ use archgen_env::{
     net::Address,
 };
 use archgen_ports::{ChannelId, ServiceKey, StoreError};
-use archgen_spec::sharding::{SLOTS, SlotMap, slot_of};
+use archgen_spec::sharding::{SLOTS, slot_of};
 use http::{HeaderMap, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -80,7 +80,6 @@ pub struct Groups {
     groups: Arc<[Group]>,
     /// By which a copy is chosen, where any may answer a read.
     any: Option<Entropy>,
-    slots: Arc<SlotMap>,
     pub(super) shards: u16,
     headers: HeaderMap,
     call_ms_max: u64,
@@ -105,11 +104,10 @@ impl Ports<Groups> {
         let of = groups(nodes.len(), policy.map_or(1, |p| p.copies as usize));
         let group = |range: Range<usize>| Group { members: nodes[range].to_vec(), leader: AtomicUsize::new(0) };
         let groups: Arc<[Group]> = of.into_iter().map(group).collect();
-        let slots = Arc::new(SlotMap::round_robin(SLOTS, groups.len() as u32));
         let any = policy.filter(|p| p.reads == Reads::Any).map(|_| env.entropy("copies"));
         let client = Client::new(env, limits);
         let shards = shards.max(1);
-        let nodes = Groups { client, groups, any, slots, shards, headers, call_ms_max: CALL_MS_MAX, retries: 0 };
+        let nodes = Groups { client, groups, any, shards, headers, call_ms_max: CALL_MS_MAX, retries: 0 };
         Self(nodes, Partitions::default())
     }
 
@@ -127,9 +125,10 @@ impl Groups {
         self.groups.len()
     }
 
-    /// The node of a key.
+    /// The node of a key: slots in turn over the groups, as [`SlotMap::round_robin`](archgen_spec::sharding::SlotMap::round_robin)
+    /// lays them out.
     pub(super) fn node_of(&self, key: &str) -> usize {
-        self.slots.owner(key.as_bytes()) as usize
+        usize::from(slot_of(key.as_bytes(), SLOTS)) % self.groups.len().max(1)
     }
 
     /// The node of an ownership shard.

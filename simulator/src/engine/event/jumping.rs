@@ -112,6 +112,10 @@ impl Engine for EventEngine {
         Ok(self.signals.busy_people.load(Ordering::Relaxed) == 0)
     }
 
+    fn world(&self) -> &World {
+        &self.world
+    }
+
     fn take_ended(&mut self) -> Vec<String> {
         std::mem::take(&mut *self.signals.ended_hosts.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{LATENCY_MS, RETRANSMIT, Weather, retransmission},
-    world::{Crossing, Draw, World},
+    world::{self, Crossing, Draw, Hop, World},
 };
 
 /// Connections that wait to be accepted; the SYN of one more is lost.
@@ -346,14 +346,24 @@ impl State {
         };
         let (name, peer) = (self.names[from].clone(), self.names[to].clone());
         self.world.trace.record(Crossing::Write, &name, &peer, bytes);
-        let length = bytes.len();
+        let (length, messages) = (bytes.len(), self.world.ways.messages(bytes));
         let arrives = self.arrival(from, to, length, now);
+        for message in messages {
+            self.note_hop(message, (&name, &peer), now, arrives);
+        }
         let Some(end) = self.end_mut(number, 1 - side) else { return };
         let gone = end.forgotten || !end.open;
         end.push(payload, now, arrives);
         if let Some(arrives) = arrives.filter(|_| gone) {
             self.answer_with_reset(number, 1 - side, arrives);
         }
+    }
+
+    fn note_hop(&self, message: String, (from, to): (&str, &str), now: Instant, arrives: Option<Instant>) {
+        let sent = world::elapsed();
+        let arrives_ms = arrives.map(|at| (sent + (at - now)).as_millis() as u64);
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.world.ways.note(Hop { message, from, to, sent_ms: sent.as_millis() as u64, arrives_ms });
     }
 
     /// One side is closed, by its process or for it.

@@ -88,7 +88,7 @@ impl Engine for TickEngine {
                 let machine = world.machine(&host);
                 let life = machine.begin_life();
                 let net = TickNet::new(&host, &links, &world.trace);
-                machine.guard(life, program(world.env(&host, life, Arc::new(net)))).await;
+                machine.guard(life, "host", program(world.env(&host, life, Arc::new(net)))).await;
                 ended.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_string());
                 // A host that has ended stays until it is started anew.
                 std::future::pending().await
@@ -104,7 +104,7 @@ impl Engine for TickEngine {
             let machine = world.machine(&person);
             let life = machine.begin_life();
             let net = TickNet::new(&person, &links, &world.trace);
-            machine.guard(life, program(world.env(&person, life, Arc::new(net)))).await;
+            machine.guard(life, "host", program(world.env(&person, life, Arc::new(net)))).await;
             busy.fetch_sub(1, Ordering::Relaxed);
             Ok(())
         });
@@ -125,6 +125,10 @@ impl Engine for TickEngine {
             }
         }
         Ok(self.busy.load(Ordering::Relaxed) == 0)
+    }
+
+    fn world(&self) -> &World {
+        &self.world
     }
 
     fn take_ended(&mut self) -> Vec<String> {
