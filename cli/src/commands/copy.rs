@@ -98,8 +98,18 @@ fn assembly(
         .map_err(|error| Failure { status: exit::UNAVAILABLE, error: anyhow!(error) })?;
     let key = service_key(state, &env.entropy("service-key"))?;
     let folder = spec_files::folder(&arguments.spec)?;
-    let fleet =
-        FleetFile { spec, folder, addresses, in_process: true, nodes, moved_bytes_per_second_max: None, demo: false };
+    let fleet = FleetFile {
+        spec,
+        folder,
+        addresses,
+        in_process: true,
+        nodes,
+        moved_bytes_per_second_max: None,
+        chaos: false,
+        #[cfg(sabotage)]
+        sabotage: None,
+        demo: false,
+    };
     fleet.assembly_of(Arc::new(topology), key).map_err(|error| Failure { status: exit::UNAVAILABLE, error })
 }
 

@@ -93,10 +93,7 @@ impl<R: Reach> Documents for Ports<R> {
 
     async fn scan(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError> {
         let call = DocumentsCall::Scan { collection: collection.to_owned(), after: after.map(str::to_owned), limit };
-        let mut rows: Vec<Row> = Vec::new();
-        for node in 0..self.node_count() {
-            rows.extend(self.look::<_, Vec<Row>>(node, "documents", &call).await?);
-        }
+        let mut rows: Vec<Row> = self.0.everywhere::<_, Vec<Row>>(false, &call).await?.into_iter().flatten().collect();
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         rows.truncate(limit);
         Ok(rows)

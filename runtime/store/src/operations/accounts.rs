@@ -66,7 +66,7 @@ pub fn read(engine: &dyn Engine, call: &AccountsCall) -> Result<Option<Value>, D
         AccountsCall::Find { table, field, value, after, limit } => {
             rows(table)?.find(engine, (field, value), after.as_deref(), false, *limit, &|_| true)?
         }
-        AccountsCall::Scan { table, after, limit } => rows(table)?.scan(engine, after.as_deref(), *limit)?,
+        AccountsCall::Scan { table, after, limit } => rows(table)?.scan(engine, after.as_deref(), *limit, &|_| true)?,
         AccountsCall::Commit { .. } => return Ok(None),
     };
     Ok(Some(to_value(found)?))

@@ -83,7 +83,7 @@ pub fn read(
             Some(to_value(rows(collection)?.find(engine, by, after.as_deref(), *newest_first, *limit, ours)?)?)
         }
         DocumentsCall::Scan { collection, after, limit } => {
-            Some(to_value(rows(collection)?.scan(engine, after.as_deref(), *limit)?)?)
+            Some(to_value(rows(collection)?.scan(engine, after.as_deref(), *limit, ours)?)?)
         }
         DocumentsCall::Put { .. } => None,
     })

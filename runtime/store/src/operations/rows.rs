@@ -53,13 +53,30 @@ impl Rows<'_> {
         engine: &dyn Engine,
         start: Option<&str>,
         limit: usize,
+        ours: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Row>, DecisionError> {
         let (mut from, to) = Key::new(self.namespace).text("row")?.text(self.table)?.below();
         if let Some(key) = start {
             from = after(self.row_key(key)?);
         }
-        let pairs = engine.scan(&from, &to, limit, false)?;
-        pairs.into_iter().map(|(_, bytes)| Ok(serde_json::from_slice(&bytes)?)).collect()
+        let mut rows = Vec::new();
+        loop {
+            let pairs = engine.scan(&from, &to, limit, false)?;
+            let last = pairs.last().filter(|_| pairs.len() == limit).map(|(key, _)| key.clone());
+            for (key, bytes) in pairs {
+                if ours(&last_text(&key)) {
+                    rows.push(serde_json::from_slice(&bytes)?);
+                }
+            }
+            // As long as others' rows took the place of ours.
+            match last.filter(|_| rows.len() < limit) {
+                Some(last) => from = after(last),
+                None => {
+                    rows.truncate(limit);
+                    return Ok(rows);
+                }
+            }
+        }
     }
 
     pub(super) fn find(

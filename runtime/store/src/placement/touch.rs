@@ -67,7 +67,7 @@ impl Touches for DocumentsCall {
     fn touch(&self, units: u16, _: &dyn Fn(&str) -> u16) -> Touch {
         match self {
             Self::Get { key, .. } | Self::Put { key, .. } => Touch::of(key, units),
-            Self::Find { .. } => Touch::Everything,
+            Self::Find { .. } | Self::Scan { .. } => Touch::Everything,
         }
     }
 }
