@@ -46,10 +46,11 @@ fn every_instance_has_an_address_of_its_own_and_is_registered() {
 }
 
 #[test]
-fn the_bucket_is_derived_from_the_hottest_channel() {
+fn buckets_are_as_wide_as_each_channel_allows() {
     let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
     let cql = &files["cassandra/chat/schema.cql"];
-    assert!(cql.contains("/ 3600"), "{cql}");
+    assert!(cql.contains("129600 minutes: "), "{cql}");
+    assert!(cql.contains("CREATE TABLE IF NOT EXISTS \"chat\".\"messages_widths\" ("), "{cql}");
     assert!(cql.contains("PRIMARY KEY ((\"channel_id\", \"bucket\"), \"message_id\")"), "{cql}");
     assert!(cql.contains("default_time_to_live = 7776000"), "{cql}");
 }

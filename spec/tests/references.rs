@@ -17,7 +17,7 @@ const SPEC: &str = r#"archgen: v1
 name: demo
 vars: { keep: 30d, city: eu }
 zones: [eu-a, eu-b, eu-c]
-secrets: { tls: "env:TLS", pg: "env:PG", ca: "file:./ca.pem" }
+secrets: { tls: "env:TLS", pg: "env:PG", ca: "file:./ca.pem", registry: "env:CONSUL" }
 load: { messages: { key: channel_id } }
 prices: { currency: EUR, components: { billing: 3, users: 4, gateway: 5 } }
 profiles:
@@ -36,7 +36,7 @@ gateway:
     /api/bills: { to: billing, timeout: 30s, retries: 0 }
     /api/users: { to: user, timeout: 30s, retries: 0 }
 realtime: { kind: socketio, needs: [messaging, user, cache], replicas: 2 }
-registry: { kind: consul, datacenter: "${vars.city}", servers: 3 }
+registry: { kind: consul, datacenter: "${vars.city}", servers: 3, endpoint: "consul.example.org:8500", token: secret:registry }
 services:
   messaging: { port: 9200, replicas: 2, needs: [user, chat.messages, users.members], publishes: [events.bills] }
   user: { port: 9300, replicas: 2, needs: [users.accounts] }
@@ -63,7 +63,8 @@ stores:
       accounts: { key: id uuid, columns: { email: text unique }, shard: { by: hash(id), into: 16 } }
       members:
         key: [channel_id bigint, user_id uuid]
-        columns: { role: text }
+        columns: { role: text, org_id: uuid }
+        tenant: org_id
         indexes: { by_user: [user_id, role] }
   audit:
     kind: postgres
@@ -110,6 +111,7 @@ tests:
 /// keys that refer (`spec/src/reference/names.rs`) and into the sample above.
 const PLAIN: &[&str] = &[
     "name",
+    "drift.ignore",
     "prices.currency",
     "environments.*",
     "profiles.*.credentials.user",

@@ -11,7 +11,7 @@ const validator = String(schema.$schema).includes("2020-12") ? new Ajv2020(optio
 const validate = validator.compile(schema);
 // Overlays say `!unset`, `!replace`, `!add`; a validator sees the values only.
 const tags = ["!unset", "!replace", "!add"].flatMap((tag) => [
-  { tag, resolve: (text) => (text === "" ? null : text) },
+  { tag, resolve: (text) => YAML.parse(text) },
   { tag, collection: "map", resolve: (map) => map },
   { tag, collection: "seq", resolve: (seq) => seq },
 ]);
