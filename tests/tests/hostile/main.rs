@@ -385,14 +385,14 @@ async fn slow_consumers(realtime: &[Address]) -> u64 {
     let mut sum = 0;
     for at in realtime {
         let (_, metrics) = http(at, "GET /metrics HTTP/1.1", b"").await;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("realtime_slow_consumers_total "));
+        let line = metrics.lines().find_map(|line| line.strip_prefix("archgen_realtime_slow_consumers_total "));
         sum += line.expect("slow readers are counted").trim().parse::<u64>().unwrap();
     }
     sum
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_stops_is_let_go_with_a_reason_and_recovers_everything() {
+async fn a_reader_that_stops_is_let_go_as_too_slow_and_recovers_everything() {
     const MESSAGES: u64 = 12_000;
     const SENDERS: u64 = 8;
     let folder = tempfile::tempdir().unwrap();
@@ -423,9 +423,10 @@ async fn a_reader_that_stops_is_let_go_with_a_reason_and_recovers_everything() {
             }
         });
     }
-    // It reads nothing until the host has given it up, then what the network still holds.
+    // It reads nothing until the host has given it up as too slow, which the host counts, then what the network still holds. The
+    // reason itself reaches only who reads again before that: `a_slow_reader_gets_a_prefix_then_the_reason` of the Socket.IO crate.
     let mut told = false;
-    let (mut seq, mut reason) = (0, String::new());
+    let mut seq = 0;
     while !sending.is_empty() || !told {
         let grown = memory_mib().saturating_sub(memory);
         assert!(grown < MEMORY_MIB_MAX, "{grown} MiB more for a reader that reads nothing");
@@ -438,7 +439,6 @@ async fn a_reader_that_stops_is_let_go_with_a_reason_and_recovers_everything() {
                         assert_eq!(event[1]["seq"], seq + 1, "a prefix without a gap");
                         seq += 1;
                     }
-                    Said::Text(text) if text.starts_with("42[\"kick\"") => reason = text,
                     Said::Text(_) | Said::Binary | Said::Close(..) => {}
                     Said::End => break,
                 }
@@ -450,7 +450,6 @@ async fn a_reader_that_stops_is_let_go_with_a_reason_and_recovers_everything() {
             Err(_) => {}
         }
     }
-    assert_eq!(reason, r#"42["kick",{"reason":"slow_consumer"}]"#);
     assert!(seq < MESSAGES, "nobody buffers without end");
     let mut raw = Raw::connect(&realtime[0], &person.auth()).await;
     loop {
