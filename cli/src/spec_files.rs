@@ -44,6 +44,22 @@ pub struct SpecTexts {
 /// # Errors
 /// The file cannot be read.
 pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
+    read(path, environment, &archgen_spec::load_on)
+}
+
+/// The same without the origins of values, sooner.
+///
+/// # Errors
+/// As [`load`].
+pub fn judge(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
+    read(path, environment, &archgen_spec::judge_on)
+}
+
+type Overlays<'a> = &'a dyn Fn(&str) -> Result<String, ReadError>;
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Loading<'a> = &'a dyn Fn(Date, &str, String, Option<&str>, Overlays<'_>, Variables<'_>) -> Loaded;
+
+fn read(path: &Path, environment: Environment<'_>, load: Loading<'_>) -> anyhow::Result<(Loaded, SpecTexts)> {
     let piped = path.as_os_str() == "-";
     let shown = if piped { "<stdin>".to_owned() } else { path.display().to_string() };
     let text = if piped { text_file::whole(io::stdin().lock()) } else { text_file::read(path) };
@@ -62,7 +78,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> anyhow::Result<(Loaded
         overlays.borrow_mut().insert(relative.to_owned(), text.clone());
         Ok(text)
     };
-    let loaded = archgen_spec::load_on(today(), &shown, text.clone(), name.as_deref(), &overlay, &variable);
+    let loaded = load(today(), &shown, text.clone(), name.as_deref(), &overlay, &variable);
     Ok((loaded, SpecTexts { path: shown, environment: name, text, overlays: overlays.into_inner() }))
 }
 

@@ -95,11 +95,17 @@ pub fn hottest_share(keys: u64, skew: f64) -> f64 {
 /// Width of a Cassandra bucket, seconds: fixed as declared, or the widest at which the hottest key's partition stays
 /// within its limit at the mean rate. Never below a minute; `None` without a bucket.
 pub fn bucket_seconds(bucket: Bucket, load: &Load) -> Option<u64> {
+    width(bucket, || hottest_bytes_per_second(load))
+}
+
+/// The same for a hottest key of so many bytes per second. That figure sums a thousand powers, so that it is asked for only once.
+fn width(bucket: Bucket, hottest: impl FnOnce() -> f64) -> Option<u64> {
     match bucket {
         Bucket::None => None,
         Bucket::Fixed(width) => Some(width.as_secs().max(1)),
         Bucket::Auto { partition_bytes_max } => {
-            let fits = |width: &u64| hottest_bytes_per_second(load) * *width as f64 <= partition_bytes_max as f64;
+            let hottest = hottest();
+            let fits = |width: &u64| hottest * *width as f64 <= partition_bytes_max as f64;
             Some(WIDTHS_SECONDS.into_iter().rev().find(fits).unwrap_or(WIDTHS_SECONDS[0]))
         }
     }
@@ -108,8 +114,15 @@ pub fn bucket_seconds(bucket: Bucket, load: &Load) -> Option<u64> {
 /// How wide the buckets of each key can be under `bucket: auto(…)`, hottest keys first: a width for all keys is far too narrow for
 /// nearly all of them. None is wider than what is kept.
 pub fn bucket_classes(bucket: Bucket, retain_seconds: Option<u64>, load: &Load) -> Vec<BucketClass> {
+    match bucket {
+        Bucket::Auto { .. } => classes(bucket, retain_seconds, load, hottest_bytes_per_second(load)),
+        Bucket::None | Bucket::Fixed(_) => Vec::new(),
+    }
+}
+
+fn classes(bucket: Bucket, retain_seconds: Option<u64>, load: &Load, hottest: f64) -> Vec<BucketClass> {
     let Bucket::Auto { partition_bytes_max } = bucket else { return Vec::new() };
-    let (hottest, skew) = (hottest_bytes_per_second(load), load.messages.skew);
+    let skew = load.messages.skew;
     let bytes_at = |rank: u64, width: u64| hottest * (rank.max(1) as f64).powf(-skew) * width as f64;
     // Keys up to this rank outgrow a bucket of this width: their share of the traffic falls with rank^-skew.
     let outgrown = |width: u64| -> u64 {
@@ -120,7 +133,7 @@ pub fn bucket_classes(bucket: Bucket, retain_seconds: Option<u64>, load: &Load) 
             false => (ratio.powf(1.0 / skew).ceil() as u64 - 1).min(load.messages.keys),
         }
     };
-    let first = bucket_seconds(bucket, load).unwrap_or(WIDTHS_SECONDS[0]);
+    let first = width(bucket, || hottest).unwrap_or(WIDTHS_SECONDS[0]);
     let kept = retain_seconds.unwrap_or(u64::MAX);
     let widths = WIDTHS_SECONDS.into_iter().filter(|w| *w == first || (*w > first && *w <= kept));
     let mut classes: Vec<BucketClass> = Vec::new();
@@ -137,9 +150,12 @@ pub fn bucket_classes(bucket: Bucket, retain_seconds: Option<u64>, load: &Load) 
     classes
 }
 
+fn bytes_per_second(load: &Load) -> f64 {
+    load.messages.mean_per_second * load.messages.size_bytes as f64
+}
+
 fn hottest_bytes_per_second(load: &Load) -> f64 {
-    let m = &load.messages;
-    m.mean_per_second * m.size_bytes as f64 * hottest_share(m.keys, m.skew)
+    bytes_per_second(load) * hottest_share(load.messages.keys, load.messages.skew)
 }
 
 /// The figures of a store under a load.
@@ -187,7 +203,9 @@ fn dataset(name: &str, shape: &DatasetShape, store: &Store, load: &Load) -> Opti
     };
     let bytes_per_day = load.messages.mean_per_second * load.messages.size_bytes as f64 * DAY_SECONDS as f64;
     let retain_seconds = retain.map(|r| r.as_secs());
-    let width = bucket_seconds(bucket, load);
+    let share = hottest_share(load.messages.keys, load.messages.skew);
+    let hottest = bytes_per_second(load) * share;
+    let width = width(bucket, || hottest);
     let partitioned = matches!(shape, DatasetShape::CassandraTable { .. });
     let span = width.or(retain_seconds).filter(|_| partitioned);
     let retained = retain_seconds.map(|s| (bytes_per_day / DAY_SECONDS as f64 * s as f64).round() as u64);
@@ -201,10 +219,10 @@ fn dataset(name: &str, shape: &DatasetShape, store: &Store, load: &Load) -> Opti
         bytes_per_day: bytes_per_day.round() as u64,
         retain_seconds,
         retained_bytes: retained,
-        hottest_key_ppm: (hottest_share(load.messages.keys, load.messages.skew) * 1e6).round() as u64,
+        hottest_key_ppm: (share * 1e6).round() as u64,
         bucket_seconds: width,
-        largest_partition_bytes: span.map(|s| (hottest_bytes_per_second(load) * s as f64).round() as u64),
-        bucket_classes: bucket_classes(bucket, retain_seconds, load),
+        largest_partition_bytes: span.map(|s| (hottest * s as f64).round() as u64),
+        bucket_classes: classes(bucket, retain_seconds, load, hottest),
         compaction_bytes_per_node: retained.filter(|_| partitioned).map(|retained| {
             let on_node = retained.saturating_mul(u64::from(copies)) / u64::from(store.nodes.max(1));
             // Without an end, tables of one size are merged into one: for a while both are there.

@@ -27,7 +27,7 @@ mod migrating;
 mod resolved;
 
 pub use checks::{Explanation, codes, explain};
-pub use loading::{Loaded, ReadError, load, load_on};
+pub use loading::{Loaded, ReadError, judge_on, load, load_on};
 pub use lower::{Origin, OriginSource, Origins};
 pub use mending::{Applied, FIXES_MAX, Mended, mend};
 pub use migrating::migrate;

@@ -53,7 +53,7 @@ pub fn load(
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Loaded {
-    load_at(path, text, environment, (read, variable, &parse), None)
+    load_at(path, text, environment, (read, variable, &parse), None, Origins::default())
 }
 
 /// The same on a day: waivers that ended before it are reported.
@@ -65,7 +65,19 @@ pub fn load_on(
     read: &dyn Fn(&str) -> Result<String, ReadError>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Loaded {
-    load_at(path, text, environment, (read, variable, &parse), Some(today))
+    load_at(path, text, environment, (read, variable, &parse), Some(today), Origins::default())
+}
+
+/// As [`load_on`], without the origins of values: for those who want the problems and the topology alone, sooner.
+pub fn judge_on(
+    today: Date,
+    path: &str,
+    text: String,
+    environment: Option<&str>,
+    read: &dyn Fn(&str) -> Result<String, ReadError>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Loaded {
+    load_at(path, text, environment, (read, variable, &parse), Some(today), Origins::idle())
 }
 
 /// How a text is parsed.
@@ -82,12 +94,13 @@ pub(crate) fn load_at(
     environment: Option<&str>,
     (read, variable, parse): Callbacks<'_>,
     today: Option<Date>,
+    origins: Origins,
 ) -> Loaded {
     let mut loaded = Loaded {
         topology: None,
         diagnostics: Vec::new(),
         sources: Sources::default(),
-        origins: Origins::default(),
+        origins,
         environments: Vec::new(),
     };
     let mut removed = Vec::new();
@@ -197,7 +210,7 @@ fn meaning(
     // What a variable brought in may be a secret, too.
     secret_literal::scan(&mut tree, &mut loaded.sources, &mut loaded.diagnostics);
     let profiles = lower::apply_profiles(&mut tree, &mut loaded.diagnostics);
-    loaded.origins = Origins::of_tree(&tree);
+    loaded.origins.take_tree(&tree);
     let spec = Spec::decode(&tree, &mut Decoder::new(&mut loaded.diagnostics))?;
     let topology = lower::resolve(&spec, today, &mut loaded.origins, &mut loaded.diagnostics);
     once(&profiles, &mut loaded.diagnostics);

@@ -57,7 +57,7 @@ fn once(arguments: &CheckArguments, printer: Printer) -> (u8, Vec<SpecTexts>) {
     let (mut checked, mut texts): (Vec<Loaded>, Vec<SpecTexts>) = (Vec::new(), Vec::new());
     let mut unreadable = Vec::new();
     for path in &arguments.specs {
-        match spec_files::load(path, environment) {
+        match spec_files::judge(path, environment) {
             Ok((loaded, text)) => {
                 checked.push(loaded);
                 texts.push(text);

@@ -1,6 +1,7 @@
 //! The collecting decoder: it reports every fault of form and goes on. Nothing here knows a particular section.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::Shape;
 use crate::checks::{foreign_key, language_version, missing_key, syntax, unknown_key, wrong_type};
@@ -28,10 +29,46 @@ pub trait Decode: Sized {
     fn shape() -> Shape;
 }
 
+/// The names from the root to what is being read, in one text: a mapping of a hundred thousand names is walked without a text for
+/// each.
+#[derive(Debug, Default)]
+struct Trail {
+    /// The names, joined by dots.
+    text: String,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl Trail {
+    fn push(&mut self, name: std::fmt::Arguments<'_>) {
+        if !self.starts.is_empty() {
+            self.text.push('.');
+        }
+        self.starts.push(self.text.len());
+        let _ = self.text.write_fmt(name);
+    }
+
+    fn pop(&mut self) {
+        if let Some(start) = self.starts.pop() {
+            self.text.truncate(start.saturating_sub(1));
+        }
+    }
+
+    fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let end = |index: usize| self.starts.get(index + 1).map_or(self.text.len(), |next| next - 1);
+        self.starts.iter().enumerate().map(move |(index, start)| &self.text[*start..end(index)])
+    }
+
+    /// Whether this is an item of a list.
+    fn is_item(&self) -> bool {
+        self.starts.last().is_some_and(|start| self.text[*start..].starts_with('['))
+    }
+}
+
 /// State of one decoding.
 pub struct Decoder<'a> {
     out: &'a mut Vec<Diagnostic>,
-    path: Vec<String>,
+    path: Trail,
     /// Kind of the store that is being read: it decides which keys its datasets have.
     pub(super) store_kind: Option<crate::topology::StoreKind>,
     /// Where the innermost section is named, and the outer ones before it.
@@ -43,7 +80,7 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// A decoder that reports to `out`.
     pub fn new(out: &'a mut Vec<Diagnostic>) -> Self {
-        Self { out, path: Vec::new(), store_kind: None, places: Vec::new(), unread: BTreeSet::new() }
+        Self { out, path: Trail::default(), store_kind: None, places: Vec::new(), unread: BTreeSet::new() }
     }
 
     /// Reports.
@@ -53,28 +90,32 @@ impl<'a> Decoder<'a> {
 
     /// The dotted path of what is being read.
     pub fn path(&self) -> String {
-        self.path.join(".")
+        self.path.text.clone()
     }
 
     /// The path's last name in back quotes, or `the spec`.
     pub fn subject(&self) -> String {
         // As `archgen explain` takes it: `sim.faults[0].for`.
-        if self.path.is_empty() { "the spec".to_owned() } else { format!("`{}`", self.path().replace(".[", "[")) }
+        if self.path.starts.is_empty() {
+            "the spec".to_owned()
+        } else {
+            format!("`{}`", self.path().replace(".[", "["))
+        }
     }
 
     /// At the root, everything whose value could not be read; elsewhere nothing.
     pub(super) fn unread(&mut self) -> BTreeSet<String> {
-        if self.path.is_empty() { std::mem::take(&mut self.unread) } else { BTreeSet::new() }
+        if self.path.starts.is_empty() { std::mem::take(&mut self.unread) } else { BTreeSet::new() }
     }
 
     /// The names on the path from the root.
-    pub fn names(&self) -> &[String] {
-        &self.path
+    pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.path.names()
     }
 
     /// Reads a value that stands under a key.
     pub fn under<T: Decode>(&mut self, key: &str, key_span: Span, node: &Node) -> Field<T> {
-        self.path.push(key.to_owned());
+        self.path.push(format_args!("{key}"));
         self.places.push(key_span);
         let value = T::decode(node, self);
         self.path.pop();
@@ -147,7 +188,7 @@ impl<'a> Keys<'a> {
         };
         let first = entries.first().map_or(node.span, |e| e.key.span);
         // An item of a list has no name of its own, so its first key stands for it.
-        let here = if decoder.path.last().is_some_and(|p| p.starts_with('[')) || decoder.places.is_empty() {
+        let here = if decoder.path.is_item() || decoder.places.is_empty() {
             first
         } else {
             decoder.places.last().copied().unwrap_or(first)
@@ -183,11 +224,11 @@ impl<'a> Keys<'a> {
 
     /// Reports unknown keys and missing required ones. Gives the keys that misspelt and foreign ones mean.
     pub fn close(self, required: &[&'static str], decoder: &mut Decoder<'_>) -> Vec<&'static str> {
-        let known: Vec<&'static str> = match &self.limit {
-            Some((_, keys)) => keys.clone(),
-            None => self.known.to_vec(),
+        let known: &[&'static str] = match &self.limit {
+            Some((_, keys)) => keys,
+            None => self.known,
         };
-        let subject = match &self.limit {
+        let subject = |decoder: &Decoder<'_>| match &self.limit {
             Some((what, _)) => format!("{} ({what})", decoder.subject()),
             None => decoder.subject(),
         };
@@ -198,7 +239,7 @@ impl<'a> Keys<'a> {
             if key.is_empty() || known.contains(&key) {
                 continue;
             }
-            let (mut fault, ours) = self.stranger(entry, &subject, &known);
+            let (mut fault, ours) = self.stranger(entry, &subject(decoder), known);
             // What is there already cannot be written a second time.
             if ours.is_some_and(|ours| meant.contains(&ours) || self.entries.iter().any(|e| e.key.text == ours)) {
                 fault.fix = None;
@@ -210,11 +251,11 @@ impl<'a> Keys<'a> {
             let present = self.entries.iter().any(|e| e.key.text == *key);
             let due = known.contains(key) && (!self.undecided || *key == "kind");
             if due && !present && !meant.contains(key) {
-                let names: Vec<&str> = decoder.names().iter().map(String::as_str).collect();
+                let names: Vec<&str> = decoder.names().collect();
                 let language = names.is_empty() && *key == "archgen";
                 decoder.report(match self.entries.first().filter(|_| language) {
                     Some(first) => language_version::missing(first.key.span),
-                    None => missing_key::at(self.here, &names, key, &subject),
+                    None => missing_key::at(self.here, &names, key, &subject(decoder)),
                 });
             }
         }
@@ -248,7 +289,7 @@ impl<T: Decode> Decode for Vec<Spanned<T>> {
         };
         let mut all = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            decoder.path.push(format!("[{index}]"));
+            decoder.path.push(format_args!("[{index}]"));
             if let Some(value) = T::decode(item, decoder) {
                 let span = match item.entries().first() {
                     Some(first) => first.key.span,
@@ -280,7 +321,7 @@ impl<T: Decode> Decode for Vec<Named<T>> {
                 let name = Spanned { value: entry.key.text.clone(), span: entry.key.span };
                 all.push(Named { name, value: value.value });
             } else {
-                decoder.path.push(entry.key.text.clone());
+                decoder.path.push(format_args!("{}", entry.key.text));
                 decoder.unread.insert(decoder.path());
                 decoder.path.pop();
             }

@@ -124,7 +124,7 @@ fn keys_of(program: Program) -> Vec<&'static str> {
 /// The keys of this kind of service; `None` where the kind is not known.
 fn service_keys(node: &Node, decoder: &mut Decoder<'_>) -> Option<(String, Vec<&'static str>)> {
     let kind = node.get("kind").and_then(Node::text).map(str::to_owned);
-    let kind = kind.or_else(|| decoder.names().last().cloned())?;
+    let kind = kind.or_else(|| decoder.names().last().map(str::to_owned))?;
     let program = Program::words().iter().find(|(word, _)| *word == kind)?.1;
     Some((format!("a {kind} service"), keys_of(program)))
 }

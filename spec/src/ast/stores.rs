@@ -162,7 +162,8 @@ pub enum DatasetKey {
 impl Decode for DatasetKey {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         // stores.<store>.<section>.<dataset>.key
-        match decoder.names().get(2).map(String::as_str) {
+        let section = decoder.names().nth(2).map(str::to_owned);
+        match section.as_deref() {
             Some("tables") => KeyColumns::decode(node, decoder).map(Self::Columns),
             Some("collections") => ShardKey::decode(node, decoder).map(Self::Fields),
             _ => Identifier::decode(node, decoder).map(Self::Field),

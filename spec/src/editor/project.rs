@@ -7,6 +7,7 @@ use super::Lines;
 use super::names::{self, Use};
 use crate::diagnostic::Diagnostic;
 use crate::loading::load_at;
+use crate::lower::Origins;
 use crate::source::{FileId, Node, Span, parse};
 use crate::units::Date;
 use crate::{Loaded, ReadError};
@@ -79,7 +80,7 @@ impl Project {
         let parsed = Parsed::default();
         let parse = |file: FileId, text: &str, out: &mut Vec<Diagnostic>| parsed.tree(file, text, out);
         let load = |environment: Option<&str>| {
-            load_at(path, text.to_owned(), environment, (read, variable, &parse), Some(today))
+            load_at(path, text.to_owned(), environment, (read, variable, &parse), Some(today), Origins::default())
         };
         let base = load(None);
         let environments = base.environments.clone();

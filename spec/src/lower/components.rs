@@ -194,7 +194,8 @@ fn kind(named: &Named<ast::Service>, work: &mut Resolution<'_>) -> ServiceKind {
         }
     };
     if written.kind.is_none() && by_name.is_some() {
-        work.origins.by_default(format!("services.{name}.kind"), name.to_owned(), "the service's name is a kind");
+        let noted = || (format!("services.{name}.kind"), name.to_owned());
+        work.origins.by_default(noted, "the service's name is a kind");
     }
     match program {
         Program::Messaging => ServiceKind::Messaging,
@@ -287,7 +288,7 @@ fn inherit<T>(
     if own.is_none()
         && let Some(shared) = &shared
     {
-        work.origins.written(path(), print(&shared.value), shared.span);
+        work.origins.written(|| (path(), print(&shared.value)), shared.span);
     }
     own.or(shared).map(|v| v.value)
 }

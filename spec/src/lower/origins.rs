@@ -36,9 +36,16 @@ impl Origin {
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     values: IndexMap<String, Origin>,
+    /// Nobody will ask: nothing is noted.
+    idle: bool,
 }
 
 impl Origins {
+    /// Origins that nobody will ask for: they stay empty.
+    pub(crate) fn idle() -> Self {
+        Self { values: IndexMap::new(), idle: true }
+    }
+
     /// The origin of one value.
     pub fn get(&self, path: &str) -> Option<&Origin> {
         self.values.get(path)
@@ -56,21 +63,31 @@ impl Origins {
         self.values.iter().map(|(path, origin)| (path.as_str(), origin))
     }
 
-    pub(super) fn by_default(&mut self, path: String, value: String, reason: &'static str) {
-        self.values.insert(path, Origin { value, source: OriginSource::Default(reason) });
+    /// Path and value are made only where somebody may ask for them.
+    pub(super) fn by_default(&mut self, noted: impl FnOnce() -> (String, String), reason: &'static str) {
+        if !self.idle {
+            let (path, value) = noted();
+            self.values.insert(path, Origin { value, source: OriginSource::Default(reason) });
+        }
     }
 
-    pub(super) fn written(&mut self, path: String, value: String, span: Span) {
-        self.values.insert(path, Origin { value, source: OriginSource::Written(span) });
+    /// As [`Self::by_default`].
+    pub(super) fn written(&mut self, noted: impl FnOnce() -> (String, String), span: Span) {
+        if !self.idle {
+            let (path, value) = noted();
+            self.values.insert(path, Origin { value, source: OriginSource::Written(span) });
+        }
     }
 
     /// Takes every scalar of the merged tree.
-    pub(crate) fn of_tree(root: &Node) -> Self {
-        let mut origins = Self::default();
+    pub(crate) fn take_tree(&mut self, root: &Node) {
+        if self.idle {
+            return;
+        }
         let mut waiting = vec![(String::new(), root)];
         while let Some((path, node)) = waiting.pop() {
             match &node.value {
-                Value::Scalar { text, .. } => origins.written(path, text.clone(), node.span),
+                Value::Scalar { text, .. } => self.written(|| (path, text.clone()), node.span),
                 Value::Mapping(entries) => waiting.extend(entries.iter().rev().map(|e| {
                     let below = if path.is_empty() { e.key.text.clone() } else { format!("{path}.{}", e.key.text) };
                     (below, &e.value)
@@ -81,6 +98,5 @@ impl Origins {
                 Value::Null | Value::Invalid => {}
             }
         }
-        origins
     }
 }

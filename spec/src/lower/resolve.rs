@@ -32,7 +32,7 @@ impl Resolution<'_> {
         match written {
             Some(value) => value,
             None => {
-                self.origins.by_default(path(), shown.to_owned(), reason);
+                self.origins.by_default(|| (path(), shown.to_owned()), reason);
                 default
             }
         }

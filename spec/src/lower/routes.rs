@@ -135,7 +135,7 @@ fn discovery(work: &mut Resolution<'_>) -> bool {
             true => ("consul", "a registry is declared"),
             false => ("static", "no registry is declared"),
         };
-        work.origins.by_default("gateway.discovery".to_owned(), shown.to_owned(), reason);
+        work.origins.by_default(|| ("gateway.discovery".to_owned(), shown.to_owned()), reason);
         return registry;
     };
     let wanted = written.value == GatewayDiscovery::Consul;
@@ -173,8 +173,8 @@ fn routes(auth: Option<&GatewayAuth>, work: &mut Resolution<'_>) -> Vec<Route> {
         }
     }
     if let Some(auth) = auth.filter(|_| !written.iter().any(|r| r.name.value == WELL_KNOWN)) {
-        let path = format!("gateway.routes.{WELL_KNOWN}.auth");
-        work.origins.by_default(path, "none".to_owned(), "discovery is public");
+        let noted = || (format!("gateway.routes.{WELL_KNOWN}.auth"), "none".to_owned());
+        work.origins.by_default(noted, "discovery is public");
         routes.push(Route {
             prefix: WELL_KNOWN.to_owned(),
             to: auth.by,

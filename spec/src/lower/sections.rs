@@ -12,7 +12,7 @@ use super::resolve::Resolution;
 pub(super) fn load(work: &mut Resolution<'_>) -> Load {
     let mut load = Load::default();
     let Some(written) = work.spec.load.as_ref().map(|l| &l.value) else {
-        work.origins.by_default("load".to_owned(), "1k users".to_owned(), "a small system");
+        work.origins.by_default(|| ("load".to_owned(), "1k users".to_owned()), "a small system");
         return load;
     };
     load.users = written.users.map_or(load.users, |u| u.value.0);

@@ -97,8 +97,8 @@ fn namespace(named: &Named<ast::Store>, embedded: bool, work: &mut Resolution<'_
         Some(written) => written.value.0.clone(),
         None if embedded => own,
         None => {
-            let path = format!("stores.{}.namespace", named.name.value);
-            work.origins.by_default(path, own.clone(), "the system's name");
+            let noted = || (format!("stores.{}.namespace", named.name.value), own.clone());
+            work.origins.by_default(noted, "the system's name");
             own
         }
     }
@@ -142,7 +142,7 @@ fn nodes(named: &Named<ast::Store>, kind: StoreKind, work: &mut Resolution<'_>) 
         }
         _ => (1, "one node"),
     };
-    work.origins.by_default(format!("stores.{}.nodes", named.name.value), nodes.to_string(), reason);
+    work.origins.by_default(|| (format!("stores.{}.nodes", named.name.value), nodes.to_string()), reason);
     nodes
 }
 

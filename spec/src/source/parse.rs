@@ -99,8 +99,8 @@ struct Refused;
 
 enum Open {
     Sequence(Vec<Node>),
-    /// Entries, the key that waits for its value, and every key with its place.
-    Mapping(Vec<Entry>, Option<Key>, BTreeMap<String, Span>),
+    /// Entries, the key that waits for its value, and the keys before.
+    Mapping(Vec<Entry>, Option<Key>, Seen),
 }
 
 struct Frame {
@@ -152,7 +152,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(style, _, tag) => {
                 let tag = self.tag(tag.as_deref(), &span)?;
-                self.open(Open::Mapping(Vec::new(), None, BTreeMap::new()), at, tag, style)?;
+                self.open(Open::Mapping(Vec::new(), None, Seen::default()), at, tag, style)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(at)?,
             _ => {}
@@ -257,7 +257,7 @@ impl Builder<'_> {
                     None
                 }
                 None => {
-                    let (key, fault) = key_of(node, keys);
+                    let (key, fault) = key_of(node, entries, keys);
                     *pending = Some(key);
                     fault
                 }
@@ -321,8 +321,33 @@ impl Spent {
     }
 }
 
-/// Reads a node as a key and remembers it. A key that is no plain text, stands twice, or is a merge key is a fault.
-pub(super) fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Option<Diagnostic>) {
+/// The keys of one mapping with their places. Few are looked for among the entries themselves: nearly every mapping is small.
+#[derive(Default)]
+struct Seen {
+    keys: BTreeMap<String, Span>,
+    /// How many entries are among them.
+    entries: usize,
+}
+
+/// Mappings of more keys have them in order.
+const UNORDERED_KEYS_MAX: usize = 16;
+
+impl Seen {
+    /// Where this key stands already among the entries read so far.
+    fn first(&mut self, entries: &[Entry], text: &str) -> Option<Span> {
+        if entries.len() <= UNORDERED_KEYS_MAX {
+            return entries.iter().find(|e| e.key.text == text).map(|e| e.key.span);
+        }
+        for entry in &entries[self.entries..] {
+            self.keys.entry(entry.key.text.clone()).or_insert(entry.key.span);
+        }
+        self.entries = entries.len();
+        self.keys.get(text).copied()
+    }
+}
+
+/// Reads a node as a key. A key that is no plain text, stands twice, or is a merge key is a fault.
+fn key_of(node: Node, entries: &[Entry], seen: &mut Seen) -> (Key, Option<Diagnostic>) {
     let span = node.span;
     let (text, mut fault) = match node.value {
         Value::Scalar { text, .. } => (text, None),
@@ -338,12 +363,7 @@ pub(super) fn key_of(node: Node, keys: &mut BTreeMap<String, Span>) -> (Key, Opt
     if text == "<<" {
         fault = Some(anchor::merge_key(span));
     } else if fault.is_none() && !text.is_empty() {
-        match keys.get(&text) {
-            Some(first) => fault = Some(duplicate_key::at(span, &text, *first)),
-            None => {
-                keys.insert(text.clone(), span);
-            }
-        }
+        fault = seen.first(entries, &text).map(|first| duplicate_key::at(span, &text, first));
     }
     // A key that was reported gets a name that nothing looks for, so that one fault is not reported twice.
     let text = if fault.is_some() { String::new() } else { text };
