@@ -13,6 +13,7 @@ use crate::{
     engine::{Engine, NoFleet, ProcessEngine, RunningFleet, engine},
     faults::{Action, Injector, Scheduled},
     history::{History, Recorder},
+    invariants,
     people::{self, Outside, Stage, Stages},
     plan::Plan,
     rebalance,
@@ -130,6 +131,7 @@ fn play(
     // The fleet ends before it is judged, so that nothing it does on its way out can count.
     engine.leave();
     let mut history = recorder.history();
+    history.kept_ms_max = invariants::kept_ms_max(topology);
     history.host_failures.retain(|failure| !is_expected(failure, &plan.schedule));
     let mut run = judge(topology, plan, world, &history, remarks, applied, simulated_ms);
     run.traffic = traffic;

@@ -28,6 +28,17 @@ pub enum Verdict {
     Vacuous,
 }
 
+impl Verdict {
+    /// In a sentence.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Red => "red",
+            Self::Vacuous => "vacuous",
+        }
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {

@@ -1,10 +1,15 @@
-//! Where black-box tests find the project, its built programs, and the fleet that is up. The tests themselves are under `tests/`.
+//! Where black-box tests find the project, its built programs, the engines' programs, and the fleet that is up; and how they wait. The tests
+//! themselves are under `tests/`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "the failing program's own words are worth seeing")]
 
-use std::{collections::BTreeSet, path::PathBuf, process::Command};
+use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration};
 
+use archgen_env::net::Address;
+use archgen_generator::{Options, generate};
+use archgen_spec::topology::Topology;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 /// The project's root folder.
 pub fn root() -> PathBuf {
@@ -68,4 +73,43 @@ pub fn hosts(kind: &str) -> Vec<Running> {
 /// The kinds of hosts that the fleet has.
 pub fn kinds() -> BTreeSet<String> {
     all_hosts().into_iter().map(|host| host.kind).collect()
+}
+
+/// Where the fleet's hosts of one kind listen.
+pub fn addresses(kind: &str) -> Vec<Address> {
+    hosts(kind).into_iter().map(|host| host.address.parse().unwrap()).collect()
+}
+
+/// Looks until there is something, at most for this long.
+pub async fn until<T>(patience: Duration, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The folder of an engine's programs, which `tests/backends/install` and `tests/plans/install` fill.
+pub fn engine(name: &str) -> PathBuf {
+    let root = std::env::var("ARCHGEN_BACKENDS").unwrap_or_else(|_| {
+        let uid = Command::new("id").arg("-u").output().expect("id");
+        format!("/var/tmp/archgen-backends-{}", String::from_utf8_lossy(&uid.stdout).trim())
+    });
+    PathBuf::from(root).join(name)
+}
+
+/// A spec's topology.
+pub fn topology(text: &str) -> Topology {
+    let read = |_: &str| Err(archgen_spec::ReadError::Other("one file".to_owned()));
+    let loaded = archgen_spec::load("topology.yaml", text.to_owned(), None, &read, &|_| Some("set".to_owned()));
+    loaded.topology.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+}
+
+/// A generated file.
+pub fn generated(topology: &Topology, path: &str) -> String {
+    let artifacts = generate(topology, &Options::default()).expect("artifacts");
+    artifacts.files.get(path).unwrap_or_else(|| panic!("no {path}: {:?}", artifacts.files.keys())).clone()
 }

@@ -14,12 +14,11 @@ use std::{
 };
 
 use archgen_client::{Api, Device, DeviceConfig, Observer};
-use archgen_env::{Env, net::Address, os, task::Shutdown};
-use archgen_tests::{hosts, root};
+use archgen_env::{Env, os, task::Shutdown};
+use archgen_tests::{addresses, root, until};
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 const PEOPLE: [&str; 2] = ["ada", "bob"];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,21 +75,6 @@ struct Stage {
     people: BTreeMap<&'static str, Api>,
 }
 
-fn addresses(kind: &str) -> Vec<Address> {
-    hosts(kind).into_iter().map(|host| host.address.parse().unwrap()).collect()
-}
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
 async fn stage(folder: &Path) -> Stage {
     let env = os::env("clients", folder, Shutdown::default());
     let run = env.new_uuid().to_string()[28..].to_owned();
@@ -98,16 +82,17 @@ async fn stage(folder: &Path) -> Stage {
     for name in PEOPLE {
         let api = Api::new(&env, addresses("gateway").remove(0));
         let (email, handle) = (format!("{name}-{run}@example.test"), format!("{name}_{run}"));
-        until("registered", async || match api.register(&email, &handle, PASSWORD).await {
+        until(PATIENCE, "registered", async || match api.register(&email, &handle, PASSWORD).await {
             Err(error) if error.is_transient() => None,
             done => Some(done.unwrap()),
         })
         .await;
-        until("signed in", async || api.login(&email, PASSWORD).await.ok()).await;
+        until(PATIENCE, "signed in", async || api.login(&email, PASSWORD).await.ok()).await;
         people.insert(name, api);
     }
-    let channel = until("a channel", async || people["ada"].create_channel("stage", "public").await.ok()).await.id;
-    until("bob joins", async || people["bob"].join(&channel).await.ok()).await;
+    let channel =
+        until(PATIENCE, "a channel", async || people["ada"].create_channel("stage", "public").await.ok()).await.id;
+    until(PATIENCE, "bob joins", async || people["bob"].join(&channel).await.ok()).await;
     Stage { env, channel, people }
 }
 
@@ -142,7 +127,7 @@ async fn play_rust(stage: &Stage, scenario: &Scenario) -> Account {
         }
         if step.settle {
             // Everyone who is there has an answer to everything and has seen everything.
-            until("settled", async || {
+            until(PATIENCE, "settled", async || {
                 let all: usize = seen.values().map(|own| own.lock().unwrap().acked.len()).sum();
                 let done =
                     |name: &&str| devices[*name].outstanding() == 0 && seen[*name].lock().unwrap().shown.len() >= all;
@@ -169,7 +154,8 @@ fn play_typescript(stage: &Stage, file: &Path) -> Account {
 
 /// Each message acknowledged once and in its author's order; each shown once, in order, to everyone, as history has it.
 async fn judge(stage: &Stage, scenario: &Scenario, account: &Account, who: &str) {
-    let history = until("history", async || stage.people["ada"].whole_history(&stage.channel).await.ok()).await;
+    let history =
+        until(PATIENCE, "history", async || stage.people["ada"].whole_history(&stage.channel).await.ok()).await;
     let places: Vec<(u64, String)> = history.iter().map(|m| (m.seq, m.id.clone())).collect();
     let by_client: BTreeMap<String, (u64, String)> =
         history.iter().map(|m| (m.client_msg_id.clone().unwrap(), (m.seq, m.id.clone()))).collect();

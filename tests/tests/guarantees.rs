@@ -14,11 +14,11 @@ use std::{
 };
 
 use archgen_client::{Api, ApiError, Device, DeviceConfig, Observer};
-use archgen_env::{Env, net::Address, os, task::Shutdown};
-use archgen_tests::{Running, archgen, hosts, kinds};
+use archgen_env::{Env, os, task::Shutdown};
+use archgen_tests::{Running, addresses, archgen, hosts, kinds, until};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Longest wait for anything that must come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,31 +63,17 @@ impl Observer for Watching {
     }
 }
 
-/// Looks until there is something.
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        sleep(Duration::from_millis(150)).await;
-    }
-}
-
 /// A call that is tried again while the fleet cannot answer; a refusal is the answer's status and code.
 async fn ask(api: &Api, method: Method, path: &str, body: Value) -> Result<Value, (u16, String)> {
-    until(&format!("{method} {path} is answered"), async || match api.call(method.clone(), path, &body).await {
-        Ok(answer) => Some(Ok(answer)),
-        Err(error) if error.is_transient() => None,
-        Err(ApiError::Problem(problem)) => Some(Err((problem.status, problem.code))),
-        Err(_) => None,
+    until(PATIENCE, &format!("{method} {path} is answered"), async || {
+        match api.call(method.clone(), path, &body).await {
+            Ok(answer) => Some(Ok(answer)),
+            Err(error) if error.is_transient() => None,
+            Err(ApiError::Problem(problem)) => Some(Err((problem.status, problem.code))),
+            Err(_) => None,
+        }
     })
     .await
-}
-
-fn addresses(kind: &str) -> Vec<Address> {
-    hosts(kind).into_iter().map(|host| host.address.parse().unwrap()).collect()
 }
 
 impl Person {
@@ -97,7 +83,7 @@ impl Person {
         let (handle, email) = (format!("{name}_{run}"), format!("{name}-{run}@example.test"));
         let new = json!({"email": email, "handle": handle, "name": name, "password": PASSWORD});
         let user = ask(&api, Method::POST, "/api/v1/auth/register", new).await.unwrap();
-        until("signed in", async || api.login(&email, PASSWORD).await.ok()).await;
+        until(PATIENCE, "signed in", async || api.login(&email, PASSWORD).await.ok()).await;
         let id = user["id"].as_str().unwrap().to_owned();
         Self { api, id, handle, email, seen: Arc::default(), device: None }
     }
@@ -202,7 +188,7 @@ async fn kill_one_of_each_kind() {
     for kind in kinds() {
         let victim = hosts(&kind).remove(0);
         kill(&victim);
-        until(&format!("{} is back", victim.name), async || {
+        until(PATIENCE, &format!("{} is back", victim.name), async || {
             let again = hosts(&kind).into_iter().find(|h| h.name == victim.name)?;
             // A server that the fleet only looks at has no process there.
             (victim.pid == 0 || again.pid > 0 && again.pid != victim.pid).then_some(())
@@ -238,7 +224,8 @@ async fn the_guarantees_hold_while_hosts_of_every_kind_die() {
     let env = os::env("guarantees", folder.path(), Shutdown::default());
     let (mut ada, mut bob) = (Person::new(&env, "ada").await, Person::new(&env, "bob").await);
     let eve = Person::new(&env, "eve").await;
-    let channel = until("a channel", async || ada.api.create_channel("promises", "private").await.ok()).await.id;
+    let channel =
+        until(PATIENCE, "a channel", async || ada.api.create_channel("promises", "private").await.ok()).await.id;
     let member = format!("/api/v1/channels/{channel}/members/{}", bob.id);
     ask(&ada.api, Method::PUT, &member, json!({})).await.unwrap();
     ada.follow(&env, &channel, 0);
@@ -264,13 +251,13 @@ async fn the_guarantees_hold_while_hosts_of_every_kind_die() {
     };
     let (sent, written, ()) = tokio::join!(talk, write_and_read(&ada.api, &channel, &stop), kill);
     assert!(sent > 100 && written.len() > 5, "enough was said to prove something: {sent}, {}", written.len());
-    until("every message has an answer", async || {
+    until(PATIENCE, "every message has an answer", async || {
         let left = ada.device.as_ref()?.outstanding() + bob.device.as_ref()?.outstanding();
         (left == 0).then_some(())
     })
     .await;
 
-    let history = until("the whole history", async || ada.api.whole_history(&channel).await.ok()).await;
+    let history = until(PATIENCE, "the whole history", async || ada.api.whole_history(&channel).await.ok()).await;
     let places: Vec<(u64, String)> = history.iter().map(|m| (m.seq, m.id.clone())).collect();
     let by_client: BTreeMap<String, (u64, String)> =
         history.iter().filter_map(|m| Some((m.client_msg_id.clone()?, (m.seq, m.id.clone())))).collect();
@@ -293,7 +280,10 @@ async fn the_guarantees_hold_while_hosts_of_every_kind_die() {
         "S3: ordered by epoch and seq"
     );
     for person in [&ada, &bob] {
-        until("the devices are where the log is", async || (person.shown().len() >= places.len()).then_some(())).await;
+        until(PATIENCE, "the devices are where the log is", async || {
+            (person.shown().len() >= places.len()).then_some(())
+        })
+        .await;
         assert_eq!(person.shown(), places, "S4: each message once, in order");
     }
     let retry = json!({"body": "over http 0", "client_msg_id": "http-0"});
@@ -306,7 +296,7 @@ async fn the_guarantees_hold_while_hosts_of_every_kind_die() {
         .filter(|m| m.body.as_ref().is_some_and(|b| b.contains("lantern")))
         .map(|m| m.id.clone())
         .collect();
-    until("S5: every mention is in the inbox", async || {
+    until(PATIENCE, "S5: every mention is in the inbox", async || {
         let inbox = ask(&bob.api, Method::GET, "/api/v1/notifications?limit=100", Value::Null).await.ok()?;
         let text = inbox.to_string();
         due.iter().all(|id| text.contains(id.as_str())).then_some(())
@@ -315,7 +305,7 @@ async fn the_guarantees_hold_while_hosts_of_every_kind_die() {
     let search = |word: &str| format!("/api/v1/search?type=messages&q={word}");
     for number in (0..sent).step_by(40) {
         let path = search(&format!("lantern{number}"));
-        until(&format!("S6: search finds lantern{number}"), async || {
+        until(PATIENCE, &format!("S6: search finds lantern{number}"), async || {
             let hits = ask(&bob.api, Method::GET, &path, Value::Null).await.ok()?;
             (!hits["items"].as_array()?.is_empty()).then_some(())
         })
@@ -347,9 +337,10 @@ async fn out_is_out(env: &Env, ada: &Person, bob: &Person, channel: &str, found:
     }
     let hits = ask(&bob.api, Method::GET, found, Value::Null).await.unwrap();
     assert_eq!(hits["items"], json!([]), "S7: search");
-    until("ada's messages have answers", async || (ada.device.as_ref()?.outstanding() == 0).then_some(())).await;
+    until(PATIENCE, "ada's messages have answers", async || (ada.device.as_ref()?.outstanding() == 0).then_some(()))
+        .await;
     let last = ada.seen.lock().unwrap().acked["after-19"].clone();
-    until("ada saw them", async || ada.shown().contains(&last).then_some(())).await;
+    until(PATIENCE, "ada saw them", async || ada.shown().contains(&last).then_some(())).await;
     // A device that comes anew is refused as well; give it and the old one time to be wrong.
     let mut again = Person {
         api: bob.api.clone(),
@@ -372,7 +363,7 @@ async fn out_is_out(env: &Env, ada: &Person, bob: &Person, channel: &str, found:
 /// S7 for sessions: the token of a session that was ended opens nothing, though it is still good by itself.
 async fn ended_is_ended(env: &Env, ada: &Person) {
     let api = Api::new(env, addresses("gateway").remove(0));
-    until("another session", async || api.login(&ada.email, PASSWORD).await.ok()).await;
+    until(PATIENCE, "another session", async || api.login(&ada.email, PASSWORD).await.ok()).await;
     ask(&api, Method::GET, "/api/v1/me", Value::Null).await.unwrap();
     ask(&api, Method::POST, "/api/v1/auth/logout", json!({})).await.unwrap();
     let refused = ask(&api, Method::GET, "/api/v1/me", Value::Null).await;

@@ -4,7 +4,7 @@
 //! Nothing here is deterministic: a schedule that fails in a simulation is played many times, and it is counted how often it fails.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -51,9 +51,14 @@ pub enum NoFleet {
     /// It does not obey orders.
     #[error("the fleet in `{0}` was not brought up for faults; stop it and bring it up with `--chaos`")]
     Disobedient(String),
-    /// It has other hosts.
+    /// It lacks a host.
     #[error("the running fleet has no host `{0}`: it was brought up from another spec, or in another environment")]
-    Differs(String),
+    Lacks(String),
+    /// It has one more host.
+    #[error(
+        "the running fleet has a host `{0}` besides: it was brought up from another spec, or in another environment"
+    )]
+    Exceeds(String),
     /// A host does not answer.
     #[error("`{0}` does not answer; `archgen ps` shows how the fleet is")]
     Silent(String),
@@ -102,8 +107,14 @@ impl RunningFleet {
         if !described.chaos {
             return Err(NoFleet::Disobedient(folder()));
         }
-        if let Some(missing) = hosts.iter().find(|host| !described.addresses.contains_key(*host)) {
-            return Err(NoFleet::Differs(missing.clone()));
+        // What stands after a dot is a further port of a host.
+        let there: BTreeSet<&str> = described.addresses.keys().filter_map(|name| name.split('.').next()).collect();
+        let asked: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+        if let Some(missing) = asked.difference(&there).next() {
+            return Err(NoFleet::Lacks((*missing).to_owned()));
+        }
+        if let Some(surplus) = there.difference(&asked).next() {
+            return Err(NoFleet::Exceeds((*surplus).to_owned()));
         }
         let (orders, processes) = (state.join("chaos.json"), state.join("processes.json"));
         Orders::default().write(&orders).map_err(absent)?;
@@ -111,13 +122,22 @@ impl RunningFleet {
     }
 
     /// The process of a host; `None` where it has none now.
-    fn pid(&self, host: &str) -> Option<i32> {
-        let mut processes: Processes = read(&self.processes).ok()?;
-        let process = processes.hosts.remove(host)?;
+    ///
+    /// # Errors
+    /// Nobody can say, for the list of processes cannot be read.
+    fn pid(&self, host: &str) -> io::Result<Option<i32>> {
+        let mut processes: Processes = read(&self.processes)?;
+        let process = processes.hosts.remove(host);
+        Ok(process.filter(Process::is_there).map(|process| process.pid))
+    }
+}
+
+impl Process {
+    fn is_there(&self) -> bool {
         // Field 22 of proc(5): the name before it may hold blanks, but it ends with the last parenthesis.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).ok()?;
-        let ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse::<u64>().ok()?;
-        (ticks == process.start_ticks).then_some(process.pid)
+        let began = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse::<u64>().ok();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid));
+        stat.ok().and_then(began) == Some(self.start_ticks)
     }
 }
 
@@ -128,6 +148,8 @@ pub(crate) struct ProcessEngine {
     runtime: Runtime,
     chaos: Chaos,
     orders: Orders,
+    /// Hosts whose machine has no power.
+    dark: BTreeSet<String>,
     busy: Arc<AtomicUsize>,
     rest: Arc<Notify>,
     origin: Instant,
@@ -166,6 +188,7 @@ impl ProcessEngine {
             runtime,
             chaos,
             orders: Orders::default(),
+            dark: BTreeSet::new(),
             busy: Arc::default(),
             rest: Arc::default(),
             origin,
@@ -185,9 +208,11 @@ impl ProcessEngine {
 
     /// Sends a signal to the process of a host and all that it started; a process that is not there needs none.
     fn signal(&mut self, host: &str, signal: libc::c_int) {
-        if let Some(pid) = self.fleet.pid(host) {
+        match self.fleet.pid(host) {
             // SAFETY: `kill` takes plain numbers.
-            unsafe { libc::kill(-pid, signal) };
+            Ok(Some(pid)) => drop(unsafe { libc::kill(-pid, signal) }),
+            Ok(None) => {}
+            Err(error) => self.trouble = Some(format!("the list of processes cannot be read: {error}")),
         }
     }
 
@@ -291,18 +316,22 @@ impl Engine for ProcessEngine {
     }
 
     fn power_off(&mut self, host: &str) {
-        self.isolate(host, true);
-        // Its kernel takes leave of its peers; by now none of them hears it.
-        std::thread::sleep(OBEYED);
+        if self.dark.insert(host.to_owned()) {
+            self.isolate(host, true);
+        }
+        // Its kernel takes leave of its peers; by then none of them hears it. The people among them go on meanwhile.
+        self.runtime.block_on(async {
+            tokio::time::sleep(OBEYED).await;
+            world::set_resting(Instant::now() - self.origin);
+        });
         self.exit(host);
     }
 
     fn start(&mut self, host: &str) {
-        let dark = self.everyone_but(host).iter().all(|other| !self.orders.passes(host, other));
         self.order(|orders| {
             orders.down.remove(host);
         });
-        if dark {
+        if self.dark.remove(host) {
             self.isolate(host, false);
         }
     }
@@ -331,5 +360,108 @@ impl Engine for ProcessEngine {
         let _ = Orders::default().write(&self.fleet.orders);
         let engine = *self;
         engine.runtime.shutdown_background();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// The state of a fleet whose hosts listen, and have no process.
+    struct Fleet {
+        folder: PathBuf,
+        _listening: Vec<TcpListener>,
+    }
+
+    impl Fleet {
+        fn of(name: &str, hosts: &[&str]) -> Self {
+            let folder = std::env::temp_dir().join(format!("archgen-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            let listening: Vec<TcpListener> = hosts.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+            let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+            let addresses: BTreeMap<&str, Address> =
+                hosts.iter().copied().zip(listening.iter().map(|l| Address::new("127.0.0.1", port(l)))).collect();
+            let write = |file: &str, content: &serde_json::Value| fs::write(folder.join(file), content.to_string());
+            write("fleet.json", &json!({"addresses": addresses, "chaos": true})).unwrap();
+            write("processes.json", &json!({"hosts": {}})).unwrap();
+            Self { folder, _listening: listening }
+        }
+
+        fn find(&self, hosts: &[&str]) -> Result<RunningFleet, NoFleet> {
+            RunningFleet::find(&self.folder, &hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())
+        }
+
+        fn engine(&self, hosts: &[&str]) -> ProcessEngine {
+            ProcessEngine::new(&World::new(1), &self.find(hosts).unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Fleet {
+        fn drop(&mut self) {
+            // It is in the temporary folder.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    const HOSTS: [&str; 3] = ["a-1", "b-1", "c-1"];
+
+    /// Whether the orders that every process reads let pass each way.
+    fn passing(engine: &ProcessEngine) -> Vec<String> {
+        let orders = Orders::read(&engine.fleet.orders).unwrap();
+        let ways = HOSTS.iter().flat_map(|from| HOSTS.iter().map(move |to| (from, to)));
+        let open = ways.filter(|(from, to)| from != to && orders.passes(from, to));
+        open.map(|(from, to)| format!("{from} {to}")).collect()
+    }
+
+    #[test]
+    fn a_machine_that_lost_power_more_than_once_is_whole_after_one_start() {
+        let fleet = Fleet::of("dark", &HOSTS);
+        let mut engine = fleet.engine(&HOSTS);
+        let whole = passing(&engine);
+        engine.power_off("a-1");
+        engine.power_off("a-1");
+        assert_eq!(passing(&engine), ["b-1 c-1", "c-1 b-1"]);
+        engine.start("a-1");
+        assert_eq!(passing(&engine), whole);
+    }
+
+    #[test]
+    fn cuts_of_others_outlive_a_restart() {
+        let fleet = Fleet::of("cuts", &HOSTS);
+        let mut engine = fleet.engine(&HOSTS);
+        for other in ["b-1", "c-1"] {
+            engine.cut("a-1", other);
+            engine.cut(other, "a-1");
+        }
+        for fall in [ProcessEngine::exit, ProcessEngine::power_off] {
+            fall(&mut engine, "a-1");
+            engine.start("a-1");
+            assert_eq!(passing(&engine), ["b-1 c-1", "c-1 b-1"], "the cuts are not mended by it");
+        }
+    }
+
+    #[test]
+    fn processes_that_cannot_be_read_stop_the_run() {
+        let fleet = Fleet::of("processes", &HOSTS);
+        let mut engine = fleet.engine(&HOSTS);
+        engine.exit("a-1");
+        engine.advance(Duration::ZERO).unwrap();
+        fs::write(fleet.folder.join("processes.json"), r#"{"hosts": {"a-1": {"#).unwrap();
+        engine.exit("a-1");
+        let broken = engine.advance(Duration::ZERO).unwrap_err().to_string();
+        assert!(broken.contains("the list of processes cannot be read: EOF"), "{broken}");
+    }
+
+    #[test]
+    fn a_fleet_is_found_by_exactly_its_hosts() {
+        let fleet = Fleet::of("found", &["a-1", "b-1", "registry-1", "registry-1.dns"]);
+        fleet.find(&["registry-1", "b-1", "a-1"]).unwrap();
+        let told = |hosts: &[&str]| fleet.find(hosts).unwrap_err().to_string();
+        assert!(told(&["a-1", "b-1", "c-1", "registry-1"]).starts_with("the running fleet has no host `c-1`: it was"));
+        assert!(told(&["a-1", "registry-1"]).starts_with("the running fleet has a host `b-1` besides: it was brought"));
     }
 }

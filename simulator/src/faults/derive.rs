@@ -241,7 +241,7 @@ fn on_host(kind: &str, host: &str, lease_ms: u64, draw: &mut Draw) -> Action {
 
 /// The reference spec as it is simulated.
 #[cfg(test)]
-pub(super) fn reference() -> Topology {
+pub(crate) fn reference() -> Topology {
     let overlay = include_str!("../../../examples/slack/env/sim.yaml");
     let read = |path: &str| {
         if path == "env/sim.yaml" { Ok(overlay.to_owned()) } else { Err(archgen_spec::ReadError::Missing) }

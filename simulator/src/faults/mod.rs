@@ -8,5 +8,7 @@ mod schedule;
 mod tests;
 
 pub use action::{Action, HOST_KINDS, LINK_KINDS, Scheduled};
+#[cfg(test)]
+pub(crate) use derive::reference;
 pub use inject::Injector;
 pub use schedule::schedule;

@@ -234,6 +234,9 @@ pub struct History {
     pub renamings: Vec<Renaming>,
     /// Looks at names.
     pub profiles: Vec<ProfileLook>,
+    /// For how long what was looked at may have been kept on the way at most, milliseconds.
+    #[serde(default)]
+    pub kept_ms_max: u64,
     /// (server, service) to what the server listed at the end.
     #[serde(with = "pairs")]
     pub listings: BTreeMap<(String, String), Listing>,

@@ -3,14 +3,23 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use archgen_spec::topology::Topology;
+
 use super::Report;
 use crate::history::History;
 
-/// A reader may be shown what was replaced for the time that the gateway keeps an answer (the spec's `micro_cache`, 1 s in the
-/// reference spec), begun when the slowest answer that may be kept came in.
-const STALE_AT_MOST: Duration = Duration::from_millis(1_000 + 8_000);
+/// The slowest answer that may be kept comes in within the patience of people's devices, milliseconds.
+const PATIENCE_MS: u64 = 8_000;
+
+/// The longest time for which a gateway of this topology serves an answer again (`micro_cache`), milliseconds.
+pub(crate) fn kept_ms_max(topology: &Topology) -> u64 {
+    let routes = topology.gateway.iter().flat_map(|gateway| &gateway.routes);
+    routes.filter_map(|route| route.micro_cache).max().map_or(0, |kept| kept.as_millis() as u64)
+}
 
 pub(super) fn check(history: &History) -> Report {
+    // For so long a reader may be shown what was replaced.
+    let stale_at_most = Duration::from_millis(history.kept_ms_max + PATIENCE_MS);
     let mut report = Report::default();
     let mut changes: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for change in &history.renamings {
@@ -29,7 +38,7 @@ pub(super) fn check(history: &History) -> Report {
                 look.done.as_secs_f64()
             ));
         }
-        let due = changes.iter().filter(|c| c.done.is_some_and(|done| done + STALE_AT_MOST < look.invoked));
+        let due = changes.iter().filter(|c| c.done.is_some_and(|done| done + stale_at_most < look.invoked));
         let Some(due) = due.max_by_key(|c| c.version) else { continue };
         report.count("a look came long enough after a change", 1);
         if look.version < due.version {

@@ -20,5 +20,6 @@ mod shard_owner_unique;
 mod tests;
 mod unique_names;
 
+pub(crate) use cache_coherent::kept_ms_max;
 use checkers::Report;
 pub use checkers::{Finding, check, is_declared, unchecked};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::check;
+use super::{cache_coherent::kept_ms_max, check};
 use crate::history::{
     Claim, Claimed, Final, History, Listing, Observation, Outcome, ProfileLook, Read, Removal, Renaming, Search, Send,
     Stored,
@@ -117,6 +117,32 @@ fn a_name_long_replaced_and_one_not_written_yet_are_found() {
     history.renamings[1].done = None;
     history.profiles = vec![look(1, 40_000), look(2, 41_000)];
     assert!(breaches(&history, "cache-coherent").is_empty());
+}
+
+#[test]
+fn what_the_gateway_keeps_may_be_shown_as_long_as_the_spec_says() {
+    let shown = |kept_ms_max, at_ms| {
+        let mut history = good();
+        history.kept_ms_max = kept_ms_max;
+        // Ada's second name was acknowledged at 5.02 s.
+        history.profiles = vec![look(1, at_ms)];
+        breaches(&history, "cache-coherent").len()
+    };
+    for kept_ms_max in [0, 1_000, 30_000] {
+        let last_ms = 5_020 + kept_ms_max + 8_000;
+        assert_eq!((shown(kept_ms_max, last_ms), shown(kept_ms_max, last_ms + 1)), (0, 1), "{kept_ms_max}");
+    }
+}
+
+#[test]
+fn the_longest_time_for_which_an_answer_is_kept_is_the_specs() {
+    let mut topology = crate::faults::reference();
+    assert_eq!(kept_ms_max(&topology), 1_000);
+    let routes = &mut topology.gateway.as_mut().unwrap().routes;
+    routes.iter_mut().find(|route| route.prefix == "/api/v1/search").unwrap().micro_cache = Some(at(45_000));
+    assert_eq!(kept_ms_max(&topology), 45_000);
+    topology.gateway.as_mut().unwrap().routes.iter_mut().for_each(|route| route.micro_cache = None);
+    assert_eq!(kept_ms_max(&topology), 0);
 }
 
 #[test]

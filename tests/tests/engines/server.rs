@@ -4,18 +4,8 @@ use std::{path::PathBuf, process::Command};
 
 use archgen_backends::{Backend, Credentials, Engine, Metrics, Schema, Secret, Target, Tls, connect};
 use archgen_env::{Env, os, task::Shutdown};
-use archgen_generator::{Options, generate};
-use archgen_spec::topology::Topology;
+pub use archgen_tests::{engine as folder, generated, topology};
 use serde_json::Value;
-
-/// The folder in which servers live.
-pub fn folder(name: &str) -> PathBuf {
-    let root = std::env::var("ARCHGEN_BACKENDS").unwrap_or_else(|_| {
-        let uid = Command::new("id").arg("-u").output().expect("id");
-        format!("/var/tmp/archgen-backends-{}", String::from_utf8_lossy(&uid.stdout).trim())
-    });
-    PathBuf::from(root).join(name)
-}
 
 /// What `start` wrote about a server.
 pub fn description(name: &str) -> Value {
@@ -40,18 +30,6 @@ pub fn env() -> Env {
 /// A namespace that no other run has.
 pub fn namespace(env: &Env) -> String {
     format!("t{}", env.new_uuid().simple())
-}
-
-pub fn topology(text: &str) -> Topology {
-    let read = |_: &str| Err(archgen_spec::ReadError::Other("one file".to_owned()));
-    let loaded = archgen_spec::load("topology.yaml", text.to_owned(), None, &read, &|_| Some("set".to_owned()));
-    loaded.topology.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
-}
-
-/// A generated file.
-pub fn generated(topology: &Topology, path: &str) -> String {
-    let artifacts = generate(topology, &Options::default()).expect("artifacts");
-    artifacts.files.get(path).unwrap_or_else(|| panic!("no {path}: {:?}", artifacts.files.keys())).clone()
 }
 
 /// A target without credentials.

@@ -1,28 +1,25 @@
 //! What a running fleet does with input that is wrong or too much: each piece of it is refused or its connection closed with a reason,
-//! and nobody else notices. Then the loads that are allowed: a burst, a crowd, and a reader that stops reading.
+//! and nobody else notices. Then the loads that are allowed: a burst, a crowd, and readers that stop reading (`slow`).
 //!
 //! It needs a fleet that is up: `make journey` starts it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod raw;
+mod slow;
 
 use std::{fs, time::Duration};
 
 use archgen_client::Api;
 use archgen_env::{Env, net::Address, os, task::Shutdown};
-use archgen_tests::hosts;
+use archgen_tests::{addresses, hosts, until};
 use http::Method;
-use raw::{Raw, Said, frame, http, text};
+use raw::{PATIENCE, Raw, Said, frame, http, text};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 const PASSWORD: &str = "a password of some length";
 /// How much more memory the realtime hosts may take together in the end, MiB. It would be gigabytes if they kept what they are sent.
 const MEMORY_MIB_MAX: u64 = 192;
-
-fn addresses(kind: &str) -> Vec<Address> {
-    hosts(kind).into_iter().map(|host| host.address.parse().unwrap()).collect()
-}
 
 /// Memory of the realtime hosts now, MiB.
 fn memory_mib() -> u64 {
@@ -45,12 +42,12 @@ impl Person {
         let api = Api::new(env, addresses("gateway").remove(0));
         let run = env.new_uuid().to_string()[28..].to_owned();
         let (email, handle) = (format!("{name}-{run}@example.test"), format!("{name}_{run}"));
-        let user = until("registered", async || match api.register(&email, &handle, PASSWORD).await {
+        let user = until(PATIENCE, "registered", async || match api.register(&email, &handle, PASSWORD).await {
             Err(error) if error.is_transient() => None,
             done => Some(done.unwrap()),
         })
         .await;
-        until("signed in", async || api.login(&email, PASSWORD).await.ok()).await;
+        until(PATIENCE, "signed in", async || api.login(&email, PASSWORD).await.ok()).await;
         Self { api, id: user["id"].as_str().unwrap().to_owned() }
     }
 
@@ -59,18 +56,7 @@ impl Person {
     }
 
     async fn channel(&self, kind: &str) -> String {
-        until("a channel", async || self.api.create_channel("strain", kind).await.ok()).await.id
-    }
-}
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = Instant::now() + raw::PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        until(PATIENCE, "a channel", async || self.api.create_channel("strain", kind).await.ok()).await.id
     }
 }
 
@@ -294,7 +280,7 @@ async fn places(at: &Address, person: &Person, stranger: &Person) {
 /// One member's oversized messages do not take others' with them, which go in the same calls.
 async fn large_in_one_channel(at: &Address, person: &Person, stranger: &Person, channel: &str) {
     let path = format!("/api/v1/channels/{channel}/members/{}", stranger.id);
-    until("a member", async || person.api.call::<Value>(Method::PUT, &path, &json!({})).await.ok()).await;
+    until(PATIENCE, "a member", async || person.api.call::<Value>(Method::PUT, &path, &json!({})).await.ok()).await;
     let (mut bad, mut good) = (Raw::connect(at, &stranger.auth()).await, Raw::connect(at, &person.auth()).await);
     let message = |who: &str, id: u64| json!({"ch": channel, "client_msg_id": format!("{who}-{id}"), "body": "short"});
     let junk = "j".repeat(900_000);
@@ -347,7 +333,7 @@ async fn a_burst_is_stored_in_the_order_sent() {
             end => panic!("after {acked}: {end:?}"),
         }
     }
-    let history = until("history", async || person.api.whole_history(&channel).await.ok()).await;
+    let history = until(PATIENCE, "history", async || person.api.whole_history(&channel).await.ok()).await;
     let stored: Vec<String> = history.into_iter().filter_map(|message| message.client_msg_id).collect();
     assert_eq!(stored, (0..MESSAGES).map(|n| n.to_string()).collect::<Vec<_>>());
 }
@@ -378,89 +364,4 @@ async fn a_crowd_that_speaks_at_once_is_heard() {
     while let Some(heard) = coming.join_next().await {
         heard.unwrap();
     }
-}
-
-/// Readers that were too slow, as the realtime hosts count them.
-async fn slow_consumers(realtime: &[Address]) -> u64 {
-    let mut sum = 0;
-    for at in realtime {
-        let (_, metrics) = http(at, "GET /metrics HTTP/1.1", b"").await;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("archgen_realtime_slow_consumers_total "));
-        sum += line.expect("slow readers are counted").trim().parse::<u64>().unwrap();
-    }
-    sum
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_stops_is_let_go_as_too_slow_and_recovers_everything() {
-    const MESSAGES: u64 = 12_000;
-    const SENDERS: u64 = 8;
-    let folder = tempfile::tempdir().unwrap();
-    let env = os::env("stalled", folder.path(), Shutdown::default());
-    let person = Person::new(&env, "ada").await;
-    let channel = person.channel("private").await;
-    let realtime = addresses("realtime");
-    let mut stalled = Raw::connect(&realtime[0], &person.auth()).await;
-    assert_eq!(stalled.ask(1, "sub", &json!({"ch": channel, "seq": 0})).await["ok"], true);
-    let (before, memory) = (slow_consumers(&realtime).await, memory_mib());
-    let mut sending: JoinSet<()> = JoinSet::new();
-    for sender in 0..SENDERS {
-        // Through the other node: the one that holds the reader only delivers.
-        let (at, auth, channel) = (realtime[realtime.len() - 1].clone(), person.auth(), channel.clone());
-        sending.spawn(async move {
-            let mut raw = Raw::connect(&at, &auth).await;
-            let body = "x".repeat(2_000);
-            let mut next = 0;
-            for done in 0..MESSAGES / SENDERS {
-                while next < MESSAGES / SENDERS && next < done + 32 {
-                    let id = format!("{sender}-{next}");
-                    let message = json!({"ch": channel, "client_msg_id": id, "body": body});
-                    raw.send(&text(&format!("42{next}[\"msg:send\",{message}]"))).await;
-                    next += 1;
-                }
-                let answer = raw.until("43").await;
-                assert!(answer.contains("\"ok\":true"), "{answer}");
-            }
-        });
-    }
-    // It reads nothing until the host has given it up as too slow, which the host counts, then what the network still holds. The
-    // reason itself reaches only who reads again before that: `a_slow_reader_gets_a_prefix_then_the_reason` of the Socket.IO crate.
-    let mut told = false;
-    let mut seq = 0;
-    while !sending.is_empty() || !told {
-        let grown = memory_mib().saturating_sub(memory);
-        assert!(grown < MEMORY_MIB_MAX, "{grown} MiB more for a reader that reads nothing");
-        if !told && slow_consumers(&realtime).await > before {
-            told = true;
-            loop {
-                match stalled.next().await {
-                    Said::Text(text) if text.starts_with("42[\"msg:new\"") => {
-                        let event: Vec<Value> = serde_json::from_str(&text[2..]).unwrap();
-                        assert_eq!(event[1]["seq"], seq + 1, "a prefix without a gap");
-                        seq += 1;
-                    }
-                    Said::Text(_) | Said::Binary | Said::Close(..) => {}
-                    Said::End => break,
-                }
-            }
-        }
-        match tokio::time::timeout(Duration::from_millis(20), sending.join_next()).await {
-            Ok(Some(sent)) => sent.unwrap(),
-            Ok(None) => assert!(told, "the reader was never given up"),
-            Err(_) => {}
-        }
-    }
-    assert!(seq < MESSAGES, "nobody buffers without end");
-    let mut raw = Raw::connect(&realtime[0], &person.auth()).await;
-    loop {
-        let answer = raw.ask(1, "sub", &json!({"ch": channel, "epoch": 1, "seq": seq})).await;
-        for entry in answer["missed"].as_array().unwrap() {
-            assert_eq!(entry["seq"], seq + 1);
-            seq += 1;
-        }
-        if answer["recovered"] == true {
-            break;
-        }
-    }
-    assert_eq!(seq, MESSAGES, "everything is there by resume");
 }

@@ -1,13 +1,19 @@
 //! A client that keeps no rule: bare WebSocket frames and bare HTTP over TCP.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use archgen_env::net::Address;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 /// Longest wait for an answer of any kind.
@@ -27,6 +33,8 @@ pub enum Said {
 pub struct Raw {
     stream: TcpStream,
     read: Vec<u8>,
+    /// Bytes that came in so far.
+    heard: Arc<AtomicU64>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stranger has no `Env`")]
@@ -69,7 +77,7 @@ impl Raw {
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut raw = Self { stream, read: Vec::new() };
+        let mut raw = Self { stream, read: Vec::new(), heard: Arc::default() };
         let end = loop {
             if let Some(end) = raw.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 break end + 4;
@@ -81,12 +89,13 @@ impl Raw {
         if status == 101 { Ok(raw) } else { Err(status) }
     }
 
-    /// Opens a socket; one that is refused for now is tried again.
+    /// Opens a socket; one that is refused for now is tried again for a while.
     pub async fn session(at: &Address) -> Self {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             match Self::open(at, "", "").await {
                 Ok(raw) => return raw,
-                Err(503) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(503) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
                 Err(status) => panic!("a handshake was answered {status}"),
             }
         }
@@ -100,6 +109,16 @@ impl Raw {
         raw
     }
 
+    /// How many bytes came in so far, also while somebody else reads.
+    pub fn heard(&self) -> Arc<AtomicU64> {
+        self.heard.clone()
+    }
+
+    /// The port at this end.
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// Sends bytes; a server that has hung up already does not take all of them.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the server neither reads nor hangs up");
@@ -109,6 +128,7 @@ impl Raw {
         let mut piece = vec![0; 64 << 10];
         match timeout(PATIENCE, self.stream.read(&mut piece)).await.expect("the server says nothing") {
             Ok(read @ 1..) => {
+                self.heard.fetch_add(read as u64, Ordering::Relaxed);
                 self.read.extend(&piece[..read]);
                 true
             }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use archgen_generator::{Migration, Options, Pace, generate, migration};
+use archgen_generator::{Migration, Pace, migration};
 use archgen_spec::topology::Topology;
+pub use archgen_tests::{generated, topology};
 use tokio::time::Instant;
 
 /// Longest wait for anything that an engine does by itself.
@@ -19,11 +20,7 @@ const PACE: Pace = Pace { transfers_per_node_max: 4, bytes_per_second_max: 100_0
 
 /// The folder in which an engine's programs are.
 pub fn programs(name: &str) -> PathBuf {
-    let root = std::env::var("ARCHGEN_BACKENDS").unwrap_or_else(|_| {
-        let uid = Command::new("id").arg("-u").output().expect("id");
-        format!("/var/tmp/archgen-backends-{}", String::from_utf8_lossy(&uid.stdout).trim())
-    });
-    let folder = PathBuf::from(root).join(name);
+    let folder = archgen_tests::engine(name);
     assert!(folder.exists(), "{} is missing: run `tests/plans/install`", folder.display());
     folder
 }
@@ -32,19 +29,6 @@ pub fn programs(name: &str) -> PathBuf {
 pub fn port(offset: u16) -> u16 {
     let first = std::env::var("ARCHGEN_BACKENDS_PORT").ok().and_then(|p| p.parse().ok()).unwrap_or(26_000);
     first + 200 + offset
-}
-
-/// A spec's topology.
-pub fn topology(text: &str) -> Topology {
-    let read = |_: &str| Err(archgen_spec::ReadError::Other("one file".to_owned()));
-    let loaded = archgen_spec::load("topology.yaml", text.to_owned(), None, &read, &|_| Some("set".to_owned()));
-    loaded.topology.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
-}
-
-/// A generated file.
-pub fn generated(topology: &Topology, path: &str) -> String {
-    let artifacts = generate(topology, &Options::default()).expect("artifacts");
-    artifacts.files.get(path).unwrap_or_else(|| panic!("no {path}: {:?}", artifacts.files.keys())).clone()
 }
 
 /// The way from one topology to another, of which nothing is refused.

@@ -113,13 +113,13 @@ pub fn replay(arguments: &ReplayArguments) -> Result<bool, Failure> {
     }
     let kept = again(arguments)?;
     let (run, artifact) = (&kept.run, &kept.artifact);
-    let mut text = format!("seed {} in the {} engine is {}\n", run.seed, run.engine, word(run.verdict));
+    let mut text = format!("seed {} in the {} engine is {}\n", run.seed, run.engine, run.verdict.word());
     story(&mut text, run);
     let same = if run.digest == artifact.digest {
         "the same as when it was kept".to_owned()
     } else {
         let then = artifact.commit.as_ref().map_or_else(String::new, |commit| format!(" at commit {commit}"));
-        format!("{} when it was kept{then}, then {}", artifact.digest, word(artifact.verdict))
+        format!("{} when it was kept{then}, then {}", artifact.digest, artifact.verdict.word())
     };
     text.push_str(&format!("digest {}: {same}\n", run.digest));
     say(&text);
@@ -153,14 +153,6 @@ pub fn shrink(arguments: &ReplayArguments) -> Result<bool, Failure> {
         write_page(&kept.spec, &found.plan, file)?;
     }
     Ok(false)
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Green => "green",
-        Verdict::Red => "red",
-        Verdict::Vacuous => "vacuous",
-    }
 }
 
 /// Runs a plan once more and writes the page about it.

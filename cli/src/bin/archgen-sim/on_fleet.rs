@@ -65,13 +65,8 @@ pub fn play(
 /// One line about a run, with its first witness.
 fn told(recorded: &Recorded) -> String {
     let run = &recorded.run;
-    let verdict = match run.verdict {
-        Verdict::Green => "green",
-        Verdict::Red => "red",
-        Verdict::Vacuous => "vacuous",
-    };
     let broken =
         run.findings.iter().find_map(|f| f.breaches.first().map(|breach| format!("{}: {breach}", f.invariant)));
     let why = broken.or_else(|| run.remarks.first().cloned()).map_or_else(String::new, |why| format!("; {why}"));
-    format!("{verdict}, {} of {} sends acknowledged{why}", run.operations, run.sends)
+    format!("{}, {} of {} sends acknowledged{why}", run.verdict.word(), run.operations, run.sends)
 }

@@ -1,15 +1,21 @@
-//! The layer over real sockets of this machine.
+//! The layer over real sockets of this machine; what a link loses, on a paused clock.
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
 };
 
-use super::{Chaos, ClockFault, Orders};
+use super::{Chaos, ClockFault, LinkFault, Orders, stream};
 use crate::{
     Env,
+    entropy::Entropy,
     net::{Address, BoxStream},
     os,
     task::Shutdown,
@@ -87,13 +93,8 @@ async fn links_refuse_delay_and_slow() {
     assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
     chaos.obey(Orders::default());
     let mut stream = env.net().connect(&address).await.unwrap();
-    type Fault = (fn(&mut super::LinkFault), u128);
-    let faults: [Fault; 3] = [
-        (|link| link.extra_ms = 120, 120),
-        (|link| link.bytes_per_second = 10, 100),
-        // Lost as often as a piece can be: 200, 400, 800 ms and so on.
-        (|link| link.lost_per_thousand = 500, 0),
-    ];
+    type Fault = (fn(&mut LinkFault), u128);
+    let faults: [Fault; 2] = [(|link| link.extra_ms = 120, 120), (|link| link.bytes_per_second = 10, 100)];
     for (fault, least_ms) in faults {
         chaos.obey(orders(|o| fault(o.link_mut("server", "client"))));
         let begun = Instant::now();
@@ -104,6 +105,42 @@ async fn links_refuse_delay_and_slow() {
     // What is no host of the fleet is left alone.
     chaos.obey(orders(|o| o.link_mut("client", "elsewhere").cuts = 1));
     assert_eq!(ping(&mut stream, SOON).await.unwrap().unwrap(), 1);
+}
+
+/// How long one byte takes over a link with this fault, milliseconds.
+async fn carried_ms(fault: LinkFault, seed: u8) -> u128 {
+    let chaos = Chaos::between(&BTreeMap::new());
+    chaos.obey(orders(|o| *o.link_mut("client", "server") = fault));
+    let (far, mut server) = tokio::io::duplex(64);
+    let ends = stream::Ends { near: "client".into(), far: "server".into() };
+    let (mut client, carrying) =
+        stream::between(Box::new(far), chaos.orders.subscribe(), ends, Entropy::new([seed; 32]));
+    let (begun, mut read) = (Instant::now(), [0; 8]);
+    client.write_all(b"x").await.unwrap();
+    tokio::select! {
+        biased;
+        () = carrying => panic!("the link ended"),
+        read = server.read(&mut read) => assert_eq!(read.unwrap(), 1),
+    }
+    begun.elapsed().as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_is_sent_again_after_doubling_waits_to_the_millisecond() {
+    let lossy = |lost_per_thousand| LinkFault { lost_per_thousand, ..LinkFault::default() };
+    assert_eq!(carried_ms(lossy(0), 1).await, 0);
+    assert_eq!(carried_ms(lossy(1_000), 1).await, 200 + 400 + 800 + 1_600 + 3_200 + 6_400);
+    let mut seen = BTreeSet::new();
+    for seed in 0..32 {
+        let dice = Entropy::new([seed; 32]);
+        let lost = (0..6).take_while(|_| dice.below(1_000) < 500).count();
+        let took = carried_ms(lossy(500), seed).await;
+        assert_eq!(took, 200 * ((1 << lost) - 1), "lost {lost} times");
+        seen.insert(took);
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+    let slow = LinkFault { extra_ms: 120, bytes_per_second: 10, ..lossy(1_000) };
+    assert_eq!(carried_ms(slow, 1).await, 12_600 + 100 + 120);
 }
 
 #[tokio::test]

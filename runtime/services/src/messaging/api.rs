@@ -197,10 +197,10 @@ async fn members(
     Path(id): Path<ChannelId>,
     Parameters(ListQuery { cursor, limit }): Parameters<ListQuery>,
 ) -> Answer {
-    state.rows().opened(&id, &caller.user).await?;
-    let (members, next) =
-        state.rows().members_page(&id, cursor.as_deref(), page_limit(limit.or(Some(PAGE_MAX)))).await?;
-    state.rows().still_in(&id, &caller.user).await?;
+    let rows = state.rows();
+    rows.opened(&id, &caller.user).await?;
+    let page = rows.members_page(&id, cursor.as_deref(), page_limit(limit.or(Some(PAGE_MAX))));
+    let (members, next) = rows.shown(&id, &caller.user, page).await?;
     let items: Vec<Value> = members.iter().map(|m| json!({"user": m.user, "role": m.role})).collect();
     Ok(Json(json!({"items": items, "next": next})))
 }
@@ -313,9 +313,11 @@ async fn history(
         (None, Some(before), None) => Range::Before(before),
         (None, None, None) => Range::Latest,
         (None, None, Some(place)) => {
-            let before = walked(&state, &id, Range::Before(place.saturating_add(1)), limit.div_ceil(2)).await?;
-            let after = walked(&state, &id, Range::After(place), (limit / 2).max(1)).await?;
-            state.rows().still_in(&id, &caller.user).await?;
+            let sides = async {
+                let before = walked(&state, &id, Range::Before(place.saturating_add(1)), limit.div_ceil(2)).await?;
+                Ok((before, walked(&state, &id, Range::After(place), (limit / 2).max(1)).await?))
+            };
+            let (before, after) = state.rows().shown(&id, &caller.user, sides).await?;
             let all = before.messages.iter().chain(&after.messages);
             let items: Vec<Value> = all.map(|m| view::message(&id, m)).collect();
             return Ok(Json(json!({"items": items, "before": before.next, "after": after.next, "next": after.next})));
@@ -324,8 +326,7 @@ async fn history(
             return Err(MessagingError::Invalid("one of after_seq, before_seq and around, not more".to_owned()));
         }
     };
-    let page = walked(&state, &id, range, limit).await?;
-    state.rows().still_in(&id, &caller.user).await?;
+    let page = state.rows().shown(&id, &caller.user, walked(&state, &id, range, limit)).await?;
     let items: Vec<Value> = page.messages.iter().map(|m| view::message(&id, m)).collect();
     Ok(Json(json!({"items": items, "next": page.next})))
 }
@@ -342,10 +343,17 @@ async fn walked(state: &State, channel: &ChannelId, range: Range, limit: usize) 
 
 async fn pins(Extract(Shared(state)): Extract<Shared>, caller: Caller, Path(id): Path<ChannelId>) -> Answer {
     state.rows().opened(&id, &caller.user).await?;
+    let entries = state.rows().shown(&id, &caller.user, pinned(&state, &id)).await?;
+    let items: Vec<Value> = entries.iter().filter(|e| !e.deleted).map(|m| view::message(&id, m)).collect();
+    Ok(Json(json!({"items": items, "next": null})))
+}
+
+/// The pinned messages of a channel.
+async fn pinned(state: &State, channel: &ChannelId) -> Answer<Vec<LogEntry>> {
     let messages = &state.config.messages;
     let (mut pinned, mut after) = (BTreeSet::new(), 0);
     loop {
-        let entries = messages.indexed(&id, PINS, after, PAGE_MAX).await?;
+        let entries = messages.indexed(channel, PINS, after, PAGE_MAX).await?;
         let Some(last) = entries.last() else { break };
         after = last.position.seq;
         for entry in &entries {
@@ -358,10 +366,7 @@ async fn pins(Extract(Shared(state)): Extract<Shared>, caller: Caller, Path(id):
         }
     }
     let newest: Vec<u64> = pinned.into_iter().rev().take(PINS_MAX).collect();
-    let entries = messages.entries(&id, &newest).await?;
-    state.rows().still_in(&id, &caller.user).await?;
-    let items: Vec<Value> = entries.iter().filter(|e| !e.deleted).map(|m| view::message(&id, m)).collect();
-    Ok(Json(json!({"items": items, "next": null})))
+    Ok(messages.entries(channel, &newest).await?)
 }
 
 /// A message that the caller may see, with its channel.
@@ -400,8 +405,8 @@ async fn thread(
     let (channel, root) = located(&state, &caller.user, &id).await?;
     let (index, limit) = (thread_index(root.position.seq), page_limit(query.limit));
     let after = query.after_seq.unwrap_or(0);
-    let replies = state.config.messages.indexed(&channel, &index, after, limit).await?;
-    state.rows().still_in(&channel, &caller.user).await?;
+    let read = async { Ok(state.config.messages.indexed(&channel, &index, after, limit).await?) };
+    let replies = state.rows().shown(&channel, &caller.user, read).await?;
     let next = (replies.len() == limit).then(|| replies.last().map(|r| r.position.seq)).flatten();
     let items: Vec<Value> = replies.iter().map(|m| view::message(&channel, m)).collect();
     Ok(Json(json!({"root": view::message(&channel, &root), "items": items, "next": next})))

@@ -193,10 +193,16 @@ impl Rows<'_> {
         Ok((channel, member))
     }
 
-    /// To be asked after something of a channel was read and before it is shown: what was read is then older than the end of the
+    /// What `read` finds in a channel, where this user is a member once it has found it: it is then older than the end of the
     /// membership, had there been one meanwhile.
-    pub(super) async fn still_in(&self, id: &ChannelId, user: &UserId) -> Result<(), MessagingError> {
-        self.member(id, user).await?.map(drop).ok_or(MessagingError::NotFound("channel"))
+    pub(super) async fn shown<T>(
+        &self,
+        id: &ChannelId,
+        user: &UserId,
+        read: impl Future<Output = Result<T, MessagingError>>,
+    ) -> Result<T, MessagingError> {
+        let found = read.await?;
+        self.member(id, user).await?.map(|_| found).ok_or(MessagingError::NotFound("channel"))
     }
 
     async fn all(&self, field: &str, value: &str, rows_max: usize) -> Result<Vec<Row>, MessagingError> {

@@ -1,6 +1,7 @@
-//! Ownership, changes, mentions and event shapes as pure functions.
+//! Ownership, changes, mentions and event shapes as pure functions; rows over a strict account store.
 
 mod changes;
+mod rows;
 
 use std::{collections::BTreeSet, time::Duration};
 

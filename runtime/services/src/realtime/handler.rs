@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use archgen_ports::{ChannelId, UserId};
-use archgen_socketio::{Arguments, ConnectError, Handler, Socket};
+use archgen_socketio::{Arguments, ConnectError, Handler, Socket, engine::Close};
 use async_trait::async_trait;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Handler for Sockets {
         if self.0.hub().disconnect(socket.id()) {
             self.0.connections.dec();
         }
-        if reason == "slow_consumer" {
+        if reason == Close::SlowConsumer.reason() {
             self.0.slow_consumers.inc();
         }
     }

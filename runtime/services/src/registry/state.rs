@@ -31,6 +31,9 @@ pub(super) struct Data {
     checkers: BTreeMap<String, Vec<Task>>,
 }
 
+/// Index of the catalogue and of the pairs. Each grows by itself, so neither says anything about the other.
+pub(super) type Indexes = (u64, u64);
+
 /// State of the routes. Cloning shares it.
 #[derive(Clone)]
 pub(super) struct State {
@@ -41,7 +44,7 @@ pub(super) struct State {
     pub write_key: Option<ServiceKey>,
     pub relay: Relay,
     data: Arc<Mutex<Data>>,
-    changed: Arc<watch::Sender<u64>>,
+    changed: Arc<watch::Sender<Indexes>>,
 }
 
 impl State {
@@ -49,8 +52,8 @@ impl State {
         // Beginning at the wall clock keeps indexes growing over restarts, so that no watcher mistakes a new answer for
         // the one it has.
         let catalog = Catalog::new(env.wall_ms());
-        let changed = watch::channel(catalog.index()).0;
         let pairs_index = catalog.index();
+        let changed = watch::channel((catalog.index(), pairs_index)).0;
         let data = Data { catalog, pairs: Pairs::default(), pairs_index, checkers: BTreeMap::new() };
         Self {
             env,
@@ -76,14 +79,14 @@ impl State {
     pub(super) fn change<T>(&self, work: impl FnOnce(&mut Data, Instant) -> T) -> T {
         let mut data = self.lock();
         let result = work(&mut data, Instant::now());
-        let index = data.catalog.index().max(data.pairs_index);
+        let indexes = (data.catalog.index(), data.pairs_index);
         // A heartbeat that changes nothing wakes nobody.
-        self.changed.send_if_modified(|told| std::mem::replace(told, index) != index);
+        self.changed.send_if_modified(|told| std::mem::replace(told, indexes) != indexes);
         result
     }
 
     /// A signal of changes.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn changes(&self) -> watch::Receiver<Indexes> {
         self.changed.subscribe()
     }
 

@@ -15,13 +15,16 @@ use axum::{Router, routing::get};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Config,
     catalog::Catalog,
     definition::{self, Status, duration},
+    relay::Relay,
     run,
+    state::{Data, State},
+    wire::Node,
 };
 use crate::{
     host::{HostContext, Peer},
@@ -234,6 +237,30 @@ async fn pairs_keep_versions() {
     let gone = server.client.call(Method::DELETE, &server.address, "/v1/kv/app?recurse", HeaderMap::new(), "").await;
     assert_eq!(gone.unwrap().status, StatusCode::OK);
     assert_eq!(server.get("/v1/kv/app/mode").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_of_a_key_wakes_however_far_the_catalogue_has_come() {
+    let env = test_env("registry-1");
+    let node =
+        Node { id: String::new(), name: "registry-1".to_owned(), address: String::new(), datacenter: "eu".to_owned() };
+    let client = Client::new(&env, Limits::default());
+    let state = State::new(env, client, node, None, Relay::default());
+    for id in 0..5 {
+        let body = json!({"Name": "chat", "ID": format!("chat-{id}")});
+        state.register(definition::service(body.to_string().as_bytes(), "n").unwrap()).unwrap();
+    }
+    let look = |data: &Data| (data.pairs_index, data.pairs.raw("mode"));
+    let (seen, _) = state.read(look);
+    let mut watching = std::pin::pin!(state.wait(seen, Duration::from_secs(60), look));
+    assert!(timeout(Duration::ZERO, watching.as_mut()).await.is_err());
+    let put = |data: &mut Data, _| {
+        data.pairs_index += 1;
+        data.pairs.put("mode", "on".into(), 0, None, data.pairs_index)
+    };
+    assert!(state.change(put).unwrap());
+    let (index, value) = timeout(Duration::ZERO, watching).await.expect("the watcher was not woken");
+    assert_eq!((index, value.as_deref()), (seen + 1, Some(&b"on"[..])));
 }
 
 #[tokio::test]

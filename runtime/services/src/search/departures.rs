@@ -42,7 +42,9 @@ impl Departures {
         }
         let fits = ends.len() < ENDS_MAX;
         if fits {
-            ends.push_back(End { at: now, user: user.to_owned(), channel: channel.to_owned() });
+            // Who looked at the clock earlier may come here later. Their places stay in the order of time, the later way.
+            let at = ends.back().map_or(now, |last| last.at.max(now));
+            ends.push_back(End { at, user: user.to_owned(), channel: channel.to_owned() });
         }
         fits
     }
@@ -69,6 +71,15 @@ mod tests {
         assert!(departures.since("bob", at(11)).is_empty(), "who was let in again is in");
         assert!(departures.note("bob", "3", at(11 + MEMBERSHIP_LEASE_MS)));
         assert_eq!(departures.lock().len(), 2);
+    }
+
+    #[test]
+    fn an_end_that_is_noted_late_hides_none_before_it() {
+        let (departures, began) = (Departures::default(), Instant::now());
+        let (early, late) = (began - Duration::from_millis(1), began + Duration::from_millis(1));
+        // Two calls look at the clock in one order and come to the list in the other.
+        assert!(departures.note("bob", "1", late) && departures.note("eve", "2", early));
+        assert_eq!(departures.since("bob", began), BTreeSet::from(["1".to_owned()]));
     }
 
     #[test]

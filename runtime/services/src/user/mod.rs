@@ -28,6 +28,6 @@ mod sweep;
 mod token;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use config::{Config, RegisteredClient, WEB_CLIENT, run};

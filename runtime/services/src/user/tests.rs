@@ -2,5 +2,5 @@
 
 mod flows;
 mod rules;
-mod store;
+pub(crate) mod store;
 mod world;

@@ -15,7 +15,7 @@ use serde_json::Value;
 type Tables = BTreeMap<String, BTreeMap<String, Row>>;
 
 #[derive(Default)]
-pub(super) struct Store(Mutex<Tables>);
+pub(crate) struct Store(Mutex<Tables>);
 
 impl Store {
     fn with<T>(&self, f: impl FnOnce(&mut Tables) -> T) -> T {
