@@ -2,7 +2,10 @@
 
 mod example;
 
+use std::collections::BTreeMap;
+
 use archgen_generator::{GraphFormat, Options, Target, generate, graph, plan, shards_table};
+use serde_json::Value;
 
 #[test]
 fn the_same_spec_gives_the_same_bytes() {
@@ -99,6 +102,78 @@ fn the_plan_places_every_slot_of_every_store() {
     let table = shards_table(&plan, 20_781);
     assert!(table.contains("chat (cassandra): 16384 slots, 3 copies, 12 nodes"), "{table}");
     assert!(table.contains("bucket 1h"), "{table}");
+}
+
+/// The network policy of a component.
+fn network_policy(files: &BTreeMap<String, String>, component: &str) -> Value {
+    let objects = files[&format!("kubernetes/{component}.yaml")].split("---\n").filter(|part| !part.is_empty());
+    let mut objects = objects.map(|part| serde_yaml::from_str::<Value>(part).expect("YAML"));
+    objects.find(|object| object["kind"] == "NetworkPolicy").expect("a policy")
+}
+
+/// Whether one may open a connection to the other: as the policies of both say, and the intention of the other.
+fn may_call(files: &BTreeMap<String, String>, from: &str, to: &str) -> [bool; 3] {
+    let names = |policy: &Value, direction: &str, end: &str, name: &str| {
+        let rules = policy["spec"][direction].as_array().expect("rules").iter();
+        let peers = rules.flat_map(|rule| rule[end].as_array().into_iter().flatten());
+        let labels = peers.map(|peer| &peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]);
+        labels.into_iter().any(|label| label == name)
+    };
+    let intentions: Value = serde_json::from_str(&files[&format!("consul/intentions/{to}.json")]).expect("JSON");
+    let mut sources = intentions["Sources"].as_array().expect("sources").iter();
+    [
+        names(&network_policy(files, from), "egress", "to", to),
+        names(&network_policy(files, to), "ingress", "from", from),
+        sources.any(|source| source["Name"] == from && source["Action"] == "allow"),
+    ]
+}
+
+#[test]
+fn who_calls_another_may_reach_it_although_the_spec_does_not_say_so() {
+    let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
+    for (from, to) in [
+        ("messaging", "realtime"),
+        ("messaging", "file"),
+        ("messaging", "search"),
+        ("user", "realtime"),
+        ("notification", "realtime"),
+        ("gateway", "realtime"),
+    ] {
+        assert_eq!(may_call(&files, from, to), [true; 3], "{from} to {to}");
+    }
+    for (from, to) in [("user", "messaging"), ("gateway", "cache"), ("search", "realtime"), ("realtime", "chat")] {
+        assert_eq!(may_call(&files, from, to), [false; 3], "{from} to {to}");
+    }
+    let policy: Value = serde_json::from_str(&files["consul/acl/policies/messaging.json"]).expect("JSON");
+    assert!(policy["Rules"].as_str().expect("rules").contains("\"realtime\":{\"policy\":\"read\"}"), "{policy}");
+    // Archgen's own gateway keeps answers in the cache, and is told of ended sessions.
+    let files = generate(&example::topology("slack", Some("dev")), &Options::default()).expect("artifacts").files;
+    for (from, to) in [("gateway", "cache"), ("user", "gateway")] {
+        assert_eq!(may_call(&files, from, to), [true; 3], "{from} to {to}");
+    }
+    assert_eq!(may_call(&files, "gateway", "realtime"), [false; 3]);
+}
+
+#[test]
+fn servers_outside_of_the_cluster_are_reached_where_they_are() {
+    let files = generate(&example::topology("slack", Some("real")), &Options::default()).expect("artifacts").files;
+    let policy = network_policy(&files, "messaging");
+    let egress = policy["spec"]["egress"].as_array().expect("rules");
+    let ports: Vec<&Value> = egress.iter().flat_map(|r| r["ports"].as_array().into_iter().flatten()).collect();
+    assert!(ports.iter().all(|port| port["port"] != 0), "{egress:?}");
+    for port in [26_030, 26_000, 26_001, 26_100] {
+        let way = serde_json::json!({
+            "to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}], "ports": [{"protocol": "TCP", "port": port}],
+        });
+        assert!(egress.contains(&way), "{port}: {egress:?}");
+    }
+    let mut topology = example::topology("slack", Some("real"));
+    topology.stores.iter_mut().for_each(|store| store.endpoints = vec!["db.example.test:7000".to_owned()]);
+    let files = generate(&topology, &Options::default()).expect("artifacts").files;
+    let policy = network_policy(&files, "messaging");
+    // A policy knows no names.
+    let way = serde_json::json!({"ports": [{"protocol": "TCP", "port": 7_000}]});
+    assert!(policy["spec"]["egress"].as_array().expect("rules").contains(&way), "{policy}");
 }
 
 #[test]
