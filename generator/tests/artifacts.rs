@@ -177,6 +177,29 @@ fn servers_outside_of_the_cluster_are_reached_where_they_are() {
 }
 
 #[test]
+fn what_runs_elsewhere_does_not_depend_on_what_this_machine_starts() {
+    let managed = example::topology("slack", Some("mixed"));
+    let mut plain = managed.clone();
+    plain.stores.iter_mut().for_each(|s| s.managed = false);
+    plain.registry.iter_mut().for_each(|r| r.managed = false);
+    plain.gateway.iter_mut().for_each(|g| g.managed = false);
+    // A server without an address of its own is one of ours to run, as a managed one is.
+    for target in [Target::Nginx, Target::Redis, Target::Postgres] {
+        let of = |topology, here| {
+            let options = Options { only: vec![target], here, ..Options::default() };
+            generate(topology, &options).expect("artifacts").files
+        };
+        assert_eq!(of(&managed, false), of(&plain, false), "{target:?}");
+        assert_ne!(of(&managed, true), of(&managed, false), "{target:?}");
+    }
+    let files = generate(&managed, &Options::default()).expect("artifacts").files;
+    assert!(files["nginx/nginx.conf"].contains("    listen 8080;"), "{}", files["nginx/nginx.conf"]);
+    assert!(files["compose/docker-compose.yml"].contains("/nginx_status") && files.contains_key("nginx/status.conf"));
+    assert!(!files["redis/cache/redis.conf"].contains("bind 127.0.0.1"));
+    assert!(files["postgres/users/primary.conf"].contains("listen_addresses = '*'"));
+}
+
+#[test]
 fn diagrams_name_every_component() {
     let topology = example::topology("slack", None);
     for format in [GraphFormat::Mermaid, GraphFormat::Dot] {

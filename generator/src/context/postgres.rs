@@ -18,7 +18,7 @@ struct Context<'a> {
     port: u16,
     engine_files: &'static str,
     /// Whether `archgen up` starts it: a primary on loopback.
-    managed: bool,
+    here: bool,
     copies: u32,
     standbys: u32,
     senders: u32,
@@ -140,7 +140,7 @@ struct Index<'a> {
 }
 
 /// `postgres/<store>/…` for each PostgreSQL store: schema, roles, their rollbacks, the Citus variant, configuration of its nodes.
-pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+pub(crate) fn files(topology: &Topology, here: bool, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Postgres) {
         let mut tables = Vec::new();
         for dataset in &store.datasets {
@@ -160,7 +160,7 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
             roles: roles(topology, StoreId(index)),
             port: store.port,
             engine_files: ENGINE_FILES,
-            managed: store.managed,
+            here,
             copies: store.copies.max(1),
             standbys,
             senders: standbys + 4,

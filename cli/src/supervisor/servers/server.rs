@@ -211,7 +211,8 @@ impl Server<'_> {
         let known = |i: &Instance| self.assembly.addresses.get(&i.name);
         let host = |i: &Instance| known(i).map_or_else(|| "127.0.0.1".to_owned(), |a| a.host.clone());
         let port = |i: &Instance| known(i).map_or(i.port, |a| a.port);
-        let options = Options { only: vec![target], address: Some(&host), port: Some(&port), ..Options::default() };
+        let options =
+            Options { only: vec![target], address: Some(&host), port: Some(&port), here: true, ..Options::default() };
         let folder = match self.instance.component {
             Component::Store(id) => format!("{}/{}/", target.name(), topology.store(id).name),
             _ => format!("{}/", target.name()),
