@@ -2,9 +2,10 @@
 
 mod example;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use archgen_generator::{GraphFormat, Options, Target, generate, graph, plan, shards_table};
+use archgen_spec::topology::DatasetShape;
 use serde_json::Value;
 
 #[test]
@@ -59,6 +60,41 @@ fn buckets_are_as_wide_as_each_channel_allows() {
 }
 
 #[test]
+fn the_table_of_bucket_widths_has_a_name_and_columns_of_its_own() {
+    let mut topology = example::topology("slack", None);
+    let chat = topology.stores.iter_mut().find(|s| s.name == "chat").expect("the store");
+    let long = "m".repeat(48);
+    for name in ["messages_widths", &long] {
+        let mut copy = chat.datasets[0].clone();
+        name.clone_into(&mut copy.name);
+        chat.datasets.push(copy);
+    }
+    for dataset in &mut chat.datasets {
+        let DatasetShape::CassandraTable { partition, .. } = &mut dataset.shape else { continue };
+        for name in ["since", "minutes"] {
+            let mut column = partition[0].clone();
+            name.clone_into(&mut column.name);
+            partition.push(column);
+        }
+    }
+    let cql = &generate(&topology, &Options::default()).expect("artifacts").files["cassandra/chat/schema.cql"];
+    let made =
+        cql.lines().filter_map(|l| l.strip_prefix("CREATE TABLE IF NOT EXISTS \"chat\".\"")?.strip_suffix("\" ("));
+    let names: Vec<&str> = made.collect();
+    let distinct: BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(distinct.len(), names.len(), "{names:?}");
+    assert!(names.iter().all(|name| name.len() <= 48), "{names:?}");
+    assert_eq!(names.iter().filter(|name| name.ends_with("_widths")).count(), 4, "{names:?}");
+    for table in cql.split("CREATE TABLE ").filter(|t| t.split('(').next().is_some_and(|n| n.contains("_widths\""))) {
+        let columns: Vec<&str> =
+            table.lines().skip(1).map_while(|l| l.strip_prefix("  \"")?.split('"').next()).collect();
+        let distinct: BTreeSet<&str> = columns.iter().copied().collect();
+        assert_eq!(distinct.len(), columns.len(), "{table}");
+    }
+    assert!(cql.contains("CLUSTERING ORDER BY (\"since_\" DESC)"), "{cql}");
+}
+
+#[test]
 fn topics_and_indexes_carry_what_is_declared() {
     let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
     let topics: serde_json::Value = serde_json::from_str(&files["kafka/events/topics.json"]).expect("JSON");
@@ -71,6 +107,20 @@ fn topics_and_indexes_carry_what_is_declared() {
         &"allow --allow-principal User:chat-messaging --operation Write --operation Describe --topic chat.message"
     ));
     assert!(rules.iter().all(|r| r.contains("User:chat-messaging ") == r.contains(" Write ")), "{rules:?}");
+    // Exactly these groups: a name that only begins like one is another's.
+    let groups: Vec<&str> = files["kafka/events/acls.sh"].lines().filter(|l| l.contains(" --group ")).collect();
+    let reads = |service: &str, group: &str| {
+        format!("allow --allow-principal User:chat-{service} --operation Read --group chat.{group}")
+    };
+    assert_eq!(
+        groups,
+        [
+            reads("notification", "notification"),
+            reads("notification", "reader"),
+            reads("search", "search"),
+            reads("search", "reader"),
+        ]
+    );
     let template: serde_json::Value = serde_json::from_str(&files["elasticsearch/index/template.json"]).expect("JSON");
     assert_eq!(template["index_patterns"][0], "chat.*");
     assert_eq!(template["template"]["settings"]["number_of_replicas"], 1);

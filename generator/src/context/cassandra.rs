@@ -39,6 +39,10 @@ struct Table<'a> {
     /// Where the width is derived and not the same for all keys: what each heat gets.
     widths: Vec<Width>,
     /// The partition key without its bucket.
+    /// Name of the table that keeps them, and of its columns.
+    widths_in: String,
+    since: String,
+    minutes: String,
     key: Vec<Line<'a>>,
 }
 
@@ -121,5 +125,28 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
             .map(|c| Width { keys: c.keys, minutes: c.bucket_seconds / 60 })
             .collect(),
         key: partition.iter().filter(|c| c.name != "bucket").map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
+        widths_in: widths_in(&dataset.name, &store.datasets),
+        since: beside(partition, "since"),
+        minutes: beside(partition, "minutes"),
     }))
+}
+
+/// Name of the table that keeps the widths of another's buckets: none that is declared, and as short as a name must be (48 characters).
+fn widths_in(table: &str, declared: &[Dataset]) -> String {
+    const NAME_CHARACTERS_MAX: usize = 48;
+    let name = format!("{table}_widths");
+    if name.len() <= NAME_CHARACTERS_MAX && declared.iter().all(|d| d.name != name) {
+        return name;
+    }
+    let hash = blake3::hash(table.as_bytes()).to_hex();
+    format!("{}_{}_widths", &table[..table.len().min(32)], &hash.as_str()[..8])
+}
+
+/// A column's name that no column of the key has.
+fn beside(key: &[Column], name: &str) -> String {
+    let mut name = name.to_owned();
+    while key.iter().any(|c| c.name == name) {
+        name.push('_');
+    }
+    name
 }
