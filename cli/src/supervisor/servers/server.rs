@@ -20,6 +20,7 @@ use crate::supervisor::program::Command;
 
 /// One server that `archgen up` starts.
 pub(super) struct Server<'a> {
+    pub(super) state: &'a StateFolder,
     pub(super) assembly: &'a Assembly,
     pub(super) instance: Instance,
     /// Where it listens.
@@ -148,13 +149,14 @@ pub fn gateways(assembly: &Assembly) -> Vec<Instance> {
     if managed { assembly.topology.component_instances(Component::Gateway) } else { Vec::new() }
 }
 
-fn servers<'a>(state: &StateFolder, assembly: &'a Assembly) -> anyhow::Result<Vec<Server<'a>>> {
+fn servers<'a>(state: &'a StateFolder, assembly: &'a Assembly) -> anyhow::Result<Vec<Server<'a>>> {
     let managed = assembly.topology.instances().into_iter().filter(|i| kind(&assembly.topology, i.component).is_some());
     managed
         .map(|instance| {
             let address = assembly.addresses.get(&instance.name).cloned();
             let address = address.with_context(|| format!("`{}` has no address", instance.name))?;
-            Ok(Server { assembly, folder: state.data(&format!("{}-server", instance.name)), instance, address })
+            let folder = state.data(&format!("{}-server", instance.name));
+            Ok(Server { state, assembly, folder, instance, address })
         })
         .collect()
 }
