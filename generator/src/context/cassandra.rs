@@ -1,5 +1,6 @@
 //! Cassandra: keyspace and tables.
 
+use archgen_spec::capacity::WINDOWS;
 use archgen_spec::topology::{Column, Dataset, DatasetShape, Load, Store, StoreKind, Topology};
 use serde::Serialize;
 
@@ -38,11 +39,11 @@ struct Table<'a> {
     bucket_width: String,
     /// Where the width is derived and not the same for all keys: what each heat gets.
     widths: Vec<Width>,
-    /// The partition key without its bucket.
     /// Name of the table that keeps them, and of its columns.
     widths_in: String,
     since: String,
     minutes: String,
+    /// The partition key without its bucket.
     key: Vec<Line<'a>>,
 }
 
@@ -90,9 +91,9 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
     Ok(())
 }
 
-/// Twenty to thirty windows over the time to live, as the compaction strategy's authors advise.
+/// As many windows over the time to live as capacity is reckoned with: twenty to thirty, as the compaction strategy's authors advise.
 fn window_hours(ttl_seconds: u64) -> u64 {
-    (ttl_seconds / 3_600 / 30).max(1)
+    (ttl_seconds / 3_600 / WINDOWS).max(1)
 }
 
 fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<Table<'a>>, GenerateError> {
@@ -124,10 +125,10 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
             .filter(|_| adaptive)
             .map(|c| Width { keys: c.keys, minutes: c.bucket_seconds / 60 })
             .collect(),
-        key: partition.iter().filter(|c| c.name != "bucket").map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
         widths_in: widths_in(&dataset.name, &store.datasets),
         since: beside(partition, "since"),
         minutes: beside(partition, "minutes"),
+        key: partition.iter().filter(|c| c.name != "bucket").map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
     }))
 }
 
