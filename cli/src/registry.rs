@@ -1,6 +1,6 @@
 //! Questions to a registry over Consul's HTTP API: who is there. It asks and never tells: nothing here can change anything.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use archgen_env::{
@@ -8,9 +8,12 @@ use archgen_env::{
     http::{Client, Limits, Reply},
     net::Address,
 };
+use archgen_spec::topology::Topology;
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+
+use crate::means::reveal;
 
 /// Time allowed to an answer beyond the wait that it is asked for.
 const ANSWER_MS_MAX: u64 = 5_000;
@@ -41,11 +44,32 @@ pub struct Registered {
 }
 
 impl Registry {
+    /// The registry of a topology: the one that was named, else its endpoint, else the agent on this machine. Its token is the one of
+    /// CONSUL_HTTP_TOKEN, else the one that the spec names, whose file is found from `folder`.
+    ///
+    /// # Errors
+    /// It is no such address, or the token is not there.
+    pub fn of(topology: &Topology, named: Option<&str>, folder: &Path, env: &Env) -> anyhow::Result<Self> {
+        let declared = topology.registry.as_ref();
+        let endpoint = declared.and_then(|r| r.endpoints.first()).map(String::as_str);
+        let agent = format!("127.0.0.1:{}", declared.map_or(8_500, |r| r.port));
+        let token = match std::env::var("CONSUL_HTTP_TOKEN") {
+            Ok(token) => Some(token),
+            Err(_) => declared
+                .and_then(|r| r.token.as_ref())
+                .map(|name| {
+                    reveal(topology, name, folder).with_context(|| format!("the registry needs the secret `{name}`"))
+                })
+                .transpose()?,
+        };
+        Self::at(named.or(endpoint).unwrap_or(&agent), token, env)
+    }
+
     /// The registry at `http://HOST:PORT`; `token` is the one of its access rules.
     ///
     /// # Errors
     /// It is no such address.
-    pub fn at(url: &str, token: Option<String>, env: &Env) -> anyhow::Result<Self> {
+    fn at(url: &str, token: Option<String>, env: &Env) -> anyhow::Result<Self> {
         let address = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
         let address =
             address.parse().with_context(|| format!("`{url}` is no address of a registry (http://HOST:PORT)"))?;
@@ -71,8 +95,7 @@ impl Registry {
         let told = reply.headers.get("x-consul-index").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         let all: Vec<Value> = reply.json().context("the registry's answer")?;
         let mut instances: Vec<Registered> = all.iter().filter_map(registered).collect();
-        instances.sort();
-        instances.dedup_by(|a, b| a.id == b.id);
+        merge(&mut instances);
         // Consul asks clients to treat an index of 0 or none as 1, and to begin again where it goes back.
         let next = told.unwrap_or(0_u64).max(1);
         Ok((if next < index { 0 } else { next }, instances))
@@ -126,6 +149,17 @@ impl Registry {
     }
 }
 
+/// Sorts, and makes one of what is told several times: the same instance by way of several nodes, well where one of them says so. Two
+/// that only share an id are two.
+fn merge(instances: &mut Vec<Registered>) {
+    instances.sort();
+    instances.dedup_by(|next, kept| {
+        let same = (&next.id, &next.address, next.port) == (&kept.id, &kept.address, kept.port);
+        kept.passing |= same && next.passing;
+        same
+    });
+}
+
 fn registered(entry: &Value) -> Option<Registered> {
     let service = &entry["Service"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -139,4 +173,28 @@ fn registered(entry: &Value) -> Option<Registered> {
         port: service["Port"].as_u64()?,
         passing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_told_apart_by_where_they_are_too() {
+        let instance = |id: &str, address: &str, passing: bool| Registered {
+            id: id.to_owned(),
+            service: "one".to_owned(),
+            address: address.to_owned(),
+            port: 9_000,
+            passing,
+        };
+        let mut all =
+            vec![instance("b", "10.0.0.1", true), instance("a", "10.0.0.2", false), instance("a", "10.0.0.1", false)];
+        all.push(instance("a", "10.0.0.1", true));
+        merge(&mut all);
+        assert_eq!(
+            all,
+            [instance("a", "10.0.0.1", true), instance("a", "10.0.0.2", false), instance("b", "10.0.0.1", true)]
+        );
+    }
 }

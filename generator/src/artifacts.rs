@@ -158,6 +158,9 @@ pub struct Options<'a> {
     pub loaded: Option<&'a Loaded>,
     /// Port of an instance; `None` takes the one that the spec says of all of its kind.
     pub port: Option<&'a dyn Fn(&Instance) -> u16>,
+    /// For servers that `archgen up` starts: single ones, on loopback alone, with their data beside their files. What is generated
+    /// otherwise is for machines of their own, whatever the spec says of this one.
+    pub here: bool,
 }
 
 /// A diagram's language.
@@ -201,14 +204,14 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             continue;
         }
         match target {
-            Target::Nginx => nginx::files(topology, &place, &engine, &mut files)?,
+            Target::Nginx => nginx::files(topology, &place, options.here, &engine, &mut files)?,
             Target::Consul => consul::files(&system, address, &mut files)?,
-            Target::Postgres => postgres::files(topology, &engine, &mut files)?,
+            Target::Postgres => postgres::files(topology, options.here, &engine, &mut files)?,
             Target::Cassandra => cassandra::files(topology, &engine, &mut files)?,
             Target::Kafka => kafka::files(topology, &mut files)?,
             Target::Elasticsearch => elasticsearch::files(topology, &mut files)?,
             Target::Mongodb => mongodb::files(topology, &engine, &mut files)?,
-            Target::Redis => redis::files(&system, &engine, &mut files)?,
+            Target::Redis => redis::files(&system, options.here, &engine, &mut files)?,
             Target::S3 => s3::files(topology, &mut files)?,
             Target::Image => image::files(topology, &engine, &mut files)?,
             Target::Kubernetes => kubernetes::files(&system, &mut files)?,

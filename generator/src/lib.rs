@@ -23,7 +23,7 @@ mod system;
 pub use addresses::private_address;
 pub use artifacts::{Artifacts, FACTS_PATH, GenerateError, GraphFormat, Options, Target, generate, graph};
 pub use context::schema_facts::{SchemaFacts, schema_facts};
-pub use members::{Members, keep_synced, member_files, synced};
+pub use members::{Members, is_synced, keep_synced, member_files, synced};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
 pub use parallel::mapped;
 pub use picture::{Theme, View, difference, picture};

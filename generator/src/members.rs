@@ -21,12 +21,12 @@ pub struct Members {
 }
 
 impl Members {
-    /// What files of [`member_files`] say; `None` where they are not such files.
-    pub fn read<'a>(files: impl Iterator<Item = &'a str>) -> Option<Self> {
+    /// What files of [`member_files`] say; nothing comes from others.
+    pub fn read<'a>(files: impl Iterator<Item = &'a str>) -> Self {
         let mut members = Self::default();
-        for text in files {
+        for text in files.filter_map(|text| text.strip_prefix(LIVE)) {
             let mut upstream = "";
-            for line in text.strip_prefix(LIVE)?.lines() {
+            for line in text.lines() {
                 if let Some(name) = line.strip_prefix("upstream ").and_then(|l| l.strip_suffix(" {")) {
                     upstream = name;
                 } else if let Some(address) = line.strip_prefix("  server ").and_then(|l| l.split(' ').next()) {
@@ -34,7 +34,7 @@ impl Members {
                 }
             }
         }
-        Some(members)
+        members
     }
 
     fn add(&mut self, upstream: &str, address: &str) {
@@ -85,15 +85,26 @@ pub fn keep_synced(
     if synced(topology).is_empty() {
         return Ok(());
     }
-    let there: BTreeMap<String, String> =
-        nginx::member_paths(topology).into_iter().filter_map(|p| Some((p.to_owned(), on_disk(p)?))).collect();
-    let Some(members) = Members::read(there.values().map(String::as_str)) else { return Ok(()) };
-    for (path, text) in member_files(topology, &members)? {
-        if there.get(&path) == Some(&text) && new.files.contains_key(&path) {
-            new.files.insert(path, text);
+    for path in nginx::member_paths(topology) {
+        let Some(text) = on_disk(path).filter(|_| new.files.contains_key(path)) else { continue };
+        if is_synced(topology, path, &text)? {
+            new.files.insert(path.to_owned(), text);
         }
     }
     Ok(())
+}
+
+/// Whether a file says what `archgen sync` writes for the members that it names, and nothing else: then nobody edited it, whatever the
+/// manifest says, which is written after it.
+///
+/// # Errors
+/// As [`member_files`].
+pub fn is_synced(topology: &Topology, path: &str, text: &str) -> Result<bool, GenerateError> {
+    if !text.starts_with(LIVE) {
+        return Ok(false);
+    }
+    let members = Members::read(std::iter::once(text));
+    Ok(member_files(topology, &members)?.get(path).is_some_and(|written| written == text))
 }
 
 #[cfg(test)]
@@ -120,7 +131,7 @@ mod tests {
         members.services.insert("a-hash".into(), vec!["127.0.0.1:9001".into(), "127.0.0.1:9002".into()]);
         members.realtime.insert("realtime-2".into(), "127.0.0.1:3002".into());
         let files = member_files(&topology, &members).expect("files");
-        assert_eq!(Members::read(files.values().map(String::as_str)), Some(members));
+        assert_eq!(Members::read(files.values().map(String::as_str)), members);
         assert_eq!(files["nginx/upstreams.conf"].matches("server 127.0.0.1:9001 ").count(), 2, "in both upstreams");
         assert!(files["nginx/realtime.conf"].contains("\"~^realtime-2\\.\" realtime-2;"));
 
@@ -133,6 +144,15 @@ mod tests {
         keep_synced(&topology, &mut edited, &|path| Some(files.get(path)?.replace("max_fails=3", "max_fails=4")))
             .expect("kept");
         assert_eq!(edited.files["nginx/upstreams.conf"], planned.files["nginx/upstreams.conf"]);
+        // One that was interrupted between its two files wrote the first.
+        let mut half = planned.clone();
+        keep_synced(&topology, &mut half, &|path| {
+            let text = if path.ends_with("upstreams.conf") { &files[path] } else { &planned.files[path] };
+            Some(text.clone())
+        })
+        .expect("kept");
+        assert_eq!(half.files["nginx/upstreams.conf"], files["nginx/upstreams.conf"]);
+        assert_eq!(half.files["nginx/realtime.conf"], planned.files["nginx/realtime.conf"]);
     }
 
     #[test]

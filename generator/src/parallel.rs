@@ -11,7 +11,10 @@ const LEAST: usize = 2;
 
 /// The results of `work`, in the order of `items`.
 pub fn mapped<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
+    mapped_on(thread::available_parallelism().map_or(1, usize::from), items, work)
+}
+
+fn mapped_on<T: Sync, R: Send>(processors: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if processors < 2 || items.len() < LEAST {
         return items.iter().map(work).collect();
     }
@@ -36,13 +39,16 @@ pub fn mapped<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::mapped;
+    use super::mapped_on;
 
     #[test]
-    fn order_is_kept() {
-        for count in [0, 1, 2, 3, 17, 1_000] {
-            let items: Vec<usize> = (0..count).collect();
-            assert_eq!(mapped(&items, |i| i * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
+    fn order_is_kept_on_any_number_of_processors() {
+        for processors in [1, 2, 3, 16] {
+            for count in [0, 1, 2, 3, 17, 1_000] {
+                let items: Vec<usize> = (0..count).collect();
+                let done = mapped_on(processors, &items, |i| i * 2);
+                assert_eq!(done, items.iter().map(|i| i * 2).collect::<Vec<_>>(), "{processors} processors");
+            }
         }
     }
 }

@@ -25,13 +25,13 @@ impl<'a> System<'a> {
         Self { topology, callers: OnceLock::new(), plan: OnceLock::new(), pictures: Default::default() }
     }
 
-    /// Who needs this component, in the order of components.
+    /// Who calls this component, in the order of components.
     pub(crate) fn callers(&self, of: Component) -> &[Component] {
         let all = self.callers.get_or_init(|| {
             let mut callers: BTreeMap<Component, Vec<Component>> = BTreeMap::new();
             for caller in self.topology.components() {
-                for needed in self.topology.component_needs(caller) {
-                    callers.entry(needed).or_default().push(caller);
+                for called in self.topology.component_calls(caller) {
+                    callers.entry(called).or_default().push(caller);
                 }
             }
             callers

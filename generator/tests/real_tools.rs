@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
+use archgen_generator::migrate::migrate;
 use archgen_generator::{Options, generate};
+use archgen_spec::topology::Topology;
 
 fn written(spec: &str, environment: Option<&str>) -> tempfile::TempDir {
     let out = tempfile::tempdir().expect("a folder");
@@ -46,7 +48,8 @@ fn throwaway_pair(folder: &Path, name: &str) {
 
 #[test]
 fn nginx_accepts_the_gateway() {
-    for (spec, environment) in [("slack", None), ("slack", Some("prod")), ("slack", Some("dev")), ("minimal", None)] {
+    let environments = [None, Some("prod"), Some("dev"), Some("mixed")].map(|e| ("slack", e));
+    for (spec, environment) in environments.into_iter().chain([("minimal", None)]) {
         let out = written(spec, environment);
         let folder = out.path().join("nginx");
         throwaway_pair(&folder.join("tls"), "tls");
@@ -174,4 +177,59 @@ fn postgres_accepts_the_tables_and_prunes_to_one_partition() {
     server.apply(&folder.join("rollback.sql"));
     let left = "select count(*) from pg_class where relnamespace = 'public'::regnamespace";
     assert_eq!(server.ask(left).trim(), "0", "nothing is left after the rollback");
+}
+
+/// A table whose rows may belong to a tenant.
+fn organisations(table: &str) -> Topology {
+    let text = format!(
+        "archgen: v1\nname: t\nservices:\n  one: {{ kind: process, command: [./one], port: 9000, needs: [rows] }}\nstores:\n  rows: {{ kind: postgres, \
+         version: \"15\", tables: {{ a: {table} }} }}\n"
+    );
+    let none = |_: &str| Err(archgen_spec::ReadError::Missing);
+    let loaded = archgen_spec::load("t.yaml", text, None, &none, &|_| None);
+    loaded.topology.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+}
+
+#[test]
+fn the_wall_between_tenants_comes_and_goes_while_rows_are_there() {
+    let plain = organisations("{ key: id bigint, columns: { x: text } }");
+    let walled = organisations("{ key: id bigint, columns: { x: text, org: text }, tenant: org }");
+    let out = tempfile::tempdir().expect("a folder");
+    let schema = out.path().join("schema.sql");
+    fs::write(&schema, &generate(&plain, &Options::default()).expect("artifacts").files["postgres/rows/schema.sql"])
+        .expect("a file");
+    fs::set_permissions(out.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let server = Postgres::start();
+    server.apply(&schema);
+    server
+        .ask("create role app; grant select, insert, update on a to app; insert into a values (1, 'one'), (2, 'two')");
+    let steps = |from: &Topology, to: &Topology| {
+        let migration = migrate(from, to, true);
+        assert_eq!(migration.refusals, []);
+        migration.steps.into_iter().map(|step| step.statement).collect::<Vec<_>>()
+    };
+    // Rows of nobody stop the validation; then they are given to somebody, and it goes on where it stopped.
+    let up = steps(&plain, &walled);
+    let validates = up.iter().position(|s| s.contains("VALIDATE")).expect("a step that reads every row");
+    up[..validates].iter().for_each(|statement| drop(server.ask(statement)));
+    let refused = run(server.client("psql").args(["-X", "-v", "ON_ERROR_STOP=1", "-c", &up[validates]]));
+    assert!(!refused.status.success(), "rows are nobody's");
+    server.ask("update a set org = 'acme' where id = 1; update a set org = 'other' where id = 2");
+    up[validates..].iter().for_each(|statement| drop(server.ask(statement)));
+    let as_app = |work: &str| server.ask(&format!("begin; set local role app; {work}; commit"));
+    assert_eq!(as_app("select count(*) from a").trim(), "0");
+    assert_eq!(as_app("set local archgen.tenant = 'acme'; select id from a").trim(), "1");
+    let written =
+        "begin; set local role app; set local archgen.tenant = 'acme'; insert into a values (3, 'three', 'other')";
+    assert!(!run(server.client("psql").args(["-X", "-v", "ON_ERROR_STOP=1", "-c", written])).status.success());
+    // Down, with its column, and up again.
+    for (from, to) in [(&walled, &plain), (&plain, &walled)] {
+        for statement in steps(from, to) {
+            if statement.contains("VALIDATE") {
+                server.ask("update a set org = 'acme'");
+            }
+            server.ask(&statement);
+        }
+    }
+    assert_eq!(as_app("set local archgen.tenant = 'acme'; select count(*) from a").trim(), "2");
 }

@@ -220,7 +220,8 @@ fn agree(topology: &Topology) {
 
 #[test]
 fn artifacts_of_the_examples_agree() {
-    for (spec, environment) in [("slack", None), ("slack", Some("prod")), ("slack", Some("dev")), ("minimal", None)] {
+    let environments = [None, Some("prod"), Some("dev"), Some("mixed"), Some("real")];
+    for (spec, environment) in environments.map(|e| ("slack", e)).into_iter().chain([("minimal", None)]) {
         agree(&example::topology(spec, environment));
     }
 }

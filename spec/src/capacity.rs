@@ -72,7 +72,7 @@ pub struct BucketClass {
 }
 
 /// Compactions of a table with a time to live go window by window, of which there are so many (`TimeWindowCompactionStrategy`).
-const WINDOWS: u64 = 30;
+pub const WINDOWS: u64 = 30;
 
 /// Share of the hottest among `keys` keys under Zipf's law with exponent `skew`: 1 / (generalised harmonic number).
 /// The first thousand terms are summed, the rest is the Euler-Maclaurin integral (error below one part in a million).

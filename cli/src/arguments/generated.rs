@@ -65,7 +65,8 @@ pub struct DriftArguments {
     /// Compare what nginx reads: the folder in which it runs, which is asked by `nginx -T`, or a file with its answer, or `-`.
     #[arg(long, value_name = "DIR|FILE")]
     pub nginx: Option<PathBuf>,
-    /// Compare a live registry: who is registered and well, who may call whom. Its access token is taken from CONSUL_HTTP_TOKEN.
+    /// Compare a live registry: who is registered and well, who may call whom. Its access token is taken from CONSUL_HTTP_TOKEN,
+    /// else from the secret that the spec names.
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// Compare the live schemas of stores that have an `endpoint`, asked by psql, cqlsh, kcat, mongosh or curl.
@@ -101,7 +102,8 @@ pub struct SyncArguments {
     /// The folder that `generate` wrote to; nginx runs in its `nginx/`.
     #[arg(long, value_name = "DIR", default_value = "generated")]
     pub out: PathBuf,
-    /// The registry; its access token is taken from CONSUL_HTTP_TOKEN. Unless it is said, the agent on this machine.
+    /// The registry; its access token is taken from CONSUL_HTTP_TOKEN, else from the secret that the spec names. Unless it is said, the
+    /// one at the spec's `registry.endpoint`, or the agent on this machine.
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// The program.

@@ -41,7 +41,7 @@ pub fn run(arguments: &DriftArguments, printer: Printer) -> Outcome {
         let runtime = runtime.context("cannot ask the registry")?;
         let asked = runtime.block_on(async {
             let env = os::env("drift", Path::new("."), Shutdown::default());
-            let asked = Registry::at(url, std::env::var("CONSUL_HTTP_TOKEN").ok(), &env)?;
+            let asked = Registry::of(&topology, Some(url), &spec_files::folder(&arguments.spec)?, &env)?;
             registry(&asked, &topology, &new.files).await
         });
         found.extend(asked.map_err(unavailable)?);

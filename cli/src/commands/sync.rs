@@ -4,17 +4,18 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Read, Seek, SeekFrom},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use archgen_env::{Env, os, task::Shutdown};
-use archgen_generator::{MANIFEST_PATH, Members, content_hash, member_files, synced};
+use archgen_generator::{MANIFEST_PATH, Members, content_hash, is_synced, member_files, synced};
 use archgen_spec::topology::Topology;
 use tokio::{
+    process::Command,
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
@@ -37,6 +38,9 @@ const WAIT: Duration = Duration::from_secs(60);
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// How long after a reload nginx's log is watched for a refusal.
 const WATCHED: Duration = Duration::from_millis(400);
+/// Between looks at it, and how much of what is new in it is read.
+const WATCHED_EVERY: Duration = Duration::from_millis(50);
+const LOG_BYTES_MAX: u64 = 64 << 10;
 /// News that wait to be taken in.
 const NEWS_MAX: usize = 64;
 
@@ -62,13 +66,12 @@ pub fn run(arguments: &SyncArguments, printer: Printer) -> Outcome {
             format!("there is no gateway in `{folder}`: `archgen generate` writes it"),
         ));
     }
-    let port = topology.registry.as_ref().map_or(8_500, |r| r.port);
-    let url = arguments.registry.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
+    let folder = spec_files::folder(&arguments.spec)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure { status: exit::SYSTEM, error: error.into() })?;
     runtime.block_on(async {
         let env = os::env("sync", Path::new("."), Shutdown::default());
-        let registry = Registry::at(&url, std::env::var("CONSUL_HTTP_TOKEN").ok(), &env)?;
+        let registry = Registry::of(&topology, arguments.registry.as_deref(), &folder, &env)?;
         keeper.follow(&env, &registry, &names, arguments.once).await
     })
 }
@@ -98,6 +101,47 @@ async fn watch(registry: Registry, service: String, tell: mpsc::Sender<News>) {
     }
 }
 
+/// The first news, where there is any, and what comes with it.
+async fn together(first: Option<News>, told: &mut mpsc::Receiver<News>) -> Vec<News> {
+    let Some(first) = first else { return Vec::new() };
+    let mut news = vec![first];
+    let until = Instant::now() + QUIET_MAX;
+    while let Ok(Some(more)) = timeout(QUIET.min(until.saturating_duration_since(Instant::now())), told.recv()).await {
+        news.push(more);
+    }
+    news
+}
+
+/// What the registry said last, service by service.
+#[derive(Default)]
+struct Heard {
+    known: BTreeMap<String, Vec<Registered>>,
+    silent: BTreeMap<String, String>,
+}
+
+impl Heard {
+    /// Takes in news; why there is no answer, where that is new.
+    fn take(&mut self, service: String, news: Result<Vec<Registered>, String>) -> Option<String> {
+        match news {
+            Ok(instances) => {
+                self.silent.remove(&service);
+                self.known.insert(service, instances);
+                None
+            }
+            Err(why) => {
+                let first = self.silent.is_empty();
+                self.silent.insert(service, why.clone());
+                first.then_some(why)
+            }
+        }
+    }
+
+    /// Whether there was something of each.
+    fn all(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.known.contains_key(name) || self.silent.contains_key(name))
+    }
+}
+
 /// One gateway's folder.
 struct Keeper<'a> {
     topology: &'a Topology,
@@ -116,50 +160,50 @@ impl Keeper<'_> {
         for name in names {
             env.spawn("watch", watch(registry.clone(), name.clone(), tell.clone()));
         }
-        let mut known: BTreeMap<String, Vec<Registered>> = BTreeMap::new();
-        let mut silent: BTreeMap<String, String> = BTreeMap::new();
-        let mut heard = 0;
-        while let Some(first) = told.recv().await {
-            let mut news = vec![first];
-            let until = Instant::now() + QUIET_MAX;
-            while let Ok(Some(more)) =
-                timeout(QUIET.min(until.saturating_duration_since(Instant::now())), told.recv()).await
-            {
-                news.push(more);
+        let (mut heard, mut said) = (Heard::default(), String::new());
+        let mut again: Option<Duration> = None;
+        loop {
+            // What nginx refused it may take later, although the registry has no news: a certificate came, a name is known.
+            let first = match again {
+                Some(wait) => timeout(wait, told.recv()).await.unwrap_or_default(),
+                None => told.recv().await,
+            };
+            if again.is_none() && first.is_none() {
+                return Ok(exit::OK);
             }
-            heard += news.len();
-            for (service, news) in news {
-                match news {
-                    Ok(instances) => {
-                        silent.remove(&service);
-                        known.insert(service, instances);
-                    }
-                    Err(why) => {
-                        if silent.is_empty() {
-                            self.printer.warning(&format!("{why}; the last good list stays"));
-                        }
-                        silent.insert(service, why);
-                    }
+            for (service, news) in together(first, &mut told).await {
+                if let Some(why) = heard.take(service, news) {
+                    self.printer.warning(&format!("{why}; the last good list stays"));
                 }
             }
-            if once && heard < names.len() {
+            if once && !heard.all(names) {
                 continue;
             }
-            let done = self.keep(&known);
+            let done = self.keep(&heard.known).await;
             if once {
-                let missing = silent.into_values().next();
+                let missing = heard.silent.into_values().next();
                 let failed = missing.map_or(done, |why| Err(anyhow::Error::msg(why)));
                 return failed.map(|()| exit::OK).map_err(|error| Failure { status: exit::UNAVAILABLE, error });
             }
-            if let Err(error) = done {
-                self.printer.error(&format!("{error:#}"));
+            match done {
+                Ok(()) => {
+                    said.clear();
+                    again = None;
+                }
+                Err(error) => {
+                    let text = format!("{error:#}");
+                    if text != said {
+                        self.printer.error(&text);
+                    }
+                    said = text;
+                    again = Some(again.map_or(AGAIN.0, |wait| (wait * 2).min(AGAIN.1)));
+                }
             }
         }
-        Ok(exit::OK)
     }
 
     /// Puts a new list in its place if it is another one and nginx takes it.
-    fn keep(&self, known: &BTreeMap<String, Vec<Registered>>) -> anyhow::Result<()> {
+    async fn keep(&self, known: &BTreeMap<String, Vec<Registered>>) -> anyhow::Result<()> {
         let members = self.members(known)?;
         let wanted = member_files(self.topology, &members)?;
         let mut before = BTreeMap::new();
@@ -173,12 +217,13 @@ impl Keeper<'_> {
             return Ok(());
         }
         self.refuse_edited(&before)?;
-        self.tried(&changed).context("nginx refuses the new list of members; the last good one stays")?;
+        self.tried(&changed).await.context("nginx refuses the new list of members; the last good one stays")?;
         self.put(&wanted)?;
-        if let Err(error) = self.reload() {
+        if let Err(error) = self.reload().await {
             self.put(&before)?;
             let back = self
                 .reload()
+                .await
                 .map_or_else(|e| format!("and nginx refuses that, too: {e:#}"), |()| "as it was".to_owned());
             return Err(error.context(format!("nginx did not take the new list of members; it is taken back, {back}")));
         }
@@ -193,7 +238,7 @@ impl Keeper<'_> {
         for path in member_files(self.topology, &Members::default())?.keys() {
             texts.extend(self.out.folder.read(path)?.and_then(|bytes| String::from_utf8(bytes).ok()));
         }
-        let mut members = Members::read(texts.iter().map(String::as_str)).unwrap_or_default();
+        let mut members = Members::read(texts.iter().map(String::as_str));
         for (service, instances) in known {
             let mut good: Vec<(&str, String)> = Vec::new();
             for instance in instances {
@@ -221,7 +266,9 @@ impl Keeper<'_> {
     fn refuse_edited(&self, before: &BTreeMap<String, String>) -> anyhow::Result<()> {
         let Some(manifest) = self.out.folder.manifest().map_err(|failure| failure.error)? else { return Ok(()) };
         for (path, text) in before {
-            if manifest.files.get(path).is_some_and(|hash| *hash != content_hash(text.as_bytes())) {
+            let known = manifest.files.get(path).is_none_or(|hash| *hash == content_hash(text.as_bytes()));
+            // A list whose writer was ended before it wrote the manifest is its own all the same.
+            if !known && !is_synced(self.topology, path, text)? {
                 bail!("`{path}` was edited by hand: `archgen generate --force` takes that back");
             }
         }
@@ -229,7 +276,7 @@ impl Keeper<'_> {
     }
 
     /// Has nginx judge the folder as it would be, beside the real one.
-    fn tried(&self, changed: &BTreeMap<&String, &String>) -> anyhow::Result<()> {
+    async fn tried(&self, changed: &BTreeMap<&String, &String>) -> anyhow::Result<()> {
         let real = fs::canonicalize(self.folder()).context("the gateway's folder")?;
         let trial = tempfile::Builder::new()
             .prefix(".nginx-trial-")
@@ -247,7 +294,7 @@ impl Keeper<'_> {
             }
             .context("a folder for the trial")?;
         }
-        self.nginx(trial.path(), &["-t", "-q"])
+        self.nginx(trial.path(), &["-t", "-q"]).await
     }
 
     fn put(&self, files: &BTreeMap<String, String>) -> anyhow::Result<()> {
@@ -260,33 +307,45 @@ impl Keeper<'_> {
     }
 
     /// Reloads nginx where it runs. What a running nginx cannot take it says in its log only.
-    fn reload(&self) -> anyhow::Result<()> {
+    async fn reload(&self) -> anyhow::Result<()> {
         if !self.folder().join("run/nginx.pid").exists() {
             self.printer.note("nginx does not run: the list is ready for when it is started");
             return Ok(());
         }
         let log = self.folder().join("run/error.log");
-        let length = fs::metadata(&log).map_or(0, |m| m.len()) as usize;
-        self.nginx(&self.folder(), &["-s", "reload"])?;
-        std::thread::sleep(WATCHED);
-        let text = fs::read(&log).unwrap_or_default();
-        let fresh = String::from_utf8_lossy(text.get(length..).unwrap_or_default()).into_owned();
-        match fresh.lines().find(|line| line.contains("[emerg]")) {
-            Some(line) => bail!("{line}"),
-            None => Ok(()),
+        let length = fs::metadata(&log).map_or(0, |m| m.len());
+        self.nginx(&self.folder(), &["-s", "reload"]).await?;
+        let until = Instant::now() + WATCHED;
+        while Instant::now() < until {
+            sleep(WATCHED_EVERY).await;
+            if let Some(line) = after(&log, length).lines().find(|line| line.contains("[emerg]")) {
+                bail!("{line}");
+            }
         }
+        Ok(())
     }
 
-    fn nginx(&self, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    async fn nginx(&self, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
         let folder = fs::canonicalize(folder).context("the gateway's folder")?;
         let mut command = Command::new(self.program);
-        let output = command.arg("-p").arg(&folder).args(["-c", "nginx.conf"]).args(arguments).output();
+        let output = command.arg("-p").arg(&folder).args(["-c", "nginx.conf"]).args(arguments).output().await;
         let output = output.with_context(|| format!("cannot run `{}`", self.program.display()))?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
     }
+}
+
+/// What a file says from this byte on, as far as is worth reading: a log grows while nobody looks.
+fn after(file: &Path, length: u64) -> String {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(file).and_then(|mut file| {
+        file.seek(SeekFrom::Start(length))?;
+        file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)
+    });
+    // A log that is not there says nothing.
+    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Address and port as nginx writes them; `None` for what is neither an IP address nor a name.
@@ -300,5 +359,34 @@ fn address(instance: &Registered) -> Option<String> {
         Ok(std::net::IpAddr::V4(address)) => Some(format!("{address}:{}", instance.port)),
         Err(_) if instance.address.is_empty() || !instance.address.chars().all(|c| name(c) || c == '.') => None,
         Err(_) => Some(format!("{}:{}", instance.address, instance.port)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn services_are_heard_one_by_one() {
+        let names = ["one".to_owned(), "two".to_owned()];
+        let mut heard = Heard::default();
+        assert_eq!(heard.take("one".to_owned(), Err("silent".to_owned())), Some("silent".to_owned()));
+        assert_eq!(heard.take("one".to_owned(), Ok(Vec::new())), None);
+        assert!(!heard.all(&names), "twice the same is not both");
+        heard.take("two".to_owned(), Err("silent".to_owned()));
+        assert!(heard.all(&names));
+        assert_eq!(heard.silent.len(), 1);
+    }
+
+    #[test]
+    fn of_a_log_only_what_is_new_is_read_and_not_all_of_it() {
+        let mut log = tempfile::NamedTempFile::new().expect("a file");
+        write!(log, "old\nnew\n{}", "x".repeat(1 << 20)).expect("a log");
+        let text = after(log.path(), 4);
+        assert!(text.starts_with("new\nx"), "{}", &text[..8]);
+        assert_eq!(text.len(), LOG_BYTES_MAX as usize);
+        assert_eq!(after(Path::new("/no/such/log"), 0), "");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archgen_spec::topology::Topology;
+use archgen_spec::topology::{Component, Topology};
 use serde_json::Value;
 
 use super::{Drifted, drifted};
@@ -22,12 +22,9 @@ pub async fn registry(
 ) -> anyhow::Result<Vec<Drifted>> {
     let mut found = Vec::new();
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for path in artifacts.keys() {
-        let Some(instance) = path.strip_prefix("consul/services/").and_then(|p| p.strip_suffix(".json")) else {
-            continue;
-        };
-        let Some((component, _)) = instance.rsplit_once('-') else { continue };
-        expected.entry(component.to_owned()).or_default().insert(instance.to_owned());
+    for instance in topology.instances().into_iter().filter(|i| i.component != Component::Registry) {
+        let component = topology.component_name(instance.component).to_owned();
+        expected.entry(component).or_default().insert(instance.name);
     }
     for (component, instances) in &expected {
         let (_, there) = asked.instances(component, 0, std::time::Duration::ZERO).await?;

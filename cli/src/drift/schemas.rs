@@ -16,6 +16,8 @@ use serde_json::Value;
 use super::{Drifted, drifted};
 use crate::means::reveal;
 
+/// Text of a refusal that is shown, characters.
+const REASON_CHARACTERS_MAX: usize = 200;
 /// Authorities that the web trusts, as Debian keeps them.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -137,6 +139,9 @@ impl<'a> Engine<'a> {
         if let Some(file) = &credentials {
             command.arg("--credentials").arg(file.path());
         }
+        if let Some((path, _)) = &self.authority {
+            command.arg("--ssl").env("SSL_CERTFILE", path).env("SSL_VALIDATE", "true");
+        }
         let script = format!(
             "PAGING OFF\nSELECT JSON table_name, column_name, type, kind FROM system_schema.columns WHERE keyspace_name = '{keyspace}';\n\
              SELECT JSON table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = '{keyspace}';\n"
@@ -145,6 +150,10 @@ impl<'a> Engine<'a> {
         for line in ask(command, &script)?.lines().map(str::trim).filter(|l| l.starts_with('{')) {
             let row: Value = serde_json::from_str(line).context("cqlsh's answer")?;
             let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            // Tables that archgen's services keep there besides.
+            if !wanted.contains_key(&format!("table {}", text("table_name"))) {
+                continue;
+            }
             if row["column_name"].is_null() {
                 live.insert(
                     format!("table {}", text("table_name")),
@@ -158,17 +167,14 @@ impl<'a> Engine<'a> {
                 );
             }
         }
-        // Tables that archgen's services keep there besides.
-        live.retain(|thing, _| table_of(thing).is_some_and(|t| wanted.contains_key(&format!("table {t}"))));
         Ok(live)
     }
 
     fn kafka(&self, wanted: &SchemaFacts) -> anyhow::Result<SchemaFacts> {
         let mut command = Command::new("kcat");
-        command.args(["-L", "-J", "-b", &self.store.endpoints.join(",")]);
-        if self.login.is_some() || self.authority.is_some() {
-            bail!("kcat is not told passwords and authorities: its own configuration file has them");
-        }
+        // A file that only we read, also where there is nothing to say: kcat would read the user's own.
+        let settings = private(&self.kafka_settings()?)?;
+        command.arg("-F").arg(settings.path()).args(["-L", "-J", "-b", &self.store.endpoints.join(",")]);
         let all: Value = serde_json::from_str(&ask(command, "")?).context("kcat's answer")?;
         let mut live = SchemaFacts::new();
         for topic in all["topics"].as_array().into_iter().flatten() {
@@ -183,12 +189,34 @@ impl<'a> Engine<'a> {
         Ok(live)
     }
 
+    /// librdkafka's settings of who asks.
+    fn kafka_settings(&self) -> anyhow::Result<String> {
+        let protocol = match (&self.login, &self.authority) {
+            (None, None) => return Ok(String::new()),
+            (None, Some(_)) => "ssl",
+            (Some(_), None) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        };
+        let mut text = format!("security.protocol={protocol}\n");
+        if let Some((user, password)) = &self.login {
+            if user.contains('\n') || password.contains('\n') {
+                bail!("a login of more than one line cannot stand in kcat's settings");
+            }
+            text.push_str(&format!("sasl.mechanisms=PLAIN\nsasl.username={user}\nsasl.password={password}\n"));
+        }
+        if let Some((path, _)) = &self.authority {
+            text.push_str(&format!("ssl.ca.location={path}\n"));
+        }
+        Ok(text)
+    }
+
     fn elasticsearch(&self) -> anyhow::Result<SchemaFacts> {
         let name = &self.store.namespace;
         let scheme = if self.authority.is_some() { "https" } else { "http" };
         let mut command = Command::new("curl");
-        command.args(["-sS", "--fail-with-body", "--max-time", "10", "-K", "-"]);
+        command.args(["-sS", "--max-time", "10", "-K", "-"]);
         let mut script = format!("url = \"{scheme}://{}/_index_template/{name}\"\n", self.address);
+        script.push_str("write-out = \"\\n%{http_code}\"\n");
         if let Some((user, password)) = &self.login {
             let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
             script.push_str(&format!("user = \"{}:{}\"\n", quoted(user), quoted(password)));
@@ -196,7 +224,17 @@ impl<'a> Engine<'a> {
         if let Some((path, _)) = &self.authority {
             script.push_str(&format!("cacert = \"{path}\"\n"));
         }
-        let all: Value = serde_json::from_str(&ask(command, &script)?).context("the engine's answer")?;
+        let answer = ask(command, &script)?;
+        let (body, status) = answer.trim_end().rsplit_once('\n').context("curl's answer")?;
+        match status {
+            "200" => {}
+            // It says so of a template that it does not have.
+            "404" => return Ok(SchemaFacts::new()),
+            other => {
+                bail!("the engine answers {other}: {}", body.chars().take(REASON_CHARACTERS_MAX).collect::<String>())
+            }
+        }
+        let all: Value = serde_json::from_str(body).context("the engine's answer")?;
         let template = &all["index_templates"][0]["index_template"]["template"];
         let number = |key: &str| template["settings"]["index"][key].as_str().unwrap_or("?").to_owned();
         let mut live = SchemaFacts::new();
@@ -226,14 +264,11 @@ impl<'a> Engine<'a> {
         command.args(["--quiet", "--norc", "--nodb", "--file"]).arg(script.path());
         let text = ask(command, "")?;
         let line = text.lines().rfind(|l| l.starts_with('[')).context("mongosh's answer")?;
-        let all: Vec<(String, String)> = serde_json::from_str(line).context("mongosh's answer")?;
-        let mut live: SchemaFacts = all.into_iter().collect();
-        // Collections that archgen's services keep there besides.
-        live.retain(|thing, _| {
-            let name = thing.split([' ', '.']).nth(1).unwrap_or_default();
-            wanted.contains_key(&format!("collection {name}"))
-        });
-        Ok(live)
+        let all: Vec<(String, String, String)> = serde_json::from_str(line).context("mongosh's answer")?;
+        // A collection and what belongs to it; dots are parts of names. Others are those that archgen's services keep there besides.
+        let ours = |collection: &str| wanted.contains_key(&format!("collection {collection}"));
+        let all = all.into_iter().filter(|(collection, ..)| ours(collection));
+        Ok(all.map(|(_, thing, form)| (thing, form)).collect())
     }
 }
 
@@ -243,10 +278,6 @@ fn private(text: &str) -> anyhow::Result<tempfile::NamedTempFile> {
     file.write_all(text.as_bytes()).context("a private file")?;
     file.flush().context("a private file")?;
     Ok(file)
-}
-
-fn table_of(thing: &str) -> Option<&str> {
-    thing.split([' ', '.']).nth(1)
 }
 
 /// Rows of a thing and its form.
@@ -288,10 +319,10 @@ SELECT 'tenant wall of ' || c.relname, 'up' FROM pg_class c WHERE c.relnamespace
 c.relforcerowsecurity AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant_wall');
 ";
 
-/// Collections and indexes as pairs.
+/// Collections and indexes: the collection, the thing and its form.
 const MONGODB: &str = "\
-const all = []; for (const c of db.getCollectionNames()) { all.push(['collection ' + c, 'there']); for (const i of \
-db.getCollection(c).getIndexes()) if (i.name !== '_id_') all.push(['index ' + c + '.' + i.name, Object.entries(i.key).map(([f, w]) => f + \
+const all = []; for (const c of db.getCollectionNames()) { all.push([c, 'collection ' + c, 'there']); for (const i of \
+db.getCollection(c).getIndexes()) if (i.name !== '_id_') all.push([c, 'index ' + c + '.' + i.name, Object.entries(i.key).map(([f, w]) => f + \
 ': ' + w).join(', ')]); } print(JSON.stringify(all));";
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl StateFolder {
     /// # Errors
     /// It cannot be made.
     pub fn create(&self) -> anyhow::Result<()> {
-        for folder in [self.root.clone(), self.logs(), self.root.join("data")] {
+        for folder in [self.root.clone(), self.logs(), self.all_data()] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
             made.with_context(|| format!("cannot make the state folder `{}`", folder.display()))?;
         }
@@ -111,8 +111,13 @@ impl StateFolder {
         self.logs().join(format!("{host}.log"))
     }
 
+    /// Folder of the hosts' disks.
+    pub fn all_data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
     /// Disk of one host.
     pub fn data(&self, host: &str) -> PathBuf {
-        self.root.join("data").join(host)
+        self.all_data().join(host)
     }
 }

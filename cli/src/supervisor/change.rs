@@ -1,12 +1,12 @@
 //! A running fleet takes in a spec that differs in nothing but the numbers of nodes that move their data and of instances that hand
 //! over what they own: new hosts start, the others learn of them, those that are to leave hand over first and stop then.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use archgen_fleet::{Instances, Peer};
 use archgen_ports::ServiceKey;
-use archgen_spec::topology::{Component, ServiceId, ServiceKind, Topology};
+use archgen_spec::topology::{Component, Service, ServiceId, ServiceKind, Topology};
 use http::{HeaderMap, HeaderValue, Method};
 use nix::{
     sys::signal::{Signal, kill},
@@ -78,38 +78,58 @@ pub async fn keep(floor: &Floor) {
     }
 }
 
-async fn settle(floor: &Floor) -> anyhow::Result<()> {
-    let topology = Arc::new(spec_files::reload(&floor.fleet().spec)?);
-    for (id, service) in topology.services.iter().enumerate().filter(|(_, s)| s.kind == ServiceKind::Messaging) {
-        let component = Component::Service(ServiceId(id));
-        let wanted: Vec<String> = topology.component_instances(component).into_iter().map(|i| i.name).collect();
-        let mut leaving: Vec<String> = Vec::new();
-        while floor.board.state(&format!("{}-{}", service.name, wanted.len() + leaving.len() + 1)).is_some() {
-            leaving.push(format!("{}-{}", service.name, wanted.len() + leaving.len() + 1));
-        }
-        floor.ready(&wanted).await;
-        let all: Vec<String> = wanted.iter().chain(&leaving).cloned().collect();
-        tell(floor, &topology, instances(floor, &service.name, &all, wanted.len())).await?;
-        if !leaving.is_empty() {
-            // Who stays asks for the shards in each round, of which there are four in a lease.
-            sleep(service.lease / 2).await;
-            leaving.iter().for_each(|host| floor.retire(host));
-            floor.board.until(|board| leaving.iter().all(|host| board.state(host).is_none())).await;
-            tell(floor, &topology, instances(floor, &service.name, &wanted, wanted.len())).await?;
-        }
+/// What becomes of one service.
+struct Change {
+    service: String,
+    wanted: Vec<String>,
+    leaving: Vec<String>,
+    lease: Duration,
+}
+
+impl Change {
+    fn of(floor: &Floor, topology: &Topology, id: usize, service: &Service) -> Self {
+        let instances = topology.component_instances(Component::Service(ServiceId(id)));
+        let wanted: Vec<String> = instances.into_iter().map(|i| i.name).collect();
+        let name = |number: usize| format!("{}-{number}", service.name);
+        let leaving = (wanted.len() + 1..).map(name).take_while(|host| floor.board.state(host).is_some()).collect();
+        Self { service: service.name.clone(), wanted, leaving, lease: service.lease }
     }
-    tell_gateways(floor)
+}
+
+async fn settle(floor: &Floor) -> anyhow::Result<()> {
+    let topology = spec_files::reload(&floor.fleet().spec)?;
+    let messaging = topology.services.iter().enumerate().filter(|(_, s)| s.kind == ServiceKind::Messaging);
+    let changes: Vec<Change> = messaging.map(|(id, service)| Change::of(floor, &topology, id, service)).collect();
+    for Change { service, wanted, leaving, .. } in &changes {
+        floor.ready(wanted).await;
+        let all: Vec<String> = wanted.iter().chain(leaving).cloned().collect();
+        tell(floor, instances(floor, service, &all, wanted.len())).await?;
+    }
+    // Before anybody leaves: a gateway that still sends requests there would answer them with an error.
+    if let Err(error) = tell_gateways(floor).await {
+        floor.printer.warning(&format!("the gateway keeps the instances that it knows: {error:#}"));
+    }
+    for Change { service, wanted, leaving, lease } in changes.iter().filter(|change| !change.leaving.is_empty()) {
+        // Who stays asks for the shards in each round, of which there are four in a lease.
+        sleep(*lease / 2).await;
+        leaving.iter().for_each(|host| floor.retire(host));
+        floor.board.until(|board| leaving.iter().all(|host| board.state(host).is_none())).await;
+        tell(floor, instances(floor, service, wanted, wanted.len())).await?;
+    }
+    Ok(())
 }
 
 /// Servers that know instances from their files alone get new ones.
-fn tell_gateways(floor: &Floor) -> anyhow::Result<()> {
+async fn tell_gateways(floor: &Floor) -> anyhow::Result<()> {
     let key = service_key(&floor.state, &floor.env.entropy("service-key"))?;
     let assembly = floor.fleet().assembly(key)?;
     let gateways = servers::gateways(&assembly);
     if gateways.is_empty() {
         return Ok(());
     }
-    servers::prepare(&floor.state, &assembly)?;
+    let state = floor.state.clone();
+    // nginx reads its files once to judge them, and all hosts would wait for it.
+    floor.env.compute(move || servers::prepare_gateways(&state, &assembly)).await?;
     for gateway in floor.board.all().into_iter().filter(|h| gateways.iter().any(|g| g.name == h.host)) {
         if let Some(pid) = gateway.pid {
             // It may have ended in between, and reads them at its next start.
@@ -129,22 +149,13 @@ fn instances(floor: &Floor, service: &str, hosts: &[String], replicas: usize) ->
 }
 
 /// Tells every host that runs one of our services; who does not hear it in time reads it at its next start.
-async fn tell(floor: &Floor, topology: &Topology, now: Instances) -> anyhow::Result<()> {
+async fn tell(floor: &Floor, now: Instances) -> anyhow::Result<()> {
     let key = service_key(&floor.state, &floor.env.entropy("service-key"))?;
     let mut headers = HeaderMap::new();
     headers.insert(ServiceKey::HEADER, HeaderValue::from_str(key.expose()).context("the fleet's key is no header")?);
     let until = Instant::now() + TOLD_WITHIN;
-    let listens = |host: &str| {
-        let ours = |component: Component| match component {
-            Component::Store(_) => false,
-            Component::Service(id) => !matches!(topology.service(id).kind, ServiceKind::Process { .. }),
-            _ => true,
-        };
-        let known = topology.instances().into_iter().find(|i| i.name == host);
-        // Who leaves is one that listened.
-        known.is_none_or(|i| ours(i.component)) && !floor.is_store(host)
-    };
-    let mut left: Vec<String> = floor.board.all().into_iter().map(|h| h.host).filter(|host| listens(host)).collect();
+    let hosts = floor.board.all().into_iter().map(|h| h.host);
+    let mut left: Vec<String> = hosts.filter(|host| floor.hears_of_instances(host)).collect();
     while !left.is_empty() && Instant::now() < until {
         let mut late = Vec::new();
         for host in left {

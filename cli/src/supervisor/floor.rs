@@ -92,13 +92,17 @@ struct Orders {
     restart: Notify,
     retire: Notify,
     needs: Vec<String>,
-    is_store: bool,
+    hears: bool,
 }
 
 impl Orders {
     fn of(unit: &Unit) -> Rc<Self> {
-        let is_store = unit.kind.ends_with(" store") || unit.kind.ends_with(" server");
-        Rc::new(Self { restart: Notify::new(), retire: Notify::new(), needs: unit.needs.clone(), is_store })
+        Rc::new(Self {
+            restart: Notify::new(),
+            retire: Notify::new(),
+            needs: unit.needs.clone(),
+            hears: unit.hears_of_instances(),
+        })
     }
 }
 
@@ -179,9 +183,9 @@ impl Floor {
         needing.map(|(name, _)| name.clone()).collect::<Vec<_>>().into_iter()
     }
 
-    /// Whether a host is a store's node or server.
-    pub(super) fn is_store(&self, host: &str) -> bool {
-        self.hosts.borrow().get(host).is_some_and(|orders| orders.is_store)
+    /// Whether a host is told of instances that come and go.
+    pub(super) fn hears_of_instances(&self, host: &str) -> bool {
+        self.hosts.borrow().get(host).is_some_and(|orders| orders.hears)
     }
 
     /// Waits until these hosts are ready; one that is no part of the fleet is not waited for.

@@ -39,6 +39,14 @@ pub struct Unit {
     pub restart: (Duration, Duration),
 }
 
+impl Unit {
+    /// Whether it is a host of ours that calls others: programs of somebody else, nginx too, know nothing of such a call, and
+    /// stores call nobody.
+    pub fn hears_of_instances(&self) -> bool {
+        matches!(self.program, Program::Own | Program::Task(_)) && !self.kind.ends_with(" store")
+    }
+}
+
 /// The units of a fleet.
 ///
 /// # Errors
@@ -88,7 +96,8 @@ pub fn units(
         })
     });
     let gateways = servers::gateways(assembly).into_iter().map(|instance| {
-        let command = servers::command(state, assembly, &instance.name)?.context("nginx is not there any more")?;
+        let command =
+            servers::command(state, assembly, &instance.name)?.context("it is no server that archgen starts")?;
         let address = assembly.addresses.get(&instance.name).cloned();
         Ok(Unit {
             kind: topology.component_name(instance.component).to_owned(),
@@ -171,4 +180,34 @@ pub fn preflight(topology: &Topology) -> Vec<String> {
     }
     problems.extend(servers::missing(topology));
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hosts_of_ours_hear_of_instances() {
+        let command =
+            || Command { words: vec!["nginx".to_owned()], variables: Vec::new(), folder: ".".into(), server: None };
+        let hears = |kind: &str, program: Program| {
+            let unit = Unit {
+                name: format!("{kind}-1"),
+                kind: kind.to_owned(),
+                address: Address { host: "127.0.0.1".to_owned(), port: 1 },
+                needs: Vec::new(),
+                program,
+                ready: Readiness::Answers,
+                stop_within: STOP_WITHIN,
+                restart: RESTART,
+            };
+            unit.hears_of_instances()
+        };
+        assert!(hears("messaging", Program::Own));
+        assert!(hears("gateway", Program::Own), "archgen's own gateway");
+        assert!(!hears("gateway", Program::Command(command())), "nginx");
+        assert!(!hears("billing", Program::Command(command())), "a program of the user's own");
+        assert!(!hears("cassandra store", Program::Own));
+        assert!(!hears("postgres server", Program::There));
+    }
 }

@@ -11,6 +11,7 @@ mod formatting;
 mod generated;
 mod language_server;
 mod live;
+mod live_schemas;
 mod no_text;
 mod own_program;
 mod program;

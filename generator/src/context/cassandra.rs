@@ -1,5 +1,6 @@
 //! Cassandra: keyspace and tables.
 
+use archgen_spec::capacity::WINDOWS;
 use archgen_spec::topology::{Column, Dataset, DatasetShape, Load, Store, StoreKind, Topology};
 use serde::Serialize;
 
@@ -38,6 +39,10 @@ struct Table<'a> {
     bucket_width: String,
     /// Where the width is derived and not the same for all keys: what each heat gets.
     widths: Vec<Width>,
+    /// Name of the table that keeps them, and of its columns.
+    widths_in: String,
+    since: String,
+    minutes: String,
     /// The partition key without its bucket.
     key: Vec<Line<'a>>,
 }
@@ -86,9 +91,9 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
     Ok(())
 }
 
-/// Twenty to thirty windows over the time to live, as the compaction strategy's authors advise.
+/// As many windows over the time to live as capacity is reckoned with: twenty to thirty, as the compaction strategy's authors advise.
 fn window_hours(ttl_seconds: u64) -> u64 {
-    (ttl_seconds / 3_600 / 30).max(1)
+    (ttl_seconds / 3_600 / WINDOWS).max(1)
 }
 
 fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<Table<'a>>, GenerateError> {
@@ -120,6 +125,29 @@ fn table<'a>(store: &Store, dataset: &'a Dataset, load: &Load) -> Result<Option<
             .filter(|_| adaptive)
             .map(|c| Width { keys: c.keys, minutes: c.bucket_seconds / 60 })
             .collect(),
+        widths_in: widths_in(&dataset.name, &store.datasets),
+        since: beside(partition, "since"),
+        minutes: beside(partition, "minutes"),
         key: partition.iter().filter(|c| c.name != "bucket").map(|c| Line { name: &c.name, kind: &c.kind }).collect(),
     }))
+}
+
+/// Name of the table that keeps the widths of another's buckets: none that is declared, and as short as a name must be (48 characters).
+fn widths_in(table: &str, declared: &[Dataset]) -> String {
+    const NAME_CHARACTERS_MAX: usize = 48;
+    let name = format!("{table}_widths");
+    if name.len() <= NAME_CHARACTERS_MAX && declared.iter().all(|d| d.name != name) {
+        return name;
+    }
+    let hash = blake3::hash(table.as_bytes()).to_hex();
+    format!("{}_{}_widths", &table[..table.len().min(32)], &hash.as_str()[..8])
+}
+
+/// A column's name that no column of the key has.
+fn beside(key: &[Column], name: &str) -> String {
+    let mut name = name.to_owned();
+    while key.iter().any(|c| c.name == name) {
+        name.push('_');
+    }
+    name
 }

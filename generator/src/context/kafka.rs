@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use archgen_spec::topology::{DatasetRef, DatasetShape, Store, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{DatasetRef, DatasetShape, Service, ServiceKind, Store, StoreId, StoreKind, Topology};
 use serde::Serialize;
 
 use super::Files;
@@ -74,11 +74,20 @@ fn rules(topology: &Topology, id: StoreId, store: &Store) -> String {
             reads = true;
         }
         if reads {
-            let group = format!("{}.{}", store.namespace, service.name);
-            text.push_str(&format!(
-                "allow {principal} --operation Read --group {group} --resource-pattern-type prefixed\n"
-            ));
+            for group in groups(service) {
+                text.push_str(&format!("allow {principal} --operation Read --group {}.{group}\n", store.namespace));
+            }
         }
     }
     text
+}
+
+/// The groups under whose names a service reads: archgen's own keep their offsets under what they are, whatever the spec calls them, and
+/// fetch under one name for all; a program of the user's has its own name.
+fn groups(service: &Service) -> Vec<&str> {
+    match service.kind {
+        ServiceKind::Notification => vec!["notification", "reader"],
+        ServiceKind::Search => vec!["search", "reader"],
+        _ => vec![&service.name],
+    }
 }

@@ -21,7 +21,7 @@ struct Context<'a> {
     /// Where it listens: the port, on loopback alone where `archgen up` starts it.
     listen: String,
     /// Whether `archgen up` starts it: then it serves neither counters nor the realtime edge.
-    managed: bool,
+    here: bool,
     status_port: u16,
     origin: String,
     tls: Option<&'a str>,
@@ -124,9 +124,9 @@ const FILES: [&str; 6] = [
 ];
 
 /// Every file that is written for this topology's gateway.
-pub(super) fn paths(topology: &Topology) -> Vec<&'static str> {
+pub(super) fn paths(topology: &Topology, here: bool) -> Vec<&'static str> {
     let mut paths = FILES.to_vec();
-    if topology.gateway.as_ref().is_some_and(|g| g.managed) {
+    if here {
         paths.retain(|path| *path != "nginx/status.conf");
     } else if topology.realtime.is_some() {
         paths.push("nginx/realtime.conf");
@@ -149,13 +149,14 @@ fn hashes_credential(gateway: &Gateway) -> bool {
 pub(crate) fn files(
     topology: &Topology,
     place: &dyn Fn(&Instance) -> String,
+    here: bool,
     engine: &Engine,
     files: &mut Files,
 ) -> Result<(), GenerateError> {
     let Some(gateway) = &topology.gateway else { return Ok(()) };
     let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
-    let context = context(topology, gateway, &limits, place);
-    for path in paths(topology) {
+    let context = context(topology, gateway, &limits, place, here);
+    for path in paths(topology, here) {
         files.insert(path.to_owned(), engine.render(path, &context)?);
     }
     Ok(())
@@ -163,7 +164,7 @@ pub(crate) fn files(
 
 /// Files that list members.
 pub(crate) fn member_paths(topology: &Topology) -> Vec<&'static str> {
-    ["nginx/upstreams.conf", "nginx/realtime.conf"].into_iter().filter(|p| paths(topology).contains(p)).collect()
+    ["nginx/upstreams.conf", "nginx/realtime.conf"].into_iter().filter(|p| paths(topology, false).contains(p)).collect()
 }
 
 /// The files that list members, with those that are there instead of the planned ones.
@@ -171,7 +172,7 @@ pub(crate) fn member_files(topology: &Topology, members: &Members) -> Result<Fil
     let Some(gateway) = &topology.gateway else { return Ok(Files::new()) };
     let engine = Engine::new()?;
     let address = |i: &Instance| private_address(topology, i);
-    let mut context = context(topology, gateway, &[], &address);
+    let mut context = context(topology, gateway, &[], &address, false);
     for upstream in &mut context.upstreams {
         if let Some(live) = members.services.get(&upstream.service).filter(|all| !all.is_empty()) {
             upstream.servers.clone_from(live);
@@ -196,6 +197,7 @@ fn context<'a>(
     gateway: &'a Gateway,
     limits: &'a [Vec<Limit>],
     place: &dyn Fn(&Instance) -> String,
+    here: bool,
 ) -> Context<'a> {
     let tls = gateway.tls.as_deref();
     let locations: Vec<Location> =
@@ -207,11 +209,11 @@ fn context<'a>(
         system: &topology.name,
         host: &gateway.host,
         version: format!("{}.{}", gateway.version.0, gateway.version.1),
-        listen: match gateway.managed {
+        listen: match here {
             true => format!("127.0.0.1:{}", gateway.port),
             false => gateway.port.to_string(),
         },
-        managed: gateway.managed,
+        here,
         status_port: status_port(gateway.port),
         origin: origin(gateway),
         tls,
@@ -242,7 +244,7 @@ fn context<'a>(
             credentials: cors.credentials,
             max_age_seconds: cors.max_age.as_secs(),
         }),
-        edge: topology.realtime.as_ref().filter(|_| !gateway.managed).map(|r| edge(topology, r, place)),
+        edge: topology.realtime.as_ref().filter(|_| !here).map(|r| edge(topology, r, place)),
         exporter: exporter(topology),
     }
 }

@@ -7,7 +7,7 @@ use super::Files;
 use super::container::ENGINE_FILES;
 use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
-use crate::render::Engine;
+use crate::render::{Engine, sql_identifier};
 
 #[derive(Serialize, Default)]
 struct Context<'a> {
@@ -18,13 +18,15 @@ struct Context<'a> {
     port: u16,
     engine_files: &'static str,
     /// Whether `archgen up` starts it: a primary on loopback.
-    managed: bool,
+    here: bool,
     copies: u32,
     standbys: u32,
     senders: u32,
     /// Every partition of a statement takes a lock.
     locks: u32,
     kept: Vec<Kept>,
+    /// Whether a table has a wall between tenants.
+    walls: bool,
 }
 
 /// What a component may do.
@@ -100,8 +102,8 @@ struct Table<'a> {
     columns: Vec<Line<'a>>,
     key: Vec<&'a str>,
     shard: Option<&'a str>,
-    /// Whose a row is.
-    tenant: Option<Line<'a>>,
+    /// What lets a tenant see its own rows alone.
+    wall: Option<Wall>,
     /// Citus advises 32 to 128.
     citus_shards: u32,
     partitions: Vec<Partition>,
@@ -140,7 +142,7 @@ struct Index<'a> {
 }
 
 /// `postgres/<store>/…` for each PostgreSQL store: schema, roles, their rollbacks, the Citus variant, configuration of its nodes.
-pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+pub(crate) fn files(topology: &Topology, here: bool, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Postgres) {
         let mut tables = Vec::new();
         for dataset in &store.datasets {
@@ -156,11 +158,12 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
         let context = Context {
             system: &topology.name,
             store: &store.name,
+            walls: tables.iter().any(|t| t.wall.is_some()),
             tables,
             roles: roles(topology, StoreId(index)),
             port: store.port,
             engine_files: ENGINE_FILES,
-            managed: store.managed,
+            here,
             copies: store.copies.max(1),
             standbys,
             senders: standbys + 4,
@@ -197,7 +200,7 @@ pub(crate) fn facts(store: &Store) -> SchemaFacts {
         if table.shard.is_some() {
             facts.insert(format!("partitions of {}", table.name), table.partitions.len().to_string());
         }
-        if table.tenant.is_some() {
+        if table.wall.is_some() {
             facts.insert(format!("tenant wall of {}", table.name), "up".to_owned());
         }
         for unique in &table.unique {
@@ -280,7 +283,7 @@ fn table(dataset: &Dataset) -> Option<Table<'_>> {
         columns: key.iter().map(|c| line(c, true)).chain(columns.iter().map(|c| line(c, is_tenant(c)))).collect(),
         key: key.iter().map(|c| c.name.as_str()).collect(),
         shard: shard.map(|s| s.0.as_str()),
-        tenant: tenant.map(|c| line(c, true)),
+        wall: tenant.map(|c| wall(name, c)),
         citus_shards: modulus.clamp(32, 128),
         partitions: (0..modulus).map(partition).collect(),
         unique: unique.collect(),
@@ -289,6 +292,26 @@ fn table(dataset: &Dataset) -> Option<Table<'_>> {
             .map(|(index, columns)| Index { name: short(&format!("{name}_{index}"), name), columns })
             .collect(),
     })
+}
+
+/// Row-level security of one table, statement by statement.
+#[derive(Serialize)]
+pub(crate) struct Wall {
+    /// Says who sees what; without effect until the wall is up.
+    pub(crate) policy: String,
+    /// Puts it up, for the table's owner too.
+    pub(crate) up: String,
+}
+
+/// The wall between tenants. A transaction says whose it works for (`SET LOCAL archgen.tenant`: what a `SET` says would stay with a pooled
+/// connection); one that has not said it works for nobody.
+pub(crate) fn wall(table: &str, tenant: &Column) -> Wall {
+    let (table, column, kind) = (sql_identifier(table), sql_identifier(&tenant.name), &tenant.kind);
+    let is_own = format!("{column} = NULLIF(current_setting('archgen.tenant', true), '')::{kind}");
+    Wall {
+        policy: format!("CREATE POLICY tenant_wall ON {table} USING ({is_own});"),
+        up: format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"),
+    }
 }
 
 /// PostgreSQL cuts identifiers at 63 bytes without a word; a longer one ends in a hash of the whole instead.

@@ -15,7 +15,7 @@ struct Context<'a> {
     port: u16,
     cluster: bool,
     /// Whether `archgen up` starts it: a single node on loopback.
-    managed: bool,
+    here: bool,
     /// Where it keeps its files.
     folder: &'a str,
     /// Whether the user of that name is one of ours.
@@ -26,20 +26,20 @@ struct Context<'a> {
 }
 
 /// `redis/<store>/redis.conf`, `users.acl` and `start.sh` for each Redis.
-pub(crate) fn files(system: &System<'_>, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
+pub(crate) fn files(system: &System<'_>, here: bool, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
     let topology = system.topology;
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::Redis) {
         let id = Component::Store(StoreId(index));
-        let own = store.credentials.as_ref().filter(|_| store.managed).map(|pair| pair.user.as_str());
+        let own = store.credentials.as_ref().filter(|_| here).map(|pair| pair.user.as_str());
         let mut users: Vec<&str> = system.callers(id).iter().map(|c| topology.component_name(*c)).collect();
         users.extend(own.filter(|user| *user != "archgen" && !users.contains(user)));
         let context = Context {
             store: &store.name,
             namespace: &store.namespace,
             port: store.port,
-            cluster: store.nodes >= 3 && !store.managed,
-            managed: store.managed,
-            folder: if store.managed { "." } else { "/data" },
+            cluster: store.nodes >= 3 && !here,
+            here,
+            folder: if here { "." } else { "/data" },
             default_user: own == Some("default"),
             memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
             users,

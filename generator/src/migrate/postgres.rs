@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use archgen_spec::topology::{Column, DatasetShape, Store};
 
 use super::Migration;
-use crate::context::postgres::{check_kinds, create_table, short};
+use crate::context::postgres::{check_kinds, create_table, short, wall};
 use crate::render::sql_identifier as quoted;
 
 /// Before each statement: a lock that is not had within two seconds is given up, so that nobody queues behind this.
@@ -75,6 +75,7 @@ fn alter(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool,
         );
     }
     let table = quoted(name);
+    wall_falls(store, name, was, is, lose, migration);
     for column in is.columns {
         let here = path(&format!("columns.{}", column.name));
         match was.columns.iter().find(|c| c.name == column.name) {
@@ -106,46 +107,74 @@ fn alter(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool,
             migration.refuse(here, "its values would be lost", true);
         }
     }
-    tenant(store, name, was, is, lose, migration);
+    wall_rises(store, name, was, is, migration);
     indexes(store, name, was, is, migration);
 }
 
-fn tenant(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool, migration: &mut Migration) {
-    let (from, to) = (was.tenant.map(|c| &c.name), is.tenant.map(|c| &c.name));
-    if from == to {
-        return;
-    }
-    let table = quoted(name);
+/// Before columns change: the policy holds on to its own.
+fn wall_falls(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, lose: bool, migration: &mut Migration) {
+    let Some(column) = was.tenant else { return };
     let path = format!("stores.{}.tables.{name}.tenant", store.name);
     match is.tenant {
-        None if lose => {
-            let statement =
-                format!("{TIMEOUTS} ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;");
-            migration.step(&store.name, statement, "asked for: every service sees every row from here on");
+        Some(now) if now.name == column.name => return,
+        Some(_) => {
+            return migration.refuse(
+                path,
+                "rows would belong to others: add a table, copy, and drop the old one",
+                false,
+            );
         }
-        None => migration.refuse(path, "the wall between tenants would fall", true),
-        Some(_) if was.tenant.is_some() => {
-            migration.refuse(path, "rows would belong to others: add a table, copy, and drop the old one", false);
-        }
-        Some(column) => {
-            let policy = format!(
-                "{TIMEOUTS} CREATE POLICY tenant_wall ON {table} USING ({} = NULLIF(current_setting('archgen.tenant', true), '')::{});",
-                quoted(&column.name),
-                column.kind
-            );
-            migration.step(
-                &store.name,
-                policy,
-                "without effect yet: let all programs SET archgen.tenant before the next step",
-            );
-            let wall = format!("{TIMEOUTS} ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;");
-            migration.step(
-                &store.name,
-                wall,
-                "a connection that has not said whose it works for sees nothing from here on",
-            );
+        None if !lose => return migration.refuse(path, "the wall between tenants would fall", true),
+        None => {}
+    }
+    let table = quoted(name);
+    let down = format!("{TIMEOUTS} ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;");
+    migration.step(&store.name, down, "asked for: every service sees every row from here on");
+    let policy = format!("{TIMEOUTS} DROP POLICY IF EXISTS tenant_wall ON {table};");
+    migration.step(&store.name, policy, "it would hold on to its column, and be in the way of another wall");
+    if is.columns.iter().any(|c| c.name == column.name) {
+        let column = quoted(&column.name);
+        let free = format!("{TIMEOUTS} ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL;");
+        migration.step(&store.name, free, "a row may be nobody's again");
+    }
+}
+
+/// After columns changed: a new one may be whose a row is.
+fn wall_rises(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, migration: &mut Migration) {
+    let Some(column) = is.tenant.filter(|_| was.tenant.is_none()) else { return };
+    let (table, wall) = (quoted(name), wall(name, column));
+    // A row of nobody could never be seen again.
+    if !is.key.iter().any(|c| c.name == column.name) {
+        let (of, check) = (quoted(&column.name), quoted(&short(&format!("{name}_{}_known", column.name), name)));
+        let steps = [
+            (
+                format!("{TIMEOUTS} ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({of} IS NOT NULL) NOT VALID;"),
+                "nobody writes a row of nobody from here on; then give those that are there to somebody",
+            ),
+            (
+                format!("{PATIENT} ALTER TABLE {table} VALIDATE CONSTRAINT {check};"),
+                "reads every row and blocks nobody; fails while a row is nobody's",
+            ),
+            (
+                format!("{TIMEOUTS} ALTER TABLE {table} ALTER COLUMN {of} SET NOT NULL;"),
+                "what was validated is not read again: a lock for a moment",
+            ),
+            (format!("{TIMEOUTS} ALTER TABLE {table} DROP CONSTRAINT {check};"), "the column says the same now"),
+        ];
+        for (statement, reason) in steps {
+            migration.step(&store.name, statement, reason);
         }
     }
+    migration.step(
+        &store.name,
+        format!("{TIMEOUTS} {}", wall.policy),
+        "without effect yet: let all programs SET LOCAL archgen.tenant in each transaction before the next step",
+    );
+    migration.step(
+        &store.name,
+        format!("{TIMEOUTS} {}", wall.up),
+        "a transaction that has not said whose it works for sees nothing from here on",
+    );
 }
 
 fn add(store: &Store, table: &str, column: &Column, sharded: bool, path: &str, migration: &mut Migration) {

@@ -68,3 +68,58 @@ fn what_cannot_be_done_online_is_refused_either_way() {
         assert!(after(&[change], true).refusals.iter().any(|r| !r.loses_data), "{change:?}");
     }
 }
+
+/// The statements from one table to the next, without what limits their locks.
+fn of_table(from: &str, to: &str, lose: bool) -> Vec<String> {
+    let spec = |table: &str| topology(&SPEC.replace("a: { key: id uuid, columns: { x: text, y: text } }", table));
+    let migration = migrate(&spec(from), &spec(to), lose);
+    assert_eq!(migration.refusals, [], "{from} to {to}");
+    let bare = |statement: &str| {
+        statement.rsplit_once("; SET").map_or_else(String::new, |(_, rest)| {
+            rest.split_once("; ").map_or_else(String::new, |(_, statement)| statement.to_owned())
+        })
+    };
+    migration.steps.iter().map(|step| bare(&step.statement)).collect()
+}
+
+#[test]
+fn the_wall_between_tenants_falls_before_its_column_goes_and_rises_after_it_came() {
+    let with = "a: { key: id uuid, columns: { x: text, org: text }, tenant: org }";
+    let plain = "a: { key: id uuid, columns: { x: text } }";
+    let off = "ALTER TABLE \"a\" NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;";
+    let gone = "DROP POLICY IF EXISTS tenant_wall ON \"a\";";
+    assert_eq!(of_table(with, plain, true), [off, gone, "ALTER TABLE \"a\" DROP COLUMN IF EXISTS \"org\";"]);
+    let kept = "a: { key: id uuid, columns: { x: text, org: text } }";
+    assert_eq!(of_table(with, kept, true), [off, gone, "ALTER TABLE \"a\" ALTER COLUMN \"org\" DROP NOT NULL;"]);
+    let rises = [
+        "ALTER TABLE \"a\" ADD COLUMN IF NOT EXISTS \"org\" text;",
+        "ALTER TABLE \"a\" ADD CONSTRAINT \"a_org_known\" CHECK (\"org\" IS NOT NULL) NOT VALID;",
+        "ALTER TABLE \"a\" VALIDATE CONSTRAINT \"a_org_known\";",
+        "ALTER TABLE \"a\" ALTER COLUMN \"org\" SET NOT NULL;",
+        "ALTER TABLE \"a\" DROP CONSTRAINT \"a_org_known\";",
+        "CREATE POLICY tenant_wall ON \"a\" USING (\"org\" = NULLIF(current_setting('archgen.tenant', true), '')::text);",
+        "ALTER TABLE \"a\" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
+    ];
+    assert_eq!(of_table(plain, with, false), rises);
+    assert_eq!(of_table(kept, with, false), rises[1..]);
+    // What identifies a row is never nothing.
+    let (bare, keyed) = ("a: { key: [id uuid, org text] }", "a: { key: [id uuid, org text], tenant: org }");
+    assert_eq!(of_table(bare, keyed, false), rises[5..]);
+    assert_eq!(of_table(keyed, bare, true), [off, gone]);
+}
+
+#[test]
+fn the_wall_is_the_same_in_the_schema_and_on_the_way_to_it() {
+    let with = "a: { key: id uuid, columns: { x: text, org: text }, tenant: org }";
+    let spec = topology(&SPEC.replace("a: { key: id uuid, columns: { x: text, y: text } }", with));
+    let files = crate::generate(&spec, &crate::Options::default()).expect("artifacts").files;
+    for file in ["schema", "citus"] {
+        let schema = &files[&format!("postgres/rows/{file}.sql")];
+        assert!(schema.contains("\"org\" text NOT NULL"), "{schema}");
+        for statement in &of_table("a: { key: id uuid, columns: { x: text } }", with, false)[5..] {
+            assert!(schema.contains(statement), "{file}: {statement}");
+        }
+        assert!(schema.contains("SET LOCAL archgen.tenant"), "{schema}");
+        assert_eq!(schema.contains("citus.propagate_set_commands = %L', current_database(), 'local'"), file == "citus");
+    }
+}

@@ -9,7 +9,7 @@ pub(super) fn rule(path: &str) -> Rule {
         Some("conf") if path.starts_with("nginx/") => nginx,
         Some("sql") => |text| (!text.contains('\0')).then(|| sql_identifier(text)),
         Some("cql") => |text| (!text.contains('\0')).then(|| sql_identifier(text)),
-        Some("yaml" | "yml") => |text| Some(json(text)),
+        Some("yaml" | "yml") => |text| Some(yaml(text)),
         Some("json") => |text| Some(json(text)),
         Some("js") => |text| Some(json(text)),
         Some("dsl" | "puml") => |text| Some(dot(text)),
@@ -42,9 +42,24 @@ pub(crate) fn sql_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A JSON string, which is a YAML double-quoted scalar too.
+/// A JSON string.
 pub(crate) fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// A YAML double-quoted scalar: a JSON string in which what YAML does not take as it stands, or takes for the end of a line, is escaped.
+pub(crate) fn yaml(text: &str) -> String {
+    let as_it_stands =
+        |c: char| !matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let mut out = String::with_capacity(text.len() + 2);
+    for c in json(text).chars() {
+        if as_it_stands(c) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    out
 }
 
 /// A Graphviz double-quoted string.

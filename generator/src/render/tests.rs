@@ -66,7 +66,7 @@ proptest! {
     fn json_and_yaml_text_comes_back(text in any::<String>()) {
         let quoted = escape::json(&text);
         prop_assert_eq!(serde_json::from_str::<String>(&quoted).expect("JSON"), text.clone());
-        prop_assert_eq!(serde_yaml::from_str::<String>(&quoted).expect("YAML"), text);
+        prop_assert_eq!(serde_yaml::from_str::<String>(&escape::yaml(&text)).expect("YAML"), text);
     }
 
     #[test]
@@ -82,4 +82,12 @@ proptest! {
         let ends_a_label = label[1..label.len() - 1].contains(['"', '[', ']', '<', '>', '\n', '{', '}']);
         prop_assert!(!ends_a_label);
     }
+}
+
+#[test]
+fn characters_that_yaml_does_not_take_are_escaped() {
+    let text = "\u{7f} \u{80} \u{85} \u{9f} \u{a0} \u{2028} \u{2029} \u{feff} \u{fffe} \u{ffff} \u{1f600}";
+    let written = super::yaml(&serde_json::json!({ "key": text }));
+    assert_eq!(serde_yaml::from_str::<serde_json::Value>(&written).expect("YAML")["key"], text, "{written}");
+    assert_eq!(written.lines().count(), 1, "{written}");
 }

@@ -86,7 +86,7 @@ fn text(text: &str, out: &mut String) {
         out.push_str(&text.replace('\'', "''"));
         out.push('\'');
     } else {
-        out.push_str(&super::escape::json(text));
+        out.push_str(&super::escape::yaml(text));
     }
 }
 

@@ -117,9 +117,15 @@ impl Wiring<'_> {
 
     /// Callable peers of a component.
     pub(crate) fn peers(&self, context: &HostContext, component: Component) -> Result<Peers, FleetError> {
-        let name = self.assembly.topology.component_name(component);
+        let (topology, me) = (&self.assembly.topology, self.instance.component);
+        // Firewalls and intentions are made of that table.
+        debug_assert!(
+            component == me || topology.component_calls(me).contains(&component),
+            "`component_calls` does not say that {me:?} calls {component:?}"
+        );
+        let name = topology.component_name(component);
         let timeout = match component {
-            Component::Service(id) => self.assembly.topology.service(id).timeout,
+            Component::Service(id) => topology.service(id).timeout,
             _ => None,
         };
         let terms = Terms { timeout, retries: self.declared().and_then(|service| service.retries) };

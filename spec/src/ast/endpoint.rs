@@ -31,6 +31,13 @@ fn fault(text: &str) -> Option<&'static str> {
     (!is_host(host)).then_some("has no host name or IPv4 address before the port")
 }
 
+impl Endpoints {
+    /// As written.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|e| e.value.0.clone()).collect()
+    }
+}
+
 impl Decode for Endpoint {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, decoder)?;

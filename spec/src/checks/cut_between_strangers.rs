@@ -29,7 +29,7 @@ sim:
 "#,
 };
 
-/// Partitions against `needs`, in both directions.
+/// Partitions against who calls whom, in both directions.
 pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
     let topology = context.topology;
     for fault in context.faults() {
@@ -38,8 +38,7 @@ pub fn check(context: &Context<'_>, out: &mut Vec<Diagnostic>) {
         let (Some(a), Some(b)) = (topology.component_named(&one.value), topology.component_named(&other.value)) else {
             continue;
         };
-        let talk = topology.component_needs(a).contains(&b) || topology.component_needs(b).contains(&a);
-        // Messaging pushes to the realtime layer what the realtime layer asked it for.
+        let talk = topology.component_calls(a).contains(&b) || topology.component_calls(b).contains(&a);
         if !talk && a != b {
             let message = format!("`{}` and `{}` never talk to each other", one.value, other.value);
             out.push(
@@ -57,5 +56,13 @@ mod tests {
     #[test]
     fn example_holds() {
         crate::checks::testing::holds(&EXPLANATION);
+    }
+
+    #[test]
+    fn who_talks_although_no_needs_say_so_is_no_stranger() {
+        let talking = EXPLANATION.before.replace("between: [user, chat]", "between: [messaging, user]");
+        let loaded = crate::checks::testing::loaded(&talking);
+        let strangers = loaded.diagnostics.iter().filter(|d| d.code == EXPLANATION.code).count();
+        assert_eq!(strangers, 0, "{:?}", loaded.diagnostics);
     }
 }

@@ -59,13 +59,7 @@ pub(super) fn registry(work: &mut Resolution<'_>) -> Option<Registry> {
         default_deny: work.or(deny, || path("acl"), true, "default-deny", "access follows from `needs`"),
         embedded,
         // What is embedded needs no address of another, whatever the base says.
-        endpoints: written
-            .endpoint
-            .iter()
-            .filter(|_| !embedded)
-            .flat_map(|e| &e.value.0)
-            .map(|e| e.value.0.clone())
-            .collect(),
+        endpoints: written.endpoint.as_ref().filter(|_| !embedded).map_or_else(Vec::new, |e| e.value.texts()),
         managed: !embedded && written.managed.is_some_and(|m| m.value),
         token: token.filter(|_| !embedded),
         port: work.or(written.port.map(|p| p.value.0), || path("port"), 8500, "8500", "the default of Consul"),

@@ -55,13 +55,7 @@ pub(super) fn store(named: &Named<ast::Store>, work: &mut Resolution<'_>) -> Sto
         version: written.version.as_ref().map(|v| v.value.0.clone()),
         embedded,
         // What is embedded needs no address of another engine, whatever the base says.
-        endpoints: written
-            .endpoint
-            .iter()
-            .filter(|_| !embedded)
-            .flat_map(|e| &e.value.0)
-            .map(|e| e.value.0.clone())
-            .collect(),
+        endpoints: written.endpoint.as_ref().filter(|_| !embedded).map_or_else(Vec::new, |e| e.value.texts()),
         managed: !embedded && written.managed.is_some_and(|m| m.value),
         namespace: namespace(named, embedded, work),
         credentials: credentials(written, work),

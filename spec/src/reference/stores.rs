@@ -93,7 +93,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("stores.*.tables.*.shard.into", "Partitions.", "256").required().unit("partitions").reaches(&[Postgres]),
     key("stores.*.tables.*.tenant", "PostgreSQL: the column that says whose a row is; nobody sees or writes rows of others.", "org_id")
         .absent("every service that needs the table sees every row")
-        .why("A policy of row-level security: a connection says whose it works for, `SET archgen.tenant = '…'`, and one that does not say it sees nothing. A superuser is not bound.")
+        .why("A policy of row-level security: a transaction says whose it works for, `SET LOCAL archgen.tenant = '…'`, and one that does not say it sees nothing (what `SET` says would stay with a pooled connection). A row of nobody cannot be written. A superuser is not bound.")
         .reaches(&[Checks, Postgres]),
     key("stores.*.tables.*.indexes", "PostgreSQL: secondary indexes by name.", "{ by_user: [user_id, channel_id] }")
         .absent("none")

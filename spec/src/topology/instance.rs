@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Need, ServiceId, StoreId, Topology};
+use super::{Need, ServiceId, ServiceKind, StoreId, StoreKind, Topology};
 
 /// What an instance is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,7 +63,7 @@ impl Topology {
         self.components().into_iter().find(|c| self.component_name(*c) == name)
     }
 
-    /// Components that this one calls, each once. Everything but the registry itself also needs the registry.
+    /// Components that the spec says this one needs, each once. Everything but the registry itself also needs the registry.
     pub fn component_needs(&self, component: Component) -> Vec<Component> {
         let from_needs = |needs: &[Need]| -> Vec<Component> {
             needs
@@ -99,6 +99,43 @@ impl Topology {
             }
         }
         unique
+    }
+
+    /// Components that this one opens connections to, each once: what it needs, and what services of archgen's own call although the
+    /// spec need not say so. Instances of one component that call each other are not in it.
+    pub fn component_calls(&self, component: Component) -> Vec<Component> {
+        let of_kind = |kind: &ServiceKind| {
+            self.services.iter().position(|s| s.kind == *kind).map(|i| Component::Service(ServiceId(i)))
+        };
+        let realtime = self.realtime.as_ref().map(|_| Component::Realtime);
+        // Who names no cache uses the first one.
+        let cache = self.stores.iter().position(|s| s.kind == StoreKind::Redis).map(|i| Component::Store(StoreId(i)));
+        let (user, messaging) = (of_kind(&ServiceKind::User), of_kind(&ServiceKind::Messaging));
+        let embedded = self.gateway.as_ref().map(|g| g.embedded);
+        let unsaid = match component {
+            Component::Registry | Component::Store(_) => Vec::new(),
+            Component::Gateway if embedded == Some(true) => vec![user, cache],
+            // nginx is the edge of sockets too.
+            Component::Gateway => vec![realtime],
+            Component::Realtime => vec![messaging, user, cache],
+            Component::Service(id) => match self.service(id).kind {
+                ServiceKind::Messaging => {
+                    vec![user, realtime, of_kind(&ServiceKind::File), of_kind(&ServiceKind::Search)]
+                }
+                ServiceKind::User => vec![realtime, embedded.filter(|own| *own).map(|_| Component::Gateway)],
+                ServiceKind::File => vec![messaging],
+                ServiceKind::Notification => vec![messaging, realtime],
+                ServiceKind::Search => vec![messaging, user],
+                ServiceKind::Process { .. } => Vec::new(),
+            },
+        };
+        let mut all = self.component_needs(component);
+        for called in unsaid.into_iter().flatten() {
+            if called != component && !all.contains(&called) {
+                all.push(called);
+            }
+        }
+        all
     }
 
     /// Instances of one component, ordinal order; zones are taken in turn.

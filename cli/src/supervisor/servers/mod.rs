@@ -8,4 +8,4 @@ mod redis;
 mod server;
 
 use server::{Server, give, program, run, somebody_else};
-pub use server::{command, gateways, missing, prepare};
+pub use server::{command, gateways, missing, prepare, prepare_gateways};

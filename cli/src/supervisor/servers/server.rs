@@ -20,6 +20,7 @@ use crate::supervisor::program::Command;
 
 /// One server that `archgen up` starts.
 pub(super) struct Server<'a> {
+    pub(super) state: &'a StateFolder,
     pub(super) assembly: &'a Assembly,
     pub(super) instance: Instance,
     /// Where it listens.
@@ -116,17 +117,16 @@ pub fn missing(topology: &Topology) -> Vec<String> {
 /// # Errors
 /// A file cannot be written, or a program refuses what it is given.
 pub fn prepare(state: &StateFolder, assembly: &Assembly) -> anyhow::Result<()> {
-    for server in servers(state, assembly)? {
-        let Some((kind, programs)) = server.kind() else { continue };
-        let name = &server.instance.name;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&server.folder)
-            .with_context(|| format!("cannot make `{}`", server.folder.display()))?;
-        (kind.prepare)(&server, &programs).with_context(|| format!("`{name}` cannot be made ready"))?;
-    }
-    Ok(())
+    servers(state, assembly)?.iter().try_for_each(Server::prepare)
+}
+
+/// Makes the files of the managed gateways alone. Runs programs: not for a thread that others wait for.
+///
+/// # Errors
+/// As of [`prepare`].
+pub fn prepare_gateways(state: &StateFolder, assembly: &Assembly) -> anyhow::Result<()> {
+    let all = servers(state, assembly)?;
+    all.iter().filter(|server| server.instance.component == Component::Gateway).try_for_each(Server::prepare)
 }
 
 /// What starts the server of this host; `None` where the host is no managed server.
@@ -134,12 +134,11 @@ pub fn prepare(state: &StateFolder, assembly: &Assembly) -> anyhow::Result<()> {
 /// # Errors
 /// The program, a secret or a user is not there.
 pub fn command(state: &StateFolder, assembly: &Assembly, host: &str) -> anyhow::Result<Option<Command>> {
-    for server in servers(state, assembly)?.into_iter().filter(|server| server.instance.name == host) {
-        if let Some((kind, programs)) = server.kind() {
-            return (kind.command)(&server, &programs).map(Some);
-        }
-    }
-    Ok(None)
+    let Some(server) = servers(state, assembly)?.into_iter().find(|server| server.instance.name == host) else {
+        return Ok(None);
+    };
+    let (kind, programs) = server.kind()?;
+    (kind.command)(&server, &programs).map(Some)
 }
 
 /// Instances of the gateway that are managed servers.
@@ -148,18 +147,25 @@ pub fn gateways(assembly: &Assembly) -> Vec<Instance> {
     if managed { assembly.topology.component_instances(Component::Gateway) } else { Vec::new() }
 }
 
-fn servers<'a>(state: &StateFolder, assembly: &'a Assembly) -> anyhow::Result<Vec<Server<'a>>> {
+fn servers<'a>(state: &'a StateFolder, assembly: &'a Assembly) -> anyhow::Result<Vec<Server<'a>>> {
     let managed = assembly.topology.instances().into_iter().filter(|i| kind(&assembly.topology, i.component).is_some());
     managed
         .map(|instance| {
             let address = assembly.addresses.get(&instance.name).cloned();
             let address = address.with_context(|| format!("`{}` has no address", instance.name))?;
-            Ok(Server { assembly, folder: state.data(&format!("{}-server", instance.name)), instance, address })
+            let folder = state.data(&format!("{}-server", instance.name));
+            Ok(Server { state, assembly, folder, instance, address })
         })
         .collect()
 }
 
 impl Kind {
+    /// The folder of its programs, of which it was said before the start that they are there.
+    fn still_there(&self) -> anyhow::Result<PathBuf> {
+        let gone = || format!("`{}` is not there any more", self.programs.join("` with `"));
+        self.folder().with_context(gone)
+    }
+
     /// The folder that holds all of its programs.
     fn folder(&self) -> Option<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
@@ -188,9 +194,22 @@ impl Server<'_> {
     }
 
     /// Its kind, and the folder of its programs.
-    fn kind(&self) -> Option<(&'static Kind, PathBuf)> {
-        let kind = kind(self.topology(), self.instance.component)?;
-        Some((kind, kind.folder()?))
+    fn kind(&self) -> anyhow::Result<(&'static Kind, PathBuf)> {
+        let name = &self.instance.name;
+        let kind = kind(self.topology(), self.instance.component);
+        let kind = kind.with_context(|| format!("`{name}` is no server that archgen starts"))?;
+        Ok((kind, kind.still_there().with_context(|| format!("`{name}` cannot be started"))?))
+    }
+
+    /// Makes its files.
+    fn prepare(&self) -> anyhow::Result<()> {
+        let (kind, programs) = self.kind()?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)
+            .with_context(|| format!("cannot make `{}`", self.folder.display()))?;
+        (kind.prepare)(self, &programs).with_context(|| format!("`{}` cannot be made ready", self.instance.name))
     }
 
     /// A secret's text.
@@ -211,7 +230,8 @@ impl Server<'_> {
         let known = |i: &Instance| self.assembly.addresses.get(&i.name);
         let host = |i: &Instance| known(i).map_or_else(|| "127.0.0.1".to_owned(), |a| a.host.clone());
         let port = |i: &Instance| known(i).map_or(i.port, |a| a.port);
-        let options = Options { only: vec![target], address: Some(&host), port: Some(&port), ..Options::default() };
+        let options =
+            Options { only: vec![target], address: Some(&host), port: Some(&port), here: true, ..Options::default() };
         let folder = match self.instance.component {
             Component::Store(id) => format!("{}/{}/", target.name(), topology.store(id).name),
             _ => format!("{}/", target.name()),
@@ -272,4 +292,16 @@ pub(super) fn somebody_else(name: &str) -> anyhow::Result<Option<(Uid, Gid)>> {
 pub(super) fn give(path: &Path, to: Option<(Uid, Gid)>) -> anyhow::Result<()> {
     let Some((user, group)) = to else { return Ok(()) };
     chown(path, Some(user), Some(group)).with_context(|| format!("cannot give `{}` to user {user}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_vanished_is_named() {
+        let vanished = Kind { programs: &["archgen-no-such-server", "and-its-tool"], ..REDIS };
+        let error = vanished.still_there().expect_err("it is not there");
+        assert_eq!(error.to_string(), "`archgen-no-such-server` with `and-its-tool` is not there any more");
+    }
 }

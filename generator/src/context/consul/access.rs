@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// May register itself, read whom it needs, and keep its own keys.
+/// May register itself, read whom it calls, and keep its own keys.
 pub(super) fn policy(topology: &Topology, component: Component) -> Value {
     let name = topology.component_name(component);
     let mut services = Map::new();
-    for needed in topology.component_needs(component) {
-        services.insert(topology.component_name(needed).to_owned(), json!({"policy": "read"}));
+    for called in topology.component_calls(component) {
+        services.insert(topology.component_name(called).to_owned(), json!({"policy": "read"}));
     }
     services.insert(name.to_owned(), json!({"policy": "write"}));
     let rules = json!({

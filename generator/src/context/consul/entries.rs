@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::system::System;
 
-/// Exactly the components that need this one may call it.
+/// Exactly the components that call this one may do so.
 pub(super) fn intentions(system: &System<'_>, to: Component, default_deny: bool) -> Value {
     let topology = system.topology;
     let callers = system.callers(to).iter();

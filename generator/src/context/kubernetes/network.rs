@@ -1,4 +1,6 @@
-//! Services, and who may speak to whom: exactly those whose `needs` say so.
+//! Services, and who may speak to whom: exactly those that call each other.
+
+use std::net::IpAddr;
 
 use archgen_spec::topology::{Component, Topology};
 use serde_json::{Value, json};
@@ -87,18 +89,9 @@ pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
     let topology = system.topology;
     let name = topology.component_name(component);
     let edge = topology.gateway.as_ref().is_some_and(|g| !g.embedded);
-    let mut callers = system.callers(component).to_vec();
-    let mut needs = topology.component_needs(component);
-    if edge && topology.realtime.is_some() {
-        match component {
-            Component::Gateway => needs.push(Component::Realtime),
-            Component::Realtime => callers.push(Component::Gateway),
-            _ => {}
-        }
-    }
     // Instances of a component speak to each other: a store's nodes, a registry's servers, owners of shards.
     let mut from = vec![peer(topology, name)];
-    from.extend(callers.iter().map(|c| peer(topology, topology.component_name(*c))));
+    from.extend(system.callers(component).iter().map(|c| peer(topology, topology.component_name(*c))));
     let mut ingress = vec![json!({"from": from.clone(), "ports": [{"protocol": "TCP", "port": PORT_NAME}]})];
     ingress[0]["from"] = from.into();
     // Nodes of an engine have ports among themselves that the spec need not know.
@@ -114,10 +107,7 @@ pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
         ingress.push(json!({"ports": open_ports(topology, component, edge)}));
     }
     let mut egress: Vec<Value> = vec![json!({"to": [peer(topology, name)]})];
-    egress.extend(needs.iter().map(|c| {
-        let to = peer(topology, topology.component_name(*c));
-        json!({"to": [to], "ports": [{"protocol": "TCP", "port": port(topology, *c)}]})
-    }));
+    egress.extend(topology.component_calls(component).into_iter().flat_map(|called| way(topology, called)));
     let mut policy = json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -127,6 +117,37 @@ pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
     policy["spec"]["ingress"] = ingress.into();
     policy["spec"]["egress"] = egress.into();
     policy
+}
+
+/// The ways to a component: to its pods, or to each of its servers outside of the cluster. A policy knows addresses and no names, so
+/// that to a name the port alone is said.
+fn way(topology: &Topology, to: Component) -> Vec<Value> {
+    let named = |to: Option<Value>, port: u16| {
+        let ports = json!([{"protocol": "TCP", "port": port}]);
+        to.map_or_else(|| json!({ "ports": ports }), |to| json!({"to": [to], "ports": ports}))
+    };
+    if let Some(first) = topology.component_instances(to).first() {
+        return vec![named(Some(peer(topology, topology.component_name(to))), first.port)];
+    }
+    let endpoints: &[String] = match to {
+        Component::Store(id) => &topology.store(id).endpoints,
+        Component::Registry => topology.registry.as_ref().map_or(&[], |r| &r.endpoints),
+        _ => &[],
+    };
+    let mut ways = Vec::new();
+    for endpoint in endpoints {
+        let Some((host, port)) = endpoint.rsplit_once(':') else { continue };
+        let Ok(port) = port.parse() else { continue };
+        let block = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| {
+            let bits = if ip.is_ipv4() { 32 } else { 128 };
+            json!({"ipBlock": {"cidr": format!("{ip}/{bits}")}})
+        });
+        let way = named(block, port);
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    ways
 }
 
 fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Value> {

@@ -323,7 +323,7 @@ pub(super) fn folders(topology: &Topology) -> Vec<(String, Vec<&'static str>)> {
         let made = container(topology, &first, "", &super::manifests::host);
         folders.extend(made.files.as_ref().map(|(folder, names)| (folder.clone(), names.to_vec())));
         if component == Component::Gateway && made.image != Image::Archgen {
-            let paths = nginx::paths(topology);
+            let paths = nginx::paths(topology, false);
             let below = |folder: &'static str| {
                 let names = paths.iter().filter_map(move |p| p.strip_prefix(folder)?.strip_prefix('/'));
                 names.filter(|n| !n.contains('/') && !n.ends_with(".md")).collect::<Vec<_>>()

@@ -1,5 +1,5 @@
-//! Each metric that rules and pictures use is registered by the source of a host; those of nginx's exporter are held
-//! against the exporter itself by `make verify`.
+//! Each metric that rules and pictures use is registered by the source of a host. Those of nginx's exporter are another program's: they
+//! are named as its documentation names them, and nothing here holds them against it.
 
 use std::fs;
 use std::path::Path;
