@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    answers::{reached, whole},
+    answers::{of_whole, reached, whole},
     placed::{Patience, Placed, Unanswered, no_node},
     reach::Ports,
 };
@@ -93,12 +93,14 @@ impl Placed {
         }
         let mut answers = Vec::new();
         for (units, keys) in owners.into_values() {
-            match ask(units.clone(), keys.clone()).await? {
+            let answer = ask(units.clone(), keys.clone()).await;
+            match answer.map_err(|error| of_whole(!answers.is_empty(), error))? {
                 Some(answer) => answers.push(answer),
                 // They have come to be on different nodes since they were put together.
                 None => {
                     for (unit, key) in units.into_iter().zip(keys) {
-                        answers.extend(ask(vec![unit], vec![key]).await?);
+                        let answer = ask(vec![unit], vec![key]).await;
+                        answers.extend(answer.map_err(|error| of_whole(!answers.is_empty(), error))?);
                     }
                 }
             }

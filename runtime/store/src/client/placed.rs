@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    answers::of_whole,
     reach::{Call, Partitions, Ports, Reach, Spot},
     wire::RETRY_PAUSE_MS,
 };
@@ -296,15 +297,20 @@ impl Reach for Placed {
             let unit = self.unit_of(&text);
             owners.entry(placement.owner(unit)).or_default().entry(unit).or_default().push(thing);
         }
+        let mut applied = false;
         for units in owners.into_values() {
             let numbers: Vec<u16> = units.keys().copied().collect();
             let all = make(units.values().flatten().cloned().collect());
-            if self.call_units::<_, Value>(&numbers, &all, 0).await?.is_some() {
+            let done = self.call_units::<_, Value>(&numbers, &all, 0).await;
+            if done.map_err(|error| of_whole(applied, error))?.is_some() {
+                applied = true;
                 continue;
             }
             // They have come to be on different nodes since they were put together.
             for (unit, things) in units {
-                self.call_unit::<_, Value>(unit, &make(things)).await?;
+                let done = self.call_unit::<_, Value>(unit, &make(things)).await;
+                done.map_err(|error| of_whole(applied, error))?;
+                applied = true;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The client on the terms of the spec, against a node that is slow, refuses, or is away.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,11 +16,17 @@ use archgen_env::{
     os,
     task::Shutdown,
 };
-use archgen_ports::{ServiceKey, StoreError, accounts::Accounts, cache::Cache, messages::Messages};
+use archgen_ports::{
+    ChannelId, ServiceKey, StoreError,
+    accounts::Accounts,
+    cache::Cache,
+    index::{Document, Index},
+    messages::Messages,
+};
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
 use bytes::Bytes;
 
-use super::StoreClient;
+use super::{PlacedClient, StoreClient};
 
 /// What a node does with the calls that reach it, in order; the last one for ever.
 #[derive(Clone, Copy)]
@@ -34,9 +41,19 @@ fn free() -> Address {
     Address::new("127.0.0.1", socket.local_addr().unwrap().port())
 }
 
-/// A node of this script, and how many calls reached it.
+/// A client of a node of this script, and how many calls reached it.
 async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
-    let env = os::env("caller-1", &std::env::temp_dir(), Shutdown::default());
+    let env = env();
+    let (address, calls) = scripted(&env, script).await;
+    (client(&env, vec![address]), calls)
+}
+
+fn env() -> Env {
+    os::env("caller-1", &std::env::temp_dir(), Shutdown::default())
+}
+
+/// A node of this script, and how many calls reached it.
+async fn scripted(env: &Env, script: &'static [Then]) -> (Address, Arc<AtomicUsize>) {
     let (address, calls) = (free(), Arc::new(AtomicUsize::new(0)));
     let counted = calls.clone();
     let answer = move || {
@@ -56,11 +73,11 @@ async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
     while env.net().connect(&address).await.is_err() {
         tokio::task::yield_now().await;
     }
-    (client(&env, address), calls)
+    (address, calls)
 }
 
-fn client(env: &Env, address: Address) -> StoreClient {
-    StoreClient::new(env, vec![address], ServiceKey::new("fleet"), 1)
+fn client(env: &Env, nodes: Vec<Address>) -> StoreClient {
+    StoreClient::new(env, nodes, ServiceKey::new("fleet"), 1)
 }
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(500));
@@ -118,4 +135,40 @@ async fn work_whose_time_is_over_tries_nothing_more() {
     assert!(matches!(outcome, Err(_) | Ok(Err(_))), "{outcome:?}");
     // 25, 50, 100 ms between the tries: not more than five fit.
     assert!(calls.load(Ordering::SeqCst) <= 5);
+}
+
+/// What a change of everything comes to over these nodes: documents of an index, and marks of readers.
+async fn changes<C: Index + Messages>(client: &C) -> [Result<(), StoreError>; 2] {
+    let document = |n: u64| Document {
+        id: format!("d{n}"),
+        version: 1,
+        text: String::new(),
+        keywords: BTreeMap::new(),
+        rank: n,
+        stored: serde_json::Value::Null,
+    };
+    let put = Index::put(client, "messages", (0..40).map(document).collect()).await;
+    let readers: Vec<String> = (0..40).map(|n| format!("u{n}")).collect();
+    [put, client.note_mentions(&ChannelId::from("1"), 1, &readers).await]
+}
+
+#[tokio::test]
+async fn a_change_of_which_a_part_was_applied_is_never_refused() {
+    let env = env();
+    let (willing, _) = scripted(&env, &[Then::Nothing]).await;
+    let (unwilling, _) = scripted(&env, &[Then::Status(503)]).await;
+    for other in [unwilling, free()] {
+        for (nodes, in_part) in [
+            (vec![willing.clone(), other.clone()], true),
+            // Here nothing was done before the refusal.
+            (vec![other.clone(), willing.clone()], false),
+        ] {
+            let placed = PlacedClient::new(&env, nodes.clone(), &ServiceKey::new("fleet"), 64);
+            let all = [changes(&client(&env, nodes.clone())).await, changes(&placed).await];
+            for outcome in all.into_iter().flatten() {
+                let error = outcome.unwrap_err();
+                assert_eq!(error.is_refusal(), !in_part, "{nodes:?}: {error}");
+            }
+        }
+    }
 }
