@@ -5,4 +5,5 @@
 mod conformance;
 mod messages;
 mod ports;
+mod redirects;
 mod store;
