@@ -4,6 +4,7 @@
 
 mod conformance;
 mod messages;
+mod pace;
 mod ports;
 mod redirects;
 mod store;
