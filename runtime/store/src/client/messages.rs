@@ -53,7 +53,7 @@ impl Placed {
             for answer in join_all(calls).await {
                 match answer {
                     Ok(leases) => answers.push(Ok(leases.unwrap_or_default())),
-                    Err(Unanswered::Moved(found)) => moved = Some(found),
+                    Err(Unanswered::Moved(node, version)) => moved = Some((node, version)),
                     Err(Unanswered::Failed(error, never)) => {
                         unsent |= never;
                         answers.push(Err(error));
@@ -62,7 +62,7 @@ impl Placed {
             }
             let unanswered = match moved {
                 // Asking again renews what was granted just now.
-                Some(found) => Unanswered::Moved(found),
+                Some((node, version)) => Unanswered::Moved(node, version),
                 None => match reached(answers) {
                     Ok(leases) => return Ok(leases),
                     Err(error) => Unanswered::Failed(error, unsent),
@@ -175,11 +175,11 @@ impl Messages for Ports<Placed> {
                 match answer {
                     Ok(leases) => answers.push(Ok(leases)),
                     Err(Unanswered::Failed(error, _)) => answers.push(Err(error)),
-                    Err(Unanswered::Moved(found)) => moved = Some(found),
+                    Err(Unanswered::Moved(node, version)) => moved = Some((node, version)),
                 }
             }
-            let Some(found) = moved else { return reached(answers) };
-            nodes.settle(&mut patience, Unanswered::Moved(found)).await?;
+            let Some((node, version)) = moved else { return reached(answers) };
+            nodes.settle(&mut patience, Unanswered::Moved(node, version)).await?;
         }
     }
 

@@ -23,10 +23,13 @@ use archgen_ports::{
     index::{Document, Index},
     messages::Messages,
 };
+use archgen_spec::sharding::slot_of;
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
 use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::{PlacedClient, StoreClient};
+use crate::Placement;
 
 /// What a node does with the calls that reach it, in order; the last one for ever.
 #[derive(Clone, Copy)]
@@ -62,7 +65,7 @@ async fn scripted(env: &Env, script: &'static [Then]) -> (Address, Arc<AtomicUsi
             match script[at.min(script.len() - 1)] {
                 Then::Silence => std::future::pending().await,
                 Then::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
-                Then::Nothing => Json(serde_json::Value::Null).into_response(),
+                Then::Nothing => Json(Value::Null).into_response(),
             }
         }
     };
@@ -145,7 +148,7 @@ async fn changes<C: Index + Messages>(client: &C) -> [Result<(), StoreError>; 2]
         text: String::new(),
         keywords: BTreeMap::new(),
         rank: n,
-        stored: serde_json::Value::Null,
+        stored: Value::Null,
     };
     let put = Index::put(client, "messages", (0..40).map(document).collect()).await;
     let readers: Vec<String> = (0..40).map(|n| format!("u{n}")).collect();
@@ -171,4 +174,50 @@ async fn a_change_of_which_a_part_was_applied_is_never_refused() {
             }
         }
     }
+}
+
+/// A node that answers calls of the cache by this script of statuses, and knows this placement; how often it was asked for each.
+async fn placed_node(
+    env: &Env,
+    address: &Address,
+    script: &'static [u16],
+    placement: Placement,
+) -> [Arc<AtomicUsize>; 2] {
+    let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
+    let [calls, questions] = counts.clone();
+    let version = placement.version;
+    let cache = move || {
+        let at = calls.fetch_add(1, Ordering::SeqCst);
+        let status = StatusCode::from_u16(script[at.min(script.len() - 1)]).unwrap();
+        let body = if status == StatusCode::OK { Value::Null } else { json!({ "version": version }) };
+        async move { (status, Json(body)) }
+    };
+    let known = move || {
+        questions.fetch_add(1, Ordering::SeqCst);
+        let placement = placement.clone();
+        async move { Json(placement) }
+    };
+    let routes = Router::new().route("/store/cache", post(cache)).route("/store/move", post(known));
+    let (its, at) = (env.clone(), address.clone());
+    env.spawn("node", async move { serve(&its, &at, routes, ServerLimits::default()).await.unwrap() });
+    while env.net().connect(address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn the_placement_is_asked_for_where_a_node_knows_a_newer_one_and_only_there() {
+    let env = env();
+    let (giver, taker) = (free(), free());
+    let founded = Placement::founded(vec![giver.clone(), taker.clone()], 64);
+    let all: Vec<u16> = (0..64).collect();
+    let given = placed_node(&env, &giver, &[421], founded.with(&all, 1)).await;
+    // The taker hears of it a little later.
+    let taken = placed_node(&env, &taker, &[421, 421, 200], founded).await;
+    let client = PlacedClient::new(&env, vec![giver, taker], &ServiceKey::new("fleet"), 64);
+    let key = (0..).map(|n: u32| n.to_string()).find(|key| slot_of(key.as_bytes(), 64) % 2 == 0).unwrap();
+    assert_eq!(Cache::get(&client, &key).await.unwrap(), None);
+    let counts = |counts: &[Arc<AtomicUsize>; 2]| counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+    assert_eq!((counts(&given), counts(&taken)), ([1, 1], [3, 0]));
 }

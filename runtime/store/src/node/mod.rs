@@ -19,4 +19,5 @@ pub use objects::BlobsCall;
 pub(crate) use api::{decide, read_answer};
 pub(crate) use object_files::{ObjectFile, PIECE_BYTES, file_of};
 pub(crate) use objects::remove;
+pub(crate) use owned::Known;
 pub(crate) use state::State;
