@@ -127,8 +127,10 @@ pub async fn publish(port: Arc<dyn Events>, key: String, account: Arc<Account>) 
 
 /// Every acknowledged event is there, and each key's events first appear in their order.
 pub async fn check(port: &dyn Events, acked: &BTreeSet<String>) {
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     let mut newest: BTreeMap<String, u64> = BTreeMap::new();
+    // What a partition gave: each first and last offset of what stands there without a gap.
+    let mut given: Vec<(u16, u64, u64)> = Vec::new();
     for partition in 0..port.partitions("message").await.expect("partitions") {
         let mut offset = 0;
         loop {
@@ -136,17 +138,28 @@ pub async fn check(port: &dyn Events, acked: &BTreeSet<String>) {
             let Some(last) = records.last() else { break };
             offset = last.offset + 1;
             for record in records {
+                match given.last_mut().filter(|(of, _, last)| (*of, *last + 1) == (partition, record.offset)) {
+                    Some((_, _, last)) => *last = record.offset,
+                    None => given.push((partition, record.offset, record.offset)),
+                }
                 let number = record.event.seq.unwrap();
-                if found.insert(record.event.event_id.clone()) {
-                    let expected = newest.get(&record.event.key).map_or(0, |n| n + 1);
-                    assert_eq!(number, expected, "events of {} first appear in order", record.event.key);
+                if !found.contains_key(&record.event.event_id) {
+                    let key = &record.event.key;
+                    let expected = newest.get(key).map_or(0, |n| n + 1);
+                    assert_eq!(
+                        number, expected,
+                        "events of {key} first appear in order: partition {partition}, offset {}; partitions and their \
+                         offsets until then: {given:?}",
+                        record.offset
+                    );
                     newest.insert(record.event.key, number);
+                    found.insert(record.event.event_id, (partition, record.offset));
                 }
             }
         }
     }
-    let lost: Vec<&String> = acked.difference(&found).collect();
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    let lost: Vec<&String> = acked.iter().filter(|id| !found.contains_key(*id)).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}; partitions and their offsets: {given:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ const REASON_BYTES_MAX: usize = 200;
 /// The registry port over Consul's HTTP API.
 ///
 /// A registration belongs to the agent that took it, so all calls go to one agent and move to the next only when it does not
-/// answer; there the instance is unknown, [`Registry::pass`] says so, and the caller registers again. With real Consul, give
+/// answer (a change whose answer was lost with the next call); there the instance is unknown, [`Registry::pass`] says so, and the caller registers again. With real Consul, give
 /// the one local agent: an instance registered through two agents would be listed twice until the first entry times out
 /// (`healthy` lists it once).
 #[derive(Clone)]
@@ -53,7 +53,8 @@ impl ConsulRegistry {
         Self { client: Client::new(&env, limits), agents: agents.into(), token, current: Arc::default() }
     }
 
-    /// Calls the current agent, then the others in turn while one gives no answer.
+    /// Calls the current agent, then the others in turn while one gives no answer. A change whose answer was lost is not asked for
+    /// again: it may have been made, and a second one would be another change, or be refused because of the first.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -66,6 +67,7 @@ impl ConsulRegistry {
             headers.insert("x-consul-token", token.clone());
         }
         let client = self.client.with_deadline(CALL_MS_MAX + wait_ms);
+        let is_change = method != Method::GET;
         let mut last = StoreError::Refused("no registry agent is configured".to_owned());
         let first = self.current.load(Ordering::Relaxed);
         for turn in 0..self.agents.len() {
@@ -76,7 +78,16 @@ impl ConsulRegistry {
                     return Ok(reply);
                 }
                 Err(error @ ClientError::Invalid(_)) => return Err(StoreError::Refused(error.to_string())),
-                Err(error) => last = StoreError::Indeterminate(error.to_string()),
+                Err(error) => {
+                    // A connection that was never made carried nothing.
+                    let unsent = matches!(error, ClientError::Unreachable(..));
+                    last = StoreError::Indeterminate(error.to_string());
+                    if is_change && !unsent {
+                        // Who gave no answer is not asked first the next time.
+                        self.current.store((at + 1) % self.agents.len(), Ordering::Relaxed);
+                        break;
+                    }
+                }
             }
         }
         Err(last)

@@ -18,6 +18,7 @@ use archgen_ports::{
 };
 use axum::{Router, body::Bytes, extract::OriginalUri, response::IntoResponse};
 use http::{HeaderMap, Method, StatusCode};
+use tokio::io::AsyncReadExt;
 
 use super::ConsulRegistry;
 
@@ -129,4 +130,60 @@ async fn a_dead_agent_is_left_for_the_next() {
     assert_eq!(seen.lock().unwrap().len(), 2);
     let nobody = ConsulRegistry::new(env, vec![free_address()], None);
     assert!(matches!(nobody.pass("chat-1").await, Err(StoreError::Indeterminate(_))));
+}
+
+/// An agent that takes each request and cuts its connection in place of an answer; how many it took.
+async fn cutting_agent(env: &Env) -> (Address, Arc<Mutex<u32>>) {
+    let (address, taken) = (free_address(), Arc::new(Mutex::new(0)));
+    let mut listener = env.net().listen(&address).await.unwrap();
+    let counted = taken.clone();
+    env.spawn("agent", async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut request, mut piece) = (Vec::new(), [0; 1024]);
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut piece).await {
+                    Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
+                    _ => break,
+                }
+            }
+            *counted.lock().unwrap() += 1;
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_not_asked_of_another_agent_and_a_question_is() {
+    let env = test_env();
+    let (cutting, taken) = cutting_agent(&env).await;
+    let (other, seen) = agent(&env, StatusCode::OK, "7", "[]").await;
+    let registry = || ConsulRegistry::new(env.clone(), vec![cutting.clone(), other.clone()], None);
+    let changing = registry();
+    let lost = changing.register(&instance(), 6_000).await;
+    assert!(matches!(lost, Err(StoreError::Indeterminate(_))), "{lost:?}");
+    assert_eq!((*taken.lock().unwrap(), seen.lock().unwrap().len()), (1, 0), "it was asked for once");
+    // The next call goes to who may answer.
+    changing.register(&instance(), 6_000).await.unwrap();
+    assert_eq!((*taken.lock().unwrap(), seen.lock().unwrap().len()), (1, 1));
+    assert_eq!(registry().healthy("chat", 0, 0).await.unwrap(), (7, vec![]));
+    assert_eq!((*taken.lock().unwrap(), seen.lock().unwrap().len()), (2, 2));
+}
+
+#[cfg(feature = "consul")]
+#[tokio::test]
+async fn a_conditional_write_whose_answer_was_lost_is_no_conflict() {
+    use archgen_ports::{accounts::Expect, keys::Keys};
+
+    use crate::{Guard, Metrics};
+
+    let env = test_env();
+    let (cutting, taken) = cutting_agent(&env).await;
+    // As an agent answers once the first write was made.
+    let (other, seen) = agent(&env, StatusCode::OK, "1", "false").await;
+    let registry = ConsulRegistry::new(env.clone(), vec![cutting, other], None);
+    let guard = Guard::new("registry", 3_500, env.entropy("consul"), Metrics::default());
+    let keys = super::keys::ConsulKeys::new(registry, guard);
+    let lost = keys.put("k", "v".into(), Expect::Absent).await;
+    assert!(matches!(lost, Err(StoreError::Indeterminate(_))), "{lost:?}");
+    assert_eq!((*taken.lock().unwrap(), seen.lock().unwrap().len()), (1, 0), "it was asked for once");
 }

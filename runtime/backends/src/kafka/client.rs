@@ -18,7 +18,7 @@ pub(super) const ASK_MS_MAX: u64 = 3_000;
 pub(super) const DELIVERY_MS_MAX: u64 = 8_000;
 /// Records waiting in the producer, KiB.
 const WAITING_KIB_MAX: u32 = 65_536;
-/// Records read ahead, KiB, of all partitions and of one.
+/// Records read ahead, KiB per partition.
 const AHEAD_KIB_MAX: u32 = 16_384;
 
 /// What a client said last about its connections.

@@ -30,99 +30,142 @@ fn odd(what: &str, why: impl std::fmt::Display) -> CopyError {
     CopyError::Odd { what: what.to_owned(), why: why.to_string() }
 }
 
-pub(super) async fn copy(
-    store: &str,
-    from: &dyn Messages,
-    to: &dyn Messages,
-    shards: u16,
-    known: &Known,
-    env: &Env,
-) -> Result<Vec<Copied>, CopyError> {
+fn channels(known: &Known) -> Vec<ChannelId> {
+    known.channels.iter().map(|c| ChannelId(c.clone())).collect()
+}
+
+/// Refuses where the new store has logs already.
+pub(super) async fn vacant(store: &str, to: &dyn Messages, known: &Known) -> Result<(), CopyError> {
     let what = format!("{store} logs");
-    let channels: Vec<ChannelId> = known.channels.iter().map(|c| ChannelId(c.clone())).collect();
-    for page in channels.chunks(PAGE) {
+    for page in channels(known).chunks(PAGE) {
         if !to.heads(page).await.naming(&what)?.is_empty() {
             return Err(CopyError::NotEmpty(what));
         }
     }
-    let mut epochs = Epochs::take(&what, from, to, shards, env).await?;
-    for channel in &channels {
-        log(&what, from, to, channel, shards, &mut epochs).await?;
-    }
-    let marks = format!("{store} read marks");
-    for user in &known.users {
-        for mark in from.read_states(user).await.naming(&marks)? {
-            to.set_read(user, &mark.channel, mark.seq, mark.counts).await.naming(&marks)?;
-            for seq in &mark.mentions {
-                to.note_mentions(&mark.channel, *seq, std::slice::from_ref(user)).await.naming(&marks)?;
+    Ok(())
+}
+
+/// The store on both sides, with the number of shards on each.
+pub(super) async fn copy(
+    store: &str,
+    (from, to): (&dyn Messages, &dyn Messages),
+    (shards_before, shards): (u16, u16),
+    known: &Known,
+    env: &Env,
+) -> Result<Vec<Copied>, CopyError> {
+    let (what, marks) = (format!("{store} logs"), format!("{store} read marks"));
+    let channels = channels(known);
+    let least = newest_epoch(&what, from, &channels, shards_before).await?;
+    let mut epochs = Epochs::take(&what, to, shards, least, env).await?;
+    let written = async {
+        for channel in &channels {
+            log(&what, from, to, channel, shards, &mut epochs).await?;
+        }
+        for user in &known.users {
+            for mark in from.read_states(user).await.naming(&marks)? {
+                to.set_read(user, &mark.channel, mark.seq, mark.counts).await.naming(&marks)?;
+                for seq in &mark.mentions {
+                    to.note_mentions(&mark.channel, *seq, std::slice::from_ref(user)).await.naming(&marks)?;
+                }
             }
         }
-    }
-    epochs.release().await.naming(&what)?;
+        Ok(())
+    };
+    let written: Result<(), CopyError> = written.await;
+    // Also after an error: whoever copies or starts next need not wait for the leases' end.
+    let released = epochs.release().await.naming(&what);
+    written?;
+    released?;
     let logs = Digest::both(&what, digest(&what, from, &channels).await?, digest(&what, to, &channels).await?);
     let read = Digest::both(&marks, read(&marks, from, known).await?, read(&marks, to, known).await?);
     Ok(vec![logs, read])
+}
+
+/// The newest epoch of the old store. A shard under which something was written has one, and an answer in which it is missing is none.
+async fn newest_epoch(what: &str, from: &dyn Messages, channels: &[ChannelId], shards: u16) -> Result<u64, CopyError> {
+    let epochs: BTreeMap<u16, u64> =
+        from.leases().await.naming(what)?.into_iter().map(|lease| (lease.shard, lease.epoch)).collect();
+    for page in channels.chunks(PAGE) {
+        for (channel, _) in from.heads(page).await.naming(what)? {
+            let shard = slot_of(channel.as_str().as_bytes(), shards);
+            if !epochs.contains_key(&shard) {
+                return Err(odd(what, format_args!("shard {shard} of the old store does not say who owned it")));
+            }
+        }
+    }
+    Ok(epochs.into_values().max().unwrap_or(0))
 }
 
 /// The shards of the new store, held under epochs above the old ones.
 struct Epochs<'a> {
     to: &'a dyn Messages,
     env: &'a Env,
-    incarnation: String,
+    shards: Vec<u16>,
+    /// The life under which they are held, and the one before it.
+    incarnations: [String; 2],
     of: BTreeMap<u16, u64>,
     renewed_ms: u64,
 }
 
 impl<'a> Epochs<'a> {
-    async fn take(
-        what: &str,
-        from: &dyn Messages,
-        to: &'a dyn Messages,
-        shards: u16,
-        env: &'a Env,
-    ) -> Result<Self, CopyError> {
-        let mut least: BTreeMap<u16, u64> = BTreeMap::new();
-        for lease in from.leases().await.naming(what)? {
-            least.insert(lease.shard, lease.epoch);
-        }
-        let mut epochs = Self { to, env, incarnation: String::new(), of: BTreeMap::new(), renewed_ms: env.wall_ms() };
-        let mut below: Vec<u16> = (0..shards).collect();
-        for _ in 0..EPOCHS_MAX {
-            epochs.incarnation = env.new_uuid().to_string();
-            // All of them: who holds one under an older life loses it with this one.
-            let all: Vec<u16> = (0..shards).collect();
-            for lease in to.lease(OWNER, &epochs.incarnation, &all, LEASE_MS).await.naming(what)? {
-                if lease.owner != OWNER {
-                    return Err(odd(
-                        what,
-                        format_args!("shard {} is held by `{}`: stop that fleet", lease.shard, lease.owner),
-                    ));
-                }
-                epochs.of.insert(lease.shard, lease.epoch);
+    /// All of them, each under an epoch above this one.
+    async fn take(what: &str, to: &'a dyn Messages, shards: u16, least: u64, env: &'a Env) -> Result<Self, CopyError> {
+        let (shards, incarnations) = ((0..shards).collect(), [String::new(), String::new()]);
+        let mut epochs = Self { to, env, shards, incarnations, of: BTreeMap::new(), renewed_ms: env.wall_ms() };
+        let risen = epochs.rise(what, least).await;
+        match risen {
+            Ok(()) => Ok(epochs),
+            Err(error) => {
+                // Those that cannot be given back end by themselves; the first error says more.
+                epochs.release().await.ok();
+                Err(error)
             }
-            let is_below =
-                |shard: &u16| epochs.of.get(shard).is_none_or(|e| *e <= least.get(shard).copied().unwrap_or(0));
-            below.retain(is_below);
-            if below.is_empty() {
-                return Ok(epochs);
+        }
+    }
+
+    async fn rise(&mut self, what: &str, least: u64) -> Result<(), CopyError> {
+        for _ in 0..EPOCHS_MAX {
+            let [now, before] = &mut self.incarnations;
+            *before = std::mem::replace(now, self.env.new_uuid().to_string());
+            // All of them: who holds one under an older life loses it with this one.
+            self.hold(what).await?;
+            if self.of.values().all(|epoch| *epoch > least) {
+                return Ok(());
             }
         }
         Err(odd(what, "the new epochs stay below the old ones"))
     }
 
-    /// Renewed before it is too late.
-    async fn renew(&mut self, what: &str) -> Result<(), CopyError> {
-        if self.env.wall_ms().saturating_sub(self.renewed_ms) > LEASE_MS / 4 {
-            let all: Vec<u16> = self.of.keys().copied().collect();
-            self.to.lease(OWNER, &self.incarnation, &all, LEASE_MS).await.naming(what)?;
-            self.renewed_ms = self.env.wall_ms();
+    /// Takes all shards, or renews them. One that does not answer, or that somebody else has, ends the copy.
+    async fn hold(&mut self, what: &str) -> Result<(), CopyError> {
+        let granted = self.to.lease(OWNER, &self.incarnations[0], &self.shards, LEASE_MS).await.naming(what)?;
+        self.renewed_ms = self.env.wall_ms();
+        self.of.clear();
+        for lease in granted {
+            if lease.owner != OWNER {
+                let why = format_args!("shard {} is held by `{}`: stop that fleet", lease.shard, lease.owner);
+                return Err(odd(what, why));
+            }
+            self.of.insert(lease.shard, lease.epoch);
         }
-        Ok(())
+        match self.shards.iter().find(|shard| !self.of.contains_key(shard)) {
+            Some(silent) => Err(odd(what, format_args!("shard {silent} of the new store does not answer"))),
+            None => Ok(()),
+        }
     }
 
+    /// Renewed before it is too late.
+    async fn renew(&mut self, what: &str) -> Result<(), CopyError> {
+        if self.env.wall_ms().saturating_sub(self.renewed_ms) > LEASE_MS / 4 { self.hold(what).await } else { Ok(()) }
+    }
+
+    /// Gives all of them back, also those that only the life before the last came to have.
     async fn release(self) -> Result<(), archgen_ports::StoreError> {
-        let all: Vec<u16> = self.of.keys().copied().collect();
-        self.to.release(OWNER, &self.incarnation, &all).await
+        let mut outcome = Ok(());
+        for incarnation in self.incarnations.iter().filter(|incarnation| !incarnation.is_empty()) {
+            outcome = self.to.release(OWNER, incarnation, &self.shards).await.and(outcome);
+        }
+        outcome
     }
 }
 

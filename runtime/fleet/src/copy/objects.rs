@@ -20,6 +20,24 @@ const OBJECT_BYTES_MAX: usize = 1 << 30;
 /// Longest transfer of one object, milliseconds.
 const TRANSFER_MS_MAX: u64 = 10 * 60_000;
 
+/// Refuses where one of these names is taken in the new store.
+pub(super) async fn vacant(
+    store: &str,
+    to: &dyn Blobs,
+    buckets: &[String],
+    names: &BTreeSet<String>,
+) -> Result<(), CopyError> {
+    let what = format!("{store} objects");
+    for bucket in buckets {
+        for name in names {
+            if to.info(bucket, name).await.naming(&what)?.is_some() {
+                return Err(CopyError::NotEmpty(format!("{store}.{bucket}")));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Objects of these names that are there, in whichever bucket.
 pub(super) async fn copy(
     store: &str,
@@ -37,9 +55,6 @@ pub(super) async fn copy(
         for name in names {
             // One that was announced and never put has no bytes.
             let Some(info) = from.info(bucket, name).await.naming(&what)? else { continue };
-            if to.info(bucket, name).await.naming(&what)?.is_some() {
-                return Err(CopyError::NotEmpty(format!("{store}.{bucket}")));
-            }
             let expires = env.wall_ms() + URL_MS;
             let get = Grant::Get { name: "object".to_owned(), media_type: "application/octet-stream".to_owned() };
             let get = from.presign(bucket, name, get, expires).await.naming(&what)?;

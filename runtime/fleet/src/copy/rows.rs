@@ -15,6 +15,28 @@ fn add(digest: &mut Digest, rows: &[Row]) {
     rows.iter().for_each(|row| digest.add(&[row.key.as_bytes(), row.value.to_string().as_bytes()]));
 }
 
+/// Refuses where a table of the new store has rows already.
+pub(super) async fn vacant_accounts(store: &str, to: &dyn Accounts) -> Result<(), CopyError> {
+    for table in TABLES {
+        let what = format!("{store}.{}", table.name);
+        if !to.scan(table.name, None, 1).await.naming(&what)?.is_empty() {
+            return Err(CopyError::NotEmpty(what));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses where a collection of the new store has documents already.
+pub(super) async fn vacant_documents(store: &str, to: &dyn Documents) -> Result<(), CopyError> {
+    for (name, _) in COLLECTIONS {
+        let what = format!("{store}.{name}");
+        if !to.scan(name, None, 1).await.naming(&what)?.is_empty() {
+            return Err(CopyError::NotEmpty(what));
+        }
+    }
+    Ok(())
+}
+
 /// Every table.
 pub(super) async fn accounts(
     store: &str,
@@ -22,12 +44,6 @@ pub(super) async fn accounts(
     to: &dyn Accounts,
     tell: &mut impl FnMut(Copied),
 ) -> Result<(), CopyError> {
-    for table in TABLES {
-        let what = format!("{store}.{}", table.name);
-        if !to.scan(table.name, None, 1).await.naming(&what)?.is_empty() {
-            return Err(CopyError::NotEmpty(what));
-        }
-    }
     for table in TABLES {
         let what = format!("{store}.{}", table.name);
         let (mut before, mut after) = (Digest::default(), Digest::default());
@@ -67,12 +83,6 @@ pub(super) async fn documents(
     to: &dyn Documents,
     tell: &mut impl FnMut(Copied),
 ) -> Result<(), CopyError> {
-    for (name, _) in COLLECTIONS {
-        let what = format!("{store}.{name}");
-        if !to.scan(name, None, 1).await.naming(&what)?.is_empty() {
-            return Err(CopyError::NotEmpty(what));
-        }
-    }
     for (name, _) in COLLECTIONS {
         let what = format!("{store}.{name}");
         let (mut before, mut after) = (Digest::default(), Digest::default());

@@ -43,9 +43,14 @@ async fn digest(what: &str, topic: &str, port: &dyn Events) -> Result<Digest, Co
     Ok(digest)
 }
 
+/// Refuses where the new store has records already.
+pub(super) async fn vacant(store: &str, topic: &str, to: &dyn Events) -> Result<(), CopyError> {
+    let what = format!("{store}.{topic}");
+    each(&what, topic, to, async |_| Err(CopyError::NotEmpty(what.clone()))).await
+}
+
 pub(super) async fn copy(store: &str, topic: &str, from: &dyn Events, to: &dyn Events) -> Result<Copied, CopyError> {
     let what = format!("{store}.{topic}");
-    each(&what, topic, to, async |_| Err(CopyError::NotEmpty(what.clone()))).await?;
     each(&what, topic, from, async |events| to.publish(topic, events).await.naming(&what)).await?;
     Ok(Digest::both(&what, digest(&what, topic, from).await?, digest(&what, topic, to).await?))
 }

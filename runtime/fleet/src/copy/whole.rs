@@ -84,9 +84,15 @@ struct Pair {
 /// Copies everything and compares it; `said` hears of each kind of data when it is there.
 ///
 /// # Errors
-/// See [`CopyError`]. What was copied until then stays.
+/// See [`CopyError`]. Nothing is written before the other side of every store was seen to be empty; what was copied before a later
+/// error stays.
 pub async fn copy(from: &Assembly, to: &Assembly, env: &Env, said: &mut dyn FnMut(&Copied)) -> Result<(), CopyError> {
     let pairs = pairs(from, to, env)?;
+    // What stands in logs and buckets is known from the rows.
+    let known = Known::of(from, env).await?;
+    for pair in &pairs {
+        vacant(from, pair, &known).await?;
+    }
     let mut tell = |copied: Copied| said(&copied);
     for pair in &pairs {
         if let (Some(from), Some(to)) = (&pair.from.accounts, &pair.to.accounts) {
@@ -96,11 +102,10 @@ pub async fn copy(from: &Assembly, to: &Assembly, env: &Env, said: &mut dyn FnMu
             rows::documents(&pair.name, &**from, &**to, &mut tell).await?;
         }
     }
-    // What stands in logs and buckets is known from the rows, which are equal now.
-    let known = Known::of(from, env).await?;
     for pair in &pairs {
         if let (Some(from_port), Some(to_port)) = (&pair.from.messages, &pair.to.messages) {
-            let copied = logs::copy(&pair.name, &**from_port, &**to_port, to.shards(), &known, env).await?;
+            let (ports, shards) = ((&**from_port, &**to_port), (from.shards(), to.shards()));
+            let copied = logs::copy(&pair.name, ports, shards, &known, env).await?;
             copied.into_iter().for_each(&mut tell);
         }
         if let (Some(from_port), Some(to_port)) = (&pair.from.blobs, &pair.to.blobs) {
@@ -111,6 +116,29 @@ pub async fn copy(from: &Assembly, to: &Assembly, env: &Env, said: &mut dyn FnMu
             for topic in topics(from, &pair.name) {
                 tell(topics::copy(&pair.name, &topic, &**from_port, &**to_port).await?);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses where the other side of a store has something of what is to be copied there.
+async fn vacant(from: &Assembly, pair: &Pair, known: &Known) -> Result<(), CopyError> {
+    let (name, to) = (&pair.name, &pair.to);
+    if let Some(accounts) = &to.accounts {
+        rows::vacant_accounts(name, &**accounts).await?;
+    }
+    if let Some(documents) = &to.documents {
+        rows::vacant_documents(name, &**documents).await?;
+    }
+    if let Some(messages) = &to.messages {
+        logs::vacant(name, &**messages, known).await?;
+    }
+    if let Some(blobs) = &to.blobs {
+        objects::vacant(name, &**blobs, &buckets(from, name), &known.objects).await?;
+    }
+    if let Some(events) = &to.events {
+        for topic in topics(from, name) {
+            topics::vacant(name, &topic, &**events).await?;
         }
     }
     Ok(())

@@ -1,9 +1,16 @@
 //! Registry.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use archgen_env::net::Address;
 
 use super::{Violation, expectation::expect};
 use crate::registry::{Instance, Registry};
+
+/// How long a change is waited for, milliseconds.
+const WAIT_MS: u64 = 20_000;
+/// Longest time in which a change is told, milliseconds.
+const WAKE_MS_MAX: u64 = 2_000;
 
 fn instance(number: u16) -> Instance {
     Instance {
@@ -31,14 +38,20 @@ pub async fn registry<W: AsyncFn(u64)>(port: &dyn Registry, ttl_ms: u64, wait: W
     port.register(&instance(1), ttl_ms * 100).await?;
     expect("once, however often registered", port.healthy("suite", 0, 0).await?.1.len(), 2)?;
 
-    let (woken, left) = futures_of(port.healthy("suite", index, 20_000), async {
+    let is_late = AtomicBool::new(false);
+    let waiting = async { (port.healthy("suite", index, WAIT_MS).await, is_late.load(Ordering::Relaxed)) };
+    let leaving = async {
         wait(50).await;
-        port.deregister("suite-2").await
-    })
-    .await;
+        let left = port.deregister("suite-2").await;
+        wait(WAKE_MS_MAX).await;
+        is_late.store(true, Ordering::Relaxed);
+        left
+    };
+    let ((woken, came_late), left) = futures_of(waiting, leaving).await;
     left?;
     let (after, one) = woken?;
-    expect("a change wakes who waits", one, vec![instance(1)])?;
+    expect("a change is told", one, vec![instance(1)])?;
+    expect("and wakes who waits, long before the wait is over", came_late, false)?;
     expect("and has another index", after != index, true)?;
     port.deregister("suite-2").await?;
 

@@ -1,4 +1,4 @@
-//! How answers of the messages port are put together: those of several nodes, and those of one that come in parts.
+//! How answers are put together: those of several nodes, and those of one that come in parts.
 
 use std::future::Future;
 
@@ -6,6 +6,14 @@ use archgen_ports::{
     StoreError,
     messages::{Lease, LogEntry},
 };
+
+/// What an error says of a change that is made in parts: once one of them was applied, a refusal of another is none of the whole.
+pub(super) fn of_whole(applied: bool, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Refused(why) if applied => StoreError::Indeterminate(format!("a part was applied, then: {why}")),
+        error => error,
+    }
+}
 
 /// The leases of the nodes that answered, by shard: one that is down takes away its own shards only.
 pub(super) fn reached(answers: Vec<Result<Vec<Lease>, StoreError>>) -> Result<Vec<Lease>, StoreError> {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    answers::{reached, whole},
+    answers::{of_whole, reached, whole},
     reach::Ports,
     wire::Groups,
 };
@@ -44,12 +44,15 @@ impl Messages for Ports<Groups> {
 
     async fn release(&self, owner: &str, incarnation: &str, shards: &[u16]) -> Result<(), StoreError> {
         let Self(nodes, _) = self;
-        for (node, shards) in nodes.by_node(shards) {
+        // A node that is down keeps no shard of the others.
+        let calls = nodes.by_node(shards).into_iter().map(|(node, shards)| async move {
             let (owner, incarnation) = (owner.to_owned(), incarnation.to_owned());
             let call = MessagesCall::Release { owner, incarnation, shards };
-            nodes.call::<_, Value>(node, &call).await?;
-        }
-        Ok(())
+            nodes.call::<_, Value>(node, &call).await
+        });
+        let answers = join_all(calls).await;
+        let applied = answers.iter().any(Result::is_ok);
+        answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|error| of_whole(applied, error)))
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
@@ -140,11 +143,13 @@ impl Messages for Ports<Groups> {
 
     async fn note_mentions(&self, channel: &ChannelId, seq: u64, readers: &[String]) -> Result<(), StoreError> {
         let Self(nodes, _) = self;
+        let mut applied = false;
         for node in 0..nodes.node_count() {
             let readers: Vec<String> = readers.iter().filter(|r| nodes.node_of(r) == node).cloned().collect();
             if !readers.is_empty() {
                 let call = MessagesCall::NoteMentions { channel: channel.clone(), seq, readers };
-                nodes.call::<_, Value>(node, &call).await?;
+                nodes.call::<_, Value>(node, &call).await.map_err(|error| of_whole(applied, error))?;
+                applied = true;
             }
         }
         Ok(())

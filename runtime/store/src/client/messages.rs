@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    answers::{reached, whole},
+    answers::{of_whole, reached, whole},
     placed::{Patience, Placed, Unanswered, no_node},
     reach::Ports,
 };
@@ -53,7 +53,7 @@ impl Placed {
             for answer in join_all(calls).await {
                 match answer {
                     Ok(leases) => answers.push(Ok(leases.unwrap_or_default())),
-                    Err(Unanswered::Moved(found)) => moved = Some(found),
+                    Err(Unanswered::Moved(node, version)) => moved = Some((node, version)),
                     Err(Unanswered::Failed(error, never)) => {
                         unsent |= never;
                         answers.push(Err(error));
@@ -62,7 +62,7 @@ impl Placed {
             }
             let unanswered = match moved {
                 // Asking again renews what was granted just now.
-                Some(found) => Unanswered::Moved(found),
+                Some((node, version)) => Unanswered::Moved(node, version),
                 None => match reached(answers) {
                     Ok(leases) => return Ok(leases),
                     Err(error) => Unanswered::Failed(error, unsent),
@@ -93,12 +93,14 @@ impl Placed {
         }
         let mut answers = Vec::new();
         for (units, keys) in owners.into_values() {
-            match ask(units.clone(), keys.clone()).await? {
+            let answer = ask(units.clone(), keys.clone()).await;
+            match answer.map_err(|error| of_whole(!answers.is_empty(), error))? {
                 Some(answer) => answers.push(answer),
                 // They have come to be on different nodes since they were put together.
                 None => {
                     for (unit, key) in units.into_iter().zip(keys) {
-                        answers.extend(ask(vec![unit], vec![key]).await?);
+                        let answer = ask(vec![unit], vec![key]).await;
+                        answers.extend(answer.map_err(|error| of_whole(!answers.is_empty(), error))?);
                     }
                 }
             }
@@ -173,11 +175,11 @@ impl Messages for Ports<Placed> {
                 match answer {
                     Ok(leases) => answers.push(Ok(leases)),
                     Err(Unanswered::Failed(error, _)) => answers.push(Err(error)),
-                    Err(Unanswered::Moved(found)) => moved = Some(found),
+                    Err(Unanswered::Moved(node, version)) => moved = Some((node, version)),
                 }
             }
-            let Some(found) = moved else { return reached(answers) };
-            nodes.settle(&mut patience, Unanswered::Moved(found)).await?;
+            let Some((node, version)) = moved else { return reached(answers) };
+            nodes.settle(&mut patience, Unanswered::Moved(node, version)).await?;
         }
     }
 

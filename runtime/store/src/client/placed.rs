@@ -20,10 +20,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    answers::of_whole,
     reach::{Call, Partitions, Ports, Reach, Spot},
     wire::RETRY_PAUSE_MS,
 };
-use crate::placement::{MoveCall, Placement, VERSION_HEADER};
+use crate::{
+    node::Known,
+    placement::{MoveCall, Placement, VERSION_HEADER},
+};
 
 /// Deadline of a call, milliseconds.
 const CALL_MS_MAX: u64 = 2_500;
@@ -48,8 +52,8 @@ pub struct Placed {
 
 /// A call that did not come to an answer.
 pub(super) enum Unanswered {
-    /// Another node has the units; this is what the node knows.
-    Moved(Placement),
+    /// Another node has the units: who says so, by a placement of this version.
+    Moved(Address, u64),
     /// As the ports have it; whether nothing was sent at all.
     Failed(StoreError, bool),
 }
@@ -167,8 +171,14 @@ impl Placed {
                 }
                 patience.asked_others = true;
             }
-            Unanswered::Moved(found) => {
-                self.learn(found);
+            Unanswered::Moved(node, version) => {
+                // One that knows less is about to hear more, or the owner is.
+                if version > self.placement().version {
+                    let asked = self.send::<_, Placement>(&node, &MoveCall::Placement, patience.left_ms(), None);
+                    if let Ok(found) = asked.await {
+                        self.learn(found);
+                    }
+                }
                 if Instant::now() + MOVING_WAIT >= patience.until {
                     return Err(moving());
                 }
@@ -216,8 +226,8 @@ impl Placed {
         })?;
         match reply.status.as_u16() {
             200 => reply.json().map_err(|error| indeterminate(error.to_string())),
-            421 => match reply.json() {
-                Ok(placement) => Err(Unanswered::Moved(placement)),
+            421 => match reply.json::<Known>() {
+                Ok(known) => Err(Unanswered::Moved(address.clone(), known.version)),
                 Err(error) => Err(refused(error.to_string(), false)),
             },
             status @ (400..=499 | 503) => {
@@ -296,15 +306,20 @@ impl Reach for Placed {
             let unit = self.unit_of(&text);
             owners.entry(placement.owner(unit)).or_default().entry(unit).or_default().push(thing);
         }
+        let mut applied = false;
         for units in owners.into_values() {
             let numbers: Vec<u16> = units.keys().copied().collect();
             let all = make(units.values().flatten().cloned().collect());
-            if self.call_units::<_, Value>(&numbers, &all, 0).await?.is_some() {
+            let done = self.call_units::<_, Value>(&numbers, &all, 0).await;
+            if done.map_err(|error| of_whole(applied, error))?.is_some() {
+                applied = true;
                 continue;
             }
             // They have come to be on different nodes since they were put together.
             for (unit, things) in units {
-                self.call_unit::<_, Value>(unit, &make(things)).await?;
+                let done = self.call_unit::<_, Value>(unit, &make(things)).await;
+                done.map_err(|error| of_whole(applied, error))?;
+                applied = true;
             }
         }
         Ok(())

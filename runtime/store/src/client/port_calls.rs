@@ -9,10 +9,9 @@ use archgen_ports::{
     blobs::{BlobInfo, Blobs, Grant},
     cache::Cache,
     documents::{Documents, Put},
-    events::{Events, Record},
+    events::{Events, Record, partition_of},
     index::{Document, Hit, Index, Query},
 };
-use archgen_spec::sharding::slot_of;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -156,7 +155,7 @@ impl<R: Reach> Events for Ports<R> {
                 partitions
             }
         };
-        let text = |event: &Envelope| partition_text(topic, slot_of(event.key.as_bytes(), partitions));
+        let text = |event: &Envelope| partition_text(topic, partition_of(&event.key, partitions));
         let things = events.into_iter().map(|event| (text(&event), event)).collect();
         self.0.divided(things, |events| EventsCall::Publish { topic: topic.to_owned(), events }).await
     }

@@ -1,6 +1,7 @@
 //! The client on the terms of the spec, against a node that is slow, refuses, or is away.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,11 +16,20 @@ use archgen_env::{
     os,
     task::Shutdown,
 };
-use archgen_ports::{ServiceKey, StoreError, accounts::Accounts, cache::Cache, messages::Messages};
+use archgen_ports::{
+    ChannelId, ServiceKey, StoreError,
+    accounts::Accounts,
+    cache::Cache,
+    index::{Document, Index},
+    messages::Messages,
+};
+use archgen_spec::sharding::slot_of;
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
 use bytes::Bytes;
+use serde_json::{Value, json};
 
-use super::StoreClient;
+use super::{PlacedClient, StoreClient};
+use crate::Placement;
 
 /// What a node does with the calls that reach it, in order; the last one for ever.
 #[derive(Clone, Copy)]
@@ -34,9 +44,19 @@ fn free() -> Address {
     Address::new("127.0.0.1", socket.local_addr().unwrap().port())
 }
 
-/// A node of this script, and how many calls reached it.
+/// A client of a node of this script, and how many calls reached it.
 async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
-    let env = os::env("caller-1", &std::env::temp_dir(), Shutdown::default());
+    let env = env();
+    let (address, calls) = scripted(&env, script).await;
+    (client(&env, vec![address]), calls)
+}
+
+fn env() -> Env {
+    os::env("caller-1", &std::env::temp_dir(), Shutdown::default())
+}
+
+/// A node of this script, and how many calls reached it.
+async fn scripted(env: &Env, script: &'static [Then]) -> (Address, Arc<AtomicUsize>) {
     let (address, calls) = (free(), Arc::new(AtomicUsize::new(0)));
     let counted = calls.clone();
     let answer = move || {
@@ -45,7 +65,7 @@ async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
             match script[at.min(script.len() - 1)] {
                 Then::Silence => std::future::pending().await,
                 Then::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
-                Then::Nothing => Json(serde_json::Value::Null).into_response(),
+                Then::Nothing => Json(Value::Null).into_response(),
             }
         }
     };
@@ -56,11 +76,11 @@ async fn node(script: &'static [Then]) -> (StoreClient, Arc<AtomicUsize>) {
     while env.net().connect(&address).await.is_err() {
         tokio::task::yield_now().await;
     }
-    (client(&env, address), calls)
+    (address, calls)
 }
 
-fn client(env: &Env, address: Address) -> StoreClient {
-    StoreClient::new(env, vec![address], ServiceKey::new("fleet"), 1)
+fn client(env: &Env, nodes: Vec<Address>) -> StoreClient {
+    StoreClient::new(env, nodes, ServiceKey::new("fleet"), 1)
 }
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(500));
@@ -118,4 +138,86 @@ async fn work_whose_time_is_over_tries_nothing_more() {
     assert!(matches!(outcome, Err(_) | Ok(Err(_))), "{outcome:?}");
     // 25, 50, 100 ms between the tries: not more than five fit.
     assert!(calls.load(Ordering::SeqCst) <= 5);
+}
+
+/// What a change of everything comes to over these nodes: documents of an index, and marks of readers.
+async fn changes<C: Index + Messages>(client: &C) -> [Result<(), StoreError>; 2] {
+    let document = |n: u64| Document {
+        id: format!("d{n}"),
+        version: 1,
+        text: String::new(),
+        keywords: BTreeMap::new(),
+        rank: n,
+        stored: Value::Null,
+    };
+    let put = Index::put(client, "messages", (0..40).map(document).collect()).await;
+    let readers: Vec<String> = (0..40).map(|n| format!("u{n}")).collect();
+    [put, client.note_mentions(&ChannelId::from("1"), 1, &readers).await]
+}
+
+#[tokio::test]
+async fn a_change_of_which_a_part_was_applied_is_never_refused() {
+    let env = env();
+    let (willing, _) = scripted(&env, &[Then::Nothing]).await;
+    let (unwilling, _) = scripted(&env, &[Then::Status(503)]).await;
+    for other in [unwilling, free()] {
+        for (nodes, in_part) in [
+            (vec![willing.clone(), other.clone()], true),
+            // Here nothing was done before the refusal.
+            (vec![other.clone(), willing.clone()], false),
+        ] {
+            let placed = PlacedClient::new(&env, nodes.clone(), &ServiceKey::new("fleet"), 64);
+            let all = [changes(&client(&env, nodes.clone())).await, changes(&placed).await];
+            for outcome in all.into_iter().flatten() {
+                let error = outcome.unwrap_err();
+                assert_eq!(error.is_refusal(), !in_part, "{nodes:?}: {error}");
+            }
+        }
+    }
+}
+
+/// A node that answers calls of the cache by this script of statuses, and knows this placement; how often it was asked for each.
+async fn placed_node(
+    env: &Env,
+    address: &Address,
+    script: &'static [u16],
+    placement: Placement,
+) -> [Arc<AtomicUsize>; 2] {
+    let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
+    let [calls, questions] = counts.clone();
+    let version = placement.version;
+    let cache = move || {
+        let at = calls.fetch_add(1, Ordering::SeqCst);
+        let status = StatusCode::from_u16(script[at.min(script.len() - 1)]).unwrap();
+        let body = if status == StatusCode::OK { Value::Null } else { json!({ "version": version }) };
+        async move { (status, Json(body)) }
+    };
+    let known = move || {
+        questions.fetch_add(1, Ordering::SeqCst);
+        let placement = placement.clone();
+        async move { Json(placement) }
+    };
+    let routes = Router::new().route("/store/cache", post(cache)).route("/store/move", post(known));
+    let (its, at) = (env.clone(), address.clone());
+    env.spawn("node", async move { serve(&its, &at, routes, ServerLimits::default()).await.unwrap() });
+    while env.net().connect(address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn the_placement_is_asked_for_where_a_node_knows_a_newer_one_and_only_there() {
+    let env = env();
+    let (giver, taker) = (free(), free());
+    let founded = Placement::founded(vec![giver.clone(), taker.clone()], 64);
+    let all: Vec<u16> = (0..64).collect();
+    let given = placed_node(&env, &giver, &[421], founded.with(&all, 1)).await;
+    // The taker hears of it a little later.
+    let taken = placed_node(&env, &taker, &[421, 421, 200], founded).await;
+    let client = PlacedClient::new(&env, vec![giver, taker], &ServiceKey::new("fleet"), 64);
+    let key = (0..).map(|n: u32| n.to_string()).find(|key| slot_of(key.as_bytes(), 64) % 2 == 0).unwrap();
+    assert_eq!(Cache::get(&client, &key).await.unwrap(), None);
+    let counts = |counts: &[Arc<AtomicUsize>; 2]| counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+    assert_eq!((counts(&given), counts(&taken)), ([1, 1], [3, 0]));
 }

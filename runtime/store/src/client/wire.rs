@@ -23,7 +23,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::reach::{Call, Partitions, Ports, Reach, Spot};
+use super::{
+    answers::of_whole,
+    reach::{Call, Partitions, Ports, Reach, Spot},
+};
 use crate::replication::{Policy, Reads, groups};
 
 /// Deadline of a call, milliseconds; a fetch that waits has its wait on top.
@@ -331,8 +334,10 @@ impl Reach for Groups {
         for (text, thing) in things {
             by_node[self.node_of(&text)].push(thing);
         }
+        let mut applied = false;
         for (node, things) in by_node.into_iter().enumerate().filter(|(_, things)| !things.is_empty()) {
-            self.call::<_, Value>(node, &make(things)).await?;
+            self.call::<_, Value>(node, &make(things)).await.map_err(|error| of_whole(applied, error))?;
+            applied = true;
         }
         Ok(())
     }

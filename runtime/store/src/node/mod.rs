@@ -8,6 +8,7 @@ mod marker;
 mod object_files;
 mod objects;
 mod owned;
+mod redirect;
 mod signature;
 mod state;
 
@@ -16,5 +17,7 @@ pub use marker::nodes_at_first;
 pub use objects::BlobsCall;
 
 pub(crate) use api::{decide, read_answer};
-pub(crate) use object_files::{ObjectFile, PIECE_BYTES, file_of, forget_file};
+pub(crate) use object_files::{ObjectFile, PIECE_BYTES, file_of};
+pub(crate) use objects::remove;
+pub(crate) use owned::Known;
 pub(crate) use state::State;

@@ -10,12 +10,12 @@ use axum::{
     extract::{Path, Query, State as Extract},
 };
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    objects::{FOLDER, ROWS, Stored, failed, remove},
+    objects::{FOLDER, ROWS, Stored, failed},
     signature::hex,
     state::State,
 };
@@ -50,13 +50,8 @@ pub(crate) fn file_of(key: &[u8], value: Option<&[u8]>) -> Option<String> {
     ObjectFile::of(key, value?).map(|file| format!("{FOLDER}/{}", file.name))
 }
 
-/// Removes a file whose row is gone.
-pub(crate) async fn forget_file(state: &State, file: String) {
-    remove(state, file).await;
-}
-
 /// Where a piece begins, and what the whole is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Piece {
     /// First byte.
     at: u64,

@@ -12,7 +12,6 @@ use archgen_env::{
     sabotage::{Bug, is_planted},
 };
 use archgen_ports::blobs::{BlobInfo, Grant};
-use archgen_spec::sharding::slot_of;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
@@ -29,6 +28,7 @@ use sha2::{Digest, Sha256};
 use super::{
     NodeError,
     owned::{Owned, Served, Unserved},
+    redirect::{self, Sent, elsewhere},
     signature::{Signed, hex},
     state::State,
 };
@@ -167,42 +167,25 @@ async fn upload(
     Extract(state): Extract<Arc<State>>,
     Path((bucket, key)): Path<(String, String)>,
     Query(signed): Query<Signed>,
+    Query(sent): Query<Sent>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = store(&state, (&bucket, &key), &signed, &headers, body).await;
+    let outcome = store(&state, (&bucket, &key), (&signed, sent), &headers, body).await;
     cross_origin(outcome.map_or_else(|unserved| elsewhere(unserved, &key, &uri), IntoResponse::into_response))
-}
-
-/// An object that is another node's by now is there: a presigned URL is good on every node of its store.
-fn elsewhere(unserved: Unserved, key: &str, uri: &Uri) -> Response {
-    let Unserved::Moved(placement) = unserved else { return unserved.into_response() };
-    let owner = placement.owner(slot_of(key.as_bytes(), placement.owners.len() as u16)) as usize;
-    let path = uri.path_and_query().map_or("", |path| path.as_str());
-    let place = placement.nodes.get(owner).and_then(|n| HeaderValue::from_str(&format!("http://{n}{path}")).ok());
-    match place {
-        Some(place) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, place)]).into_response(),
-        None => Problem::unavailable("the object is being moved; try again").into_response(),
-    }
-}
-
-/// The call of somebody with a presigned URL, held against what this node owns.
-fn owned(state: &Arc<State>, bucket: &str, key: &str) -> Result<Owned, Unserved> {
-    let call = BlobsCall::Info { bucket: bucket.to_owned(), key: key.to_owned() };
-    Owned::new(state, &HeaderMap::new(), &call)
 }
 
 async fn store(
     state: &Arc<State>,
     (bucket, key): (&str, &str),
-    signed: &Signed,
+    (signed, sent): (&Signed, Sent),
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Unserved> {
     let object = object_name(bucket, key)?;
     granted(state, "PUT", &object, signed)?;
-    let owned = owned(state, bucket, key)?;
+    let owned = redirect::owned(state, sent, bucket, key).await?;
     let size = signed.size.unwrap_or(0);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|d| d != size) {
@@ -233,7 +216,7 @@ async fn store(
 }
 
 /// Removes a file that nothing refers to; what stays is only a waste of space.
-pub(super) async fn remove(state: &State, file: String) {
+pub(crate) async fn remove(state: &State, file: String) {
     let disk = state.env.disk().clone();
     if let Err(error) = state.env.compute(move || disk.remove(&file)).await {
         tracing::warn!(%error, "an unused object file stays");
@@ -305,10 +288,11 @@ async fn download(
     Extract(state): Extract<Arc<State>>,
     Path((bucket, key)): Path<(String, String)>,
     Query(signed): Query<Signed>,
+    Query(sent): Query<Sent>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let found = fetch(&state, &bucket, &key, &signed, &headers);
+    let found = fetch(&state, (&bucket, &key), (&signed, sent), &headers).await;
     cross_origin(found.unwrap_or_else(|unserved| elsewhere(unserved, &key, &uri)))
 }
 
@@ -327,16 +311,15 @@ fn range(headers: &HeaderMap, size: u64) -> Result<Option<(u64, u64)>, ()> {
     if bounds.0 <= bounds.1 && bounds.0 < size { Ok(Some(bounds)) } else { Err(()) }
 }
 
-fn fetch(
+async fn fetch(
     state: &Arc<State>,
-    bucket: &str,
-    key: &str,
-    signed: &Signed,
+    (bucket, key): (&str, &str),
+    (signed, sent): (&Signed, Sent),
     headers: &HeaderMap,
 ) -> Result<Response, Unserved> {
     let object = object_name(bucket, key)?;
     granted(state, "GET", &object, signed)?;
-    owned(state, bucket, key)?;
+    redirect::owned(state, sent, bucket, key).await?;
     let found = stored(state, &object).map_err(|_| Problem::unavailable("the object's row cannot be read"))?;
     let Stored { blob, file } = found.ok_or_else(|| Problem::not_found("object"))?;
     let wanted = range(headers, blob.size_bytes);

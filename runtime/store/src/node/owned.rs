@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -23,6 +24,14 @@ use crate::{
 
 /// Marks the answer of a decision that came after its units were handed over.
 const MOVED: &str = "\u{0}moved";
+
+/// What a node that has not the units of a call says: which placement it knows. Whoever knows an older one asks for it; the whole of
+/// it with each answer would be some 50 KiB for a store of slots.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// Its version.
+    pub(crate) version: u64,
+}
 
 /// Why a call is not answered here.
 pub(crate) enum Unserved {
@@ -42,7 +51,10 @@ impl IntoResponse for Unserved {
     fn into_response(self) -> Response {
         match self {
             Self::Problem(problem) => problem.into_response(),
-            Self::Moved(placement) => (StatusCode::MISDIRECTED_REQUEST, Json(json!(*placement))).into_response(),
+            Self::Moved(placement) => {
+                let known = Known { version: placement.version };
+                (StatusCode::MISDIRECTED_REQUEST, Json(known)).into_response()
+            }
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use archgen_ports::{
     Envelope,
-    events::{BATCH_RECORDS_MAX, Record},
+    events::{BATCH_RECORDS_MAX, Record, partition_of},
 };
-use archgen_spec::sharding::slot_of;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
@@ -125,7 +124,7 @@ pub fn publish(
         return Err(DecisionError::Invalid(format!("more than {BATCH_RECORDS_MAX} events")));
     }
     for event in events {
-        let partition = slot_of(event.key.as_bytes(), partitions);
+        let partition = partition_of(&event.key, partitions);
         let next = next_key(topic, partition)?;
         let offset: u64 = view.get(&next)?.map(|b| serde_json::from_slice(&b)).transpose()?.unwrap_or(0);
         view.put(record(topic, partition)?.number(offset).done(), serde_json::to_vec(&event)?);

@@ -11,7 +11,7 @@ use super::{Digest, Journal, Order, Placement, unit_of};
 use crate::{
     committer::DecisionError,
     engine::{Engine, Pair},
-    node::{State, decide, file_of, forget_file, read_answer},
+    node::{State, decide, file_of, read_answer, remove},
     operations::cache::write_pair,
 };
 
@@ -263,7 +263,7 @@ async fn load(state: &Arc<State>, pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>, of: u1
     let Json(replaced) = decide(state, Box::new(load)).await?;
     let replaced: Vec<String> = serde_json::from_value(replaced).unwrap_or_default();
     for file in replaced.into_iter().filter(|file| !now.contains(file)) {
-        forget_file(state, file).await;
+        remove(state, file).await;
     }
     let mut digest = Digest::default();
     let stored = keys.iter().try_for_each(|key| {
@@ -320,7 +320,7 @@ async fn purge(state: &Arc<State>, units: Vec<u16>, of: u16) -> Result<Json<Valu
         };
         let Json(files) = decide(state, Box::new(delete)).await?;
         for file in serde_json::from_value::<Vec<String>>(files).unwrap_or_default() {
-            forget_file(state, file).await;
+            remove(state, file).await;
         }
         after = next;
         if after.is_none() {

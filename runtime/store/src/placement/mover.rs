@@ -20,7 +20,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Journal, MoveCall, Order, Phase, Placement, journal::Switching, transfer::Transfer};
+use super::{
+    Journal, MoveCall, Order, Phase, Placement,
+    journal::Switching,
+    transfer::{Pace, Transfer},
+};
 
 /// Time between tries of a node that does not answer.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -263,7 +267,7 @@ impl Mover {
         let tracking = self.env.entropy("move").next_u64() | 1;
         self.call::<Value>(giver, &MoveCall::Track { units: units.to_vec(), tracking }).await?;
         let mut transfer = Transfer { mover: self, giver, taker, units, tracking, batch: 0 };
-        let Some(copied) = transfer.copy(journal, Some(journal.copied_bytes_per_second_max)).await? else {
+        let Some(copied) = transfer.copy(Some(Pace::of(self, journal))).await? else {
             return Ok(());
         };
         journal.copied_bytes += copied;
@@ -293,7 +297,7 @@ impl Mover {
             let drained = unless_refused(transfer.drain().await)?.is_some();
             if !drained {
                 // What the giver had noted is gone, but nothing is written there any more: copy it once more.
-                transfer.copy(journal, None).await?;
+                transfer.copy(None).await?;
             }
             if !(drained && is_same) {
                 self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
@@ -319,7 +323,7 @@ impl Mover {
         if taken.version < next.version {
             // The giver refuses these units, so that nothing changes while they are copied.
             let transfer = Transfer { mover: self, giver, taker, units: &units, tracking: 0, batch: 0 };
-            transfer.copy(journal, None).await?;
+            transfer.copy(None).await?;
             self.compare_or_give_back(journal, &transfer, (from, to), &next).await?;
         }
         self.serve(journal, taker, &next).await?;

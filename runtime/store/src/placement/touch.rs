@@ -1,5 +1,6 @@
 //! The units that a call touches, and what of an answer about all of them is a node's own.
 
+use archgen_ports::events::partition_of;
 use archgen_spec::sharding::slot_of;
 use serde_json::Value;
 
@@ -77,8 +78,7 @@ impl Touches for EventsCall {
         match self {
             Self::Partitions { .. } => Touch::Nothing,
             Self::Publish { topic, events } => {
-                let partition = |key: &str| slot_of(key.as_bytes(), partitions(topic).max(1));
-                let text = |key: &str| partition_text(topic, partition(key));
+                let text = |key: &str| partition_text(topic, partition_of(key, partitions(topic).max(1)));
                 Touch::Units(events.iter().map(|e| slot_of(text(&e.key).as_bytes(), units)).collect())
             }
             Self::Fetch { topic, partition, .. }

@@ -37,52 +37,81 @@ pub(super) struct Transfer<'a> {
     pub(super) batch: u64,
 }
 
+/// How fast a copy goes, and what may stop it.
+pub(super) struct Pace<'a> {
+    mover: &'a Mover,
+    /// As it stood when the copy began.
+    journal: &'a Journal,
+    begun: Instant,
+    /// When an order was looked for.
+    looked: Instant,
+    copied_bytes: u64,
+}
+
+impl<'a> Pace<'a> {
+    /// The pace that the journal says.
+    pub(super) fn of(mover: &'a Mover, journal: &'a Journal) -> Self {
+        Self { mover, journal, begun: Instant::now(), looked: Instant::now(), copied_bytes: 0 }
+    }
+
+    /// Waits for as long as these bytes may take; whether to go on. In steps, so that an order is heard however slow the pace is.
+    async fn keep(&mut self, bytes: u64) -> Result<bool, MoveError> {
+        self.copied_bytes += bytes;
+        let bytes_per_second_max = self.journal.copied_bytes_per_second_max;
+        let due_s = self.copied_bytes as f64 / bytes_per_second_max.max(1) as f64;
+        loop {
+            if self.looked.elapsed() >= LOOK {
+                self.looked = Instant::now();
+                let latest = self.mover.journal().await?.ok_or(MoveError::None)?;
+                let same = latest.rolling_back == self.journal.rolling_back
+                    && latest.copied_bytes_per_second_max == bytes_per_second_max;
+                if latest.paused || !same {
+                    return Ok(false);
+                }
+            }
+            let left_s = due_s - self.begun.elapsed().as_secs_f64();
+            if left_s <= 0.0 {
+                return Ok(true);
+            }
+            sleep(Duration::from_secs_f64(left_s.min(LOOK.as_secs_f64()))).await;
+        }
+    }
+}
+
 impl Transfer<'_> {
-    /// Copies whole units to a node that has nothing of them, at so many bytes a second where their calls do not wait; how many
-    /// bytes, or `None` where an order came in between.
-    pub(super) async fn copy(&self, journal: &Journal, pace: Option<u64>) -> Result<Option<u64>, MoveError> {
-        let (begun, mut looked) = (Instant::now(), Instant::now());
+    /// Copies whole units to a node that has nothing of them, at a pace where their calls do not wait; how many bytes, or `None` where
+    /// an order came in between.
+    pub(super) async fn copy(&self, mut pace: Option<Pace<'_>>) -> Result<Option<u64>, MoveError> {
         self.mover.call::<Value>(self.taker, &MoveCall::Purge { units: self.units.to_vec() }).await?;
-        let (mut after, mut copied) = (None, 0u64);
+        let (mut after, mut copied_bytes) = (None, 0u64);
         loop {
             let page = MoveCall::Page { units: self.units.to_vec(), after };
             let (pairs, next): Page = self.mover.call(self.giver, &page).await?;
             if !pairs.is_empty() {
-                copied += self.load(pairs.into_iter().map(|(key, value)| (key, Some(value))).collect(), pace).await?;
+                let pairs = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
+                let Some(bytes) = self.load(pairs, pace.as_mut()).await? else { return Ok(None) };
+                copied_bytes += bytes;
             }
             after = next;
             if after.is_none() {
-                return Ok(Some(copied));
-            }
-            let Some(pace) = pace else { continue };
-            // In steps, so that an order is heard while the pace is slow.
-            let due = begun + Duration::from_secs_f64(copied as f64 / pace.max(1) as f64);
-            loop {
-                if looked.elapsed() >= LOOK {
-                    looked = Instant::now();
-                    let latest = self.mover.journal().await?.ok_or(MoveError::None)?;
-                    let same =
-                        latest.rolling_back == journal.rolling_back && latest.copied_bytes_per_second_max == pace;
-                    if latest.paused || !same {
-                        return Ok(None);
-                    }
-                }
-                let left = due.duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                sleep(left.min(LOOK)).await;
+                return Ok(Some(copied_bytes));
             }
         }
     }
 
-    /// Writes pairs to the taker, after the files that they refer to, and holds what it has then against them; how many bytes.
-    async fn load(&self, mut pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>, pace: Option<u64>) -> Result<u64, MoveError> {
+    /// Writes pairs to the taker, after the files that they refer to, and holds what it has then against them; how many bytes, or
+    /// `None` where an order came in between.
+    async fn load(
+        &self,
+        mut pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        mut pace: Option<&mut Pace<'_>>,
+    ) -> Result<Option<u64>, MoveError> {
         let mut bytes = 0;
         for (key, value) in &mut pairs {
             let Some(file) = value.as_ref().and_then(|value| ObjectFile::of(key, value)) else { continue };
-            match self.bring(&file, pace).await {
-                Ok(()) => bytes += file.size,
+            match self.bring(&file, pace.as_deref_mut()).await {
+                Ok(true) => bytes += file.size,
+                Ok(false) => return Ok(None),
                 // The object was deleted since its row was read: that change follows.
                 Err(MoveError::Gone(_)) => *value = None,
                 Err(error) => return Err(error),
@@ -91,32 +120,39 @@ impl Transfer<'_> {
         let mut sent = Digest::default();
         pairs.iter().for_each(|(key, value)| value.iter().for_each(|value| sent.add(key, value)));
         let stored: Digest = self.mover.call(self.taker, &MoveCall::Load { pairs }).await?;
-        if stored == sent { Ok(sent.bytes + bytes) } else { Err(MoveError::Damaged(self.taker.clone())) }
+        if stored != sent {
+            return Err(MoveError::Damaged(self.taker.clone()));
+        }
+        let goes_on = match pace {
+            Some(pace) => pace.keep(sent.bytes).await?,
+            None => true,
+        };
+        Ok(goes_on.then_some(sent.bytes + bytes))
     }
 
-    /// Brings a file over, unless it is there.
-    async fn bring(&self, file: &ObjectFile, pace: Option<u64>) -> Result<(), MoveError> {
-        let begun = Instant::now();
+    /// Brings a file over, unless it is there; whether no order came in between.
+    async fn bring(&self, file: &ObjectFile, mut pace: Option<&mut Pace<'_>>) -> Result<bool, MoveError> {
         let mut at = 0;
         loop {
             let path = format!("/store/file/{}?at={at}&size={}&sha256={}", file.name, file.size, file.sha256);
             let piece = self.mover.exchange(self.giver, Method::GET, &path, Bytes::new()).await?.body;
-            let (sent, whole) = (at + piece.len() as u64, piece.len() < PIECE_BYTES);
+            let piece_bytes = piece.len() as u64;
             let reply = self.mover.exchange(self.taker, Method::PUT, &path, piece).await?;
             let refused = |why: String| MoveError::Refused(self.taker.clone(), why);
             let there: u64 = reply.json().map_err(|error| refused(error.to_string()))?;
-            if there >= file.size {
-                return Ok(());
+            if let Some(pace) = pace.as_deref_mut()
+                && !pace.keep(piece_bytes).await?
+            {
+                return Ok(false);
             }
-            if whole && there == sent {
-                return Err(refused(format!("{} of {} bytes of a file came", there, file.size)));
+            if there >= file.size {
+                return Ok(true);
+            }
+            if piece_bytes < PIECE_BYTES as u64 && there == at + piece_bytes {
+                return Err(refused(format!("{there} of {} bytes of a file came", file.size)));
             }
             // A taker that was started again has less than it was sent.
             at = there;
-            if let Some(pace) = pace {
-                sleep((begun + Duration::from_secs_f64(at as f64 / pace.max(1) as f64)).duration_since(Instant::now()))
-                    .await;
-            }
         }
     }
 
@@ -127,6 +163,7 @@ impl Transfer<'_> {
         let (pairs, more): Changes = self.mover.call(self.giver, &changed).await?;
         let taken = pairs.len();
         if taken > 0 {
+            // At no pace: below that of the writers it would never be over, and calls wait for what is left of it.
             self.load(pairs, None).await?;
         }
         Ok((taken, more))

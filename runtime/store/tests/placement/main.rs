@@ -2,6 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "a test stands outside the hosts that it drives")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod conformance;
 mod messages;
+mod pace;
 mod ports;
+mod redirects;
 mod store;
