@@ -3,12 +3,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -26,6 +26,8 @@ struct Registry {
     port: u16,
     /// Number of the state, which is the index of its answers.
     state: Arc<AtomicU64>,
+    /// The index from which it was last asked to go on: that state was read.
+    read: Arc<AtomicU64>,
 }
 
 /// Members by state: none, two, one that nginx cannot take, two others.
@@ -42,16 +44,16 @@ impl Registry {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(AtomicU64::new(1));
-        let shared = state.clone();
+        let (state, read) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(0)));
+        let shared = (state.clone(), read.clone());
         #[expect(clippy::disallowed_methods, reason = "a double outside every host")]
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = shared.clone();
-                thread::spawn(move || answer(stream, &state));
+                let (state, read) = shared.clone();
+                thread::spawn(move || answer(stream, &state, &read));
             }
         });
-        Self { port, state }
+        Self { port, state, read }
     }
 
     fn url(&self) -> String {
@@ -59,7 +61,7 @@ impl Registry {
     }
 }
 
-fn answer(stream: TcpStream, state: &AtomicU64) -> Option<()> {
+fn answer(stream: TcpStream, state: &AtomicU64, read: &AtomicU64) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut stream = stream;
     loop {
@@ -74,6 +76,9 @@ fn answer(stream: TcpStream, state: &AtomicU64) -> Option<()> {
             }
         }
         let asked: u64 = path.split("index=").nth(1).and_then(|i| i.split('&').next()?.parse().ok()).unwrap_or(0);
+        if path.starts_with("/v1/health/service/one") {
+            read.store(asked, Ordering::SeqCst);
+        }
         while state.load(Ordering::SeqCst) == asked {
             thread::sleep(Duration::from_millis(10));
         }
@@ -100,6 +105,21 @@ fn answer(stream: TcpStream, state: &AtomicU64) -> Option<()> {
 }
 
 struct Ended(Child);
+
+impl Ended {
+    /// What it says, as it says it.
+    fn notes(&mut self) -> Arc<Mutex<String>> {
+        let (notes, stderr) = (Arc::new(Mutex::new(String::new())), self.0.stderr.take().unwrap());
+        let told = notes.clone();
+        #[expect(clippy::disallowed_methods, reason = "a test stands outside every host")]
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                told.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        notes
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -145,6 +165,8 @@ fn members_follow_the_registry_and_the_last_good_list_stays() {
     fs::create_dir_all(here.join("generated/nginx/run")).unwrap();
     fs::write(here.join("generated/nginx/run/nginx.pid"), "1\n").unwrap();
     let mut child = Ended(command.stderr(Stdio::piped()).spawn().unwrap());
+    let notes = child.notes();
+    let said = |what: &str| notes.lock().unwrap().contains(what);
     until("the members of the registry", || list().contains("server 127.0.0.1:9002 "));
     assert!(!list().contains("10."), "planned members are gone: {}", list());
     until("it is loaded", || asked().lines().count() == 2);
@@ -157,25 +179,22 @@ fn members_follow_the_registry_and_the_last_good_list_stays() {
 
     // Nobody who could be called: the last good list stays.
     registry.state.store(2, Ordering::SeqCst);
-    thread::sleep(Duration::from_millis(700));
+    until("the last good list stays", || said("is left out") && said("nobody is healthy; the last good list stays"));
     assert!(list().contains("server 127.0.0.1:9002 "), "{}", list());
     // What nginx refuses is never in its place.
     fs::write(here.join("refuse"), "").unwrap();
     registry.state.store(3, Ordering::SeqCst);
-    until("nginx is asked", || asked().lines().count() == 3);
-    thread::sleep(Duration::from_millis(200));
+    until("nginx refuses", || said("nginx refuses the new list"));
+    assert_eq!(asked().lines().count(), 3, "{}", asked());
     assert!(list().contains("server 127.0.0.1:9002 "), "{}", list());
     fs::remove_file(here.join("refuse")).unwrap();
     registry.state.store(1, Ordering::SeqCst);
-    thread::sleep(Duration::from_millis(600));
+    until("the first members are read again", || registry.read.load(Ordering::SeqCst) == 1);
     registry.state.store(3, Ordering::SeqCst);
     until("the others", || list().contains("server 127.0.0.1:9006 "));
     let left: Vec<_> = fs::read_dir(here.join("generated")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(!left.iter().any(|n| n.to_string_lossy().contains("trial")), "{left:?}");
-    let mut notes = String::new();
-    child.0.kill().unwrap();
-    child.0.stderr.take().unwrap().read_to_string(&mut notes).unwrap();
-    assert!(notes.contains("is left out") && notes.contains("nginx refuses the new list"), "{notes}");
+    drop(child);
 
     // An edited list is not overwritten.
     fs::write(here.join("generated/nginx/upstreams.conf"), list() + "# by hand\n").unwrap();
