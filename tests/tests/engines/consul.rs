@@ -137,11 +137,11 @@ async fn a_killed_and_a_stopped_server_lose_nothing_that_was_acknowledged() {
     let writers = load(&[port.clone(), port.clone(), port.clone()], &account);
     account.more(100).await;
     server.signal(1, "KILL");
-    pause(300).await;
+    account.failed_more(1).await;
     server.restart();
     println!("consul killed: 50 more writes {:?} after it was back", account.more(50).await);
     server.signal(1, "STOP");
-    pause(4_000).await;
+    account.failed_more(1).await;
     let slow = backend.check().await.unwrap_err();
     assert!(matches!(slow.kind, FaultKind::Unreachable(_)), "{slow}");
     server.signal(1, "CONT");

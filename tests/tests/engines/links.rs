@@ -41,25 +41,32 @@ const BACK_WITHIN: Duration = Duration::from_secs(10);
 struct Link {
     endpoint: String,
     mode: Arc<AtomicU8>,
+    /// Held by each connection that it carries, too.
+    carried: Arc<()>,
 }
 
 impl Link {
     async fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let link = Self { endpoint: listener.local_addr().expect("a port").to_string(), mode: Arc::default() };
-        let (mode, server) = (link.mode.clone(), server.to_owned());
+        let endpoint = listener.local_addr().expect("a port").to_string();
+        let link = Self { endpoint, mode: Arc::default(), carried: Arc::default() };
+        let (mode, carried, server) = (link.mode.clone(), Arc::downgrade(&link.carried), server.to_owned());
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                if mode.load(Ordering::SeqCst) == CUT {
+                    continue;
+                }
+                let Some(carried) = carried.upgrade() else { return };
                 let (mode, server) = (mode.clone(), server.clone());
                 tokio::spawn(async move {
-                    if mode.load(Ordering::SeqCst) == CUT {
-                        return;
-                    }
+                    let _carried = carried;
                     let Ok(far) = TcpStream::connect(&server).await else { return };
                     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
                     let there = tokio::spawn(pump(near_read, far_write, mode.clone()));
                     pump(far_read, near_write, mode).await;
                     there.abort();
+                    // It is over once both of its sides are let go.
+                    let _ = there.await;
                 });
             }
         });
@@ -68,6 +75,16 @@ impl Link {
 
     fn set(&self, mode: u8) {
         self.mode.store(mode, Ordering::SeqCst);
+    }
+
+    /// Cuts it; no connection is left then.
+    async fn cut(&self) {
+        self.set(CUT);
+        let begun = Instant::now();
+        while Arc::strong_count(&self.carried) > 1 {
+            assert!(begun.elapsed() < BACK_WITHIN, "a connection outlives the cut");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -133,8 +150,7 @@ async fn play(
     let held = next();
     let unknown = timed(held).await.expect_err("nobody answers");
     assert!(!unknown.is_refusal(), "{name}, held: it was sent, and may be done: {unknown}");
-    link.set(CUT);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    link.cut().await;
     // Those that had a connection lose what they sent; who finds none has sent nothing.
     let (mut refused, begun) = (next(), Instant::now());
     loop {

@@ -51,9 +51,22 @@ impl Account {
 
     /// Waits for this many more acknowledgements; how long that took.
     pub async fn more(&self, acks: u64) -> Duration {
-        let (begun, wanted) = (Instant::now(), self.acks() + acks);
-        while self.acks() < wanted {
-            assert!(begun.elapsed() < Duration::from_secs(90), "no acknowledgement: {}", self.text());
+        self.until(|| self.acks(), acks).await
+    }
+
+    fn failures(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst) + self.unknown.load(Ordering::SeqCst)
+    }
+
+    /// Waits for this many more writes that fail, by which a fault is known to have been met; how long that took.
+    pub async fn failed_more(&self, writes: u64) -> Duration {
+        self.until(|| self.failures(), writes).await
+    }
+
+    async fn until(&self, count: impl Fn() -> u64, more: u64) -> Duration {
+        let (begun, wanted) = (Instant::now(), count() + more);
+        while count() < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(90), "nothing more: {}", self.text());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         begun.elapsed()

@@ -94,11 +94,11 @@ async fn a_killed_and_a_stopped_server_lose_no_document_that_was_acknowledged() 
     let writers: Vec<_> = writers.collect();
     account.more(200).await;
     server.signal_file("pid", "KILL");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    account.failed_more(1).await;
     server.restart();
     println!("mongodb killed: 100 more writes {:?} after it was back", account.more(100).await);
     server.signal_file("pid", "STOP");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    account.failed_more(1).await;
     server.signal_file("pid", "CONT");
     println!("mongodb stopped: 100 more writes {:?} after it went on", account.more(100).await);
     account.stop();

@@ -176,11 +176,11 @@ async fn a_killed_and_a_stopped_server_lose_no_object_that_was_acknowledged() {
     let writers: Vec<_> = writers.collect();
     account.more(100).await;
     server.signal_file("pid", "KILL");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    account.failed_more(1).await;
     server.restart();
     println!("s3 killed: 50 more objects {:?} after it was back", account.more(50).await);
     server.signal_file("pid", "STOP");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    account.failed_more(1).await;
     server.signal_file("pid", "CONT");
     println!("s3 stopped: 50 more objects {:?} after it went on", account.more(50).await);
     account.stop();

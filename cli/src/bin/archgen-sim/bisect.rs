@@ -12,8 +12,8 @@ use crate::{
     program::{Failure, complain, say},
 };
 
-/// Where a commit's simulator is once it is built, under its work tree.
-const PROGRAM: &str = "target/release/archgen-sim";
+/// Where a commit's simulator is once it is built, under the target folder of its work tree.
+const PROGRAM: &str = "release/archgen-sim";
 
 /// What a commit's program says of the artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,11 +112,11 @@ impl Tree {
 
     fn judge(&self, commit: &str, artifact: &Path, build: &str) -> Result<Judged, Failure> {
         git(&self.0, &["checkout", "--quiet", "--detach", commit])?;
-        let built = Command::new("sh").args(["-c", build]).current_dir(&self.0).output();
-        if !built.is_ok_and(|output| output.status.success()) {
+        if !self.build(build) {
             return Ok(Judged::Nothing);
         }
-        let replayed = Command::new(self.0.join(PROGRAM)).arg("replay").arg(artifact).current_dir(&self.0).output();
+        let program = self.target().join(PROGRAM);
+        let replayed = Command::new(program).arg("replay").arg(artifact).current_dir(&self.0).output();
         let Ok(output) = replayed else { return Ok(Judged::Nothing) };
         let text = String::from_utf8_lossy(&output.stdout);
         let verdict = text.lines().next().and_then(|line| line.rsplit_once(" is ")).map(|(_, verdict)| verdict.trim());
@@ -125,6 +125,20 @@ impl Tree {
             Some("red") => Judged::Red,
             _ => Judged::Nothing,
         })
+    }
+}
+
+impl Tree {
+    /// What is built of it: nothing of this lies where the user's own programs do.
+    fn target(&self) -> PathBuf {
+        self.0.join("target")
+    }
+
+    /// Builds it by this command; `false` where that fails.
+    fn build(&self, command: &str) -> bool {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(&self.0).env("CARGO_TARGET_DIR", self.target());
+        shell.output().is_ok_and(|output| output.status.success())
     }
 }
 
@@ -175,6 +189,18 @@ mod tests {
             }
         }
         assert_eq!(found("ggg").0, None);
+    }
+
+    #[test]
+    fn what_is_built_of_a_commit_lies_in_its_own_tree() {
+        let folder = std::env::temp_dir().join(format!("archgen-bisect-test-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let tree = Tree(folder.clone());
+        assert!(tree.build("printf %s \"$CARGO_TARGET_DIR\" >told"));
+        let told = std::fs::read_to_string(folder.join("told")).unwrap();
+        assert_eq!(Path::new(&told), folder.join("target"));
+        assert!(!tree.build("false"));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
