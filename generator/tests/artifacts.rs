@@ -37,13 +37,12 @@ fn only_takes_what_it_names() {
 fn every_instance_has_an_address_of_its_own_and_is_registered() {
     let topology = example::topology("slack", None);
     let files = generate(&topology, &Options::default()).expect("artifacts").files;
-    let addresses: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(&files["addresses.json"]).expect("JSON");
+    let addresses: BTreeMap<String, String> = serde_json::from_str(&files["addresses.json"]).expect("JSON");
     assert_eq!(addresses.len(), topology.instances().len());
-    let distinct: std::collections::BTreeSet<&String> = addresses.values().collect();
+    let distinct: BTreeSet<&String> = addresses.values().collect();
     assert_eq!(distinct.len(), addresses.len());
     assert!(files.contains_key("consul/services/messaging-6.json"));
-    let deny: serde_json::Value = serde_json::from_str(&files["consul/intentions/chat.json"]).expect("JSON");
+    let deny: Value = serde_json::from_str(&files["consul/intentions/chat.json"]).expect("JSON");
     let names: Vec<&str> =
         deny["Sources"].as_array().expect("a list").iter().filter_map(|s| s["Name"].as_str()).collect();
     assert_eq!(names, ["messaging", "*"]);
@@ -97,7 +96,7 @@ fn the_table_of_bucket_widths_has_a_name_and_columns_of_its_own() {
 #[test]
 fn topics_and_indexes_carry_what_is_declared() {
     let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
-    let topics: serde_json::Value = serde_json::from_str(&files["kafka/events/topics.json"]).expect("JSON");
+    let topics: Value = serde_json::from_str(&files["kafka/events/topics.json"]).expect("JSON");
     assert_eq!(topics[0]["name"], "chat.message");
     assert_eq!((&topics[0]["partitions"], &topics[0]["replicas"]), (&96.into(), &3.into()));
     assert_eq!(topics[0]["config"]["min.insync.replicas"], "2");
@@ -121,7 +120,7 @@ fn topics_and_indexes_carry_what_is_declared() {
             reads("search", "reader"),
         ]
     );
-    let template: serde_json::Value = serde_json::from_str(&files["elasticsearch/index/template.json"]).expect("JSON");
+    let template: Value = serde_json::from_str(&files["elasticsearch/index/template.json"]).expect("JSON");
     assert_eq!(template["index_patterns"][0], "chat.*");
     assert_eq!(template["template"]["settings"]["number_of_replicas"], 1);
     assert_eq!(template["template"]["mappings"]["dynamic"], "strict");
@@ -130,7 +129,7 @@ fn topics_and_indexes_carry_what_is_declared() {
 #[test]
 fn secrets_stay_references() {
     let files = generate(&example::topology("slack", None), &Options::default()).expect("artifacts").files;
-    let compose: serde_json::Value = serde_yaml::from_str(&files["compose/docker-compose.yml"]).expect("YAML");
+    let compose: Value = serde_yaml::from_str(&files["compose/docker-compose.yml"]).expect("YAML");
     assert_eq!(compose["secrets"]["fleet-key"]["file"], "./fleet-key");
     let hosts = compose["services"].as_object().expect("services").keys().filter(|n| !n.ends_with("-join")).count();
     assert_eq!(hosts, example::topology("slack", None).instances().len());

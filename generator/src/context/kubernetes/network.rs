@@ -1,7 +1,5 @@
 //! Services, and who may speak to whom: exactly those that call each other.
 
-use std::net::IpAddr;
-
 use archgen_spec::topology::{Component, Topology};
 use serde_json::{Value, json};
 
@@ -138,16 +136,18 @@ fn way(topology: &Topology, to: Component) -> Vec<Value> {
     for endpoint in endpoints {
         let Some((host, port)) = endpoint.rsplit_once(':') else { continue };
         let Ok(port) = port.parse() else { continue };
-        let block = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| {
-            let bits = if ip.is_ipv4() { 32 } else { 128 };
-            json!({"ipBlock": {"cidr": format!("{ip}/{bits}")}})
-        });
+        let block = is_address(host).then(|| json!({"ipBlock": {"cidr": format!("{host}/32")}}));
         let way = named(block, port);
         if !ways.contains(&way) {
             ways.push(way);
         }
     }
     ways
+}
+
+/// Whether a host is an IPv4 address; any other is a name, for the spec knows no third form.
+fn is_address(host: &str) -> bool {
+    host.split('.').count() == 4 && host.split('.').all(|part| part.parse::<u8>().is_ok())
 }
 
 fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Value> {
