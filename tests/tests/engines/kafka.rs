@@ -127,7 +127,7 @@ pub async fn publish(port: Arc<dyn Events>, key: String, account: Arc<Account>) 
 
 /// Every acknowledged event is there, and each key's events first appear in their order.
 pub async fn check(port: &dyn Events, acked: &BTreeSet<String>) {
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     let mut newest: BTreeMap<String, u64> = BTreeMap::new();
     // What a partition gave: each first and last offset of what stands there without a gap.
     let mut given: Vec<(u16, u64, u64)> = Vec::new();
@@ -143,7 +143,7 @@ pub async fn check(port: &dyn Events, acked: &BTreeSet<String>) {
                     None => given.push((partition, record.offset, record.offset)),
                 }
                 let number = record.event.seq.unwrap();
-                if !found.contains_key(&record.event.event_id) {
+                if found.insert(record.event.event_id.clone()) {
                     let key = &record.event.key;
                     let expected = newest.get(key).map_or(0, |n| n + 1);
                     assert_eq!(
@@ -153,12 +153,11 @@ pub async fn check(port: &dyn Events, acked: &BTreeSet<String>) {
                         record.offset
                     );
                     newest.insert(record.event.key, number);
-                    found.insert(record.event.event_id, (partition, record.offset));
                 }
             }
         }
     }
-    let lost: Vec<&String> = acked.iter().filter(|id| !found.contains_key(*id)).collect();
+    let lost: Vec<&String> = acked.difference(&found).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}; partitions and their offsets: {given:?}");
 }
 

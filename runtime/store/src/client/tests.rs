@@ -216,7 +216,7 @@ async fn the_placement_is_asked_for_where_a_node_knows_a_newer_one_and_only_ther
     // The taker hears of it a little later.
     let taken = placed_node(&env, &taker, &[421, 421, 200], founded).await;
     let client = PlacedClient::new(&env, vec![giver, taker], &ServiceKey::new("fleet"), 64);
-    let key = (0..).map(|n: u32| n.to_string()).find(|key| slot_of(key.as_bytes(), 64) % 2 == 0).unwrap();
+    let key = (0..).map(|n: u32| n.to_string()).find(|key| slot_of(key.as_bytes(), 64).is_multiple_of(2)).unwrap();
     assert_eq!(Cache::get(&client, &key).await.unwrap(), None);
     let counts = |counts: &[Arc<AtomicUsize>; 2]| counts.each_ref().map(|count| count.load(Ordering::SeqCst));
     assert_eq!((counts(&given), counts(&taken)), ([1, 1], [3, 0]));
