@@ -1,5 +1,4 @@
 //! The registry port's conformance suite against archgen's own registry host.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
