@@ -61,12 +61,22 @@ impl Documents {
 
     /// The spec to which a document belongs; `None` where it belongs to none.
     pub fn project(&mut self, path: &str) -> Option<&Project> {
+        self.read(path, false)
+    }
+
+    /// The same with where each value comes from.
+    pub fn project_with_origins(&mut self, path: &str) -> Option<&Project> {
+        self.read(path, true)
+    }
+
+    fn read(&mut self, path: &str, with_origins: bool) -> Option<&Project> {
         let base = self.base(path)?;
-        if !self.projects.contains_key(&base) {
+        if self.projects.get(&base).is_none_or(|known| with_origins && !known.has_origins()) {
             let text = self.text(&base).ok()?;
             let folder = Path::new(&base).parent().unwrap_or(Path::new("/")).to_owned();
             let read = |relative: &str| self.text(&folder.join(relative).to_string_lossy());
-            let project = Project::new(spec_files::today(), &base, &text, &read, &|name| std::env::var(name).ok());
+            let project = if with_origins { Project::new } else { Project::judged };
+            let project = project(spec_files::today(), &base, &text, &read, &spec_files::variable);
             self.projects.insert(base.clone(), project);
         }
         self.projects.get(&base)

@@ -198,6 +198,9 @@ impl Server<'_> {
             }
             request::HoverRequest::METHOD => {
                 let p = take::<request::HoverRequest>(request)?;
+                if let Some(path) = places::path_of(&p.text_document_position_params.text_document.uri) {
+                    self.documents.project_with_origins(&path);
+                }
                 self.at(&p.text_document_position_params, |project, path, at| json!(answers::hover(project, path, at)))
             }
             request::GotoDefinition::METHOD => {

@@ -1,6 +1,6 @@
 //! One spec with its overlays, as the editor has them now: what is read of each file, what is wrong with it in any environment.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use super::Lines;
@@ -23,8 +23,14 @@ pub(super) struct File {
     pub lines: Lines,
     /// What could be read of it.
     pub tree: Option<Node>,
-    /// Where names stand in it.
-    pub uses: Vec<Use>,
+    /// Where names stand in it. Looked for when somebody asks: problems are told without.
+    uses: OnceCell<Vec<Use>>,
+}
+
+impl File {
+    fn uses(&self, is_base: bool) -> &[Use] {
+        self.uses.get_or_init(|| self.tree.as_ref().map(|tree| names::uses(tree, is_base)).unwrap_or_default())
+    }
 }
 
 /// A spec and its overlays.
@@ -34,6 +40,8 @@ pub struct Project {
     /// The base alone, then each environment.
     pub(super) loads: Vec<Loaded>,
     environments: Vec<String>,
+    /// Whether it is known where each value comes from.
+    with_origins: bool,
 }
 
 /// What a text was parsed to, with its faults.
@@ -56,7 +64,19 @@ impl Parsed {
         self.0.borrow_mut().push((file, text.to_owned(), tree.clone(), faults));
         tree
     }
+
+    /// The tree alone, for whoever is the last to ask.
+    fn last(&self, file: FileId, text: &str) -> Option<Node> {
+        let mut all = self.0.borrow_mut();
+        match all.iter_mut().find(|(of, was, ..)| *of == file && was == text) {
+            Some((.., tree, _)) => tree.take(),
+            None => parse(file, text, &mut Vec::new()),
+        }
+    }
 }
+
+/// How files are read, and what the environment's variables say.
+type Outside<'a> = (&'a dyn Fn(&str) -> Result<String, ReadError>, &'a dyn Fn(&str) -> Option<String>);
 
 /// Something wrong, in which environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,15 +97,32 @@ impl Project {
         read: &dyn Fn(&str) -> Result<String, ReadError>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
+        Self::read(today, (path, text), (read, variable), true)
+    }
+
+    /// The same without knowing where values come from: what is told after each letter that somebody types. Nothing but
+    /// [`Self::hover`] says less then.
+    pub fn judged(
+        today: Date,
+        path: &str,
+        text: &str,
+        read: &dyn Fn(&str) -> Result<String, ReadError>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        Self::read(today, (path, text), (read, variable), false)
+    }
+
+    fn read(today: Date, (path, text): (&str, &str), (read, variable): Outside<'_>, with_origins: bool) -> Self {
         let parsed = Parsed::default();
+        let origins = || if with_origins { Origins::default() } else { Origins::idle() };
         let parse = |file: FileId, text: &str, out: &mut Vec<Diagnostic>| parsed.tree(file, text, out);
         let load = |environment: Option<&str>| {
-            load_at(path, text.to_owned(), environment, (read, variable, &parse), Some(today), Origins::default())
+            load_at(path, text.to_owned(), environment, (read, variable, &parse), Some(today), origins())
         };
         let base = load(None);
         let environments = base.environments.clone();
-        let mut project = Self { files: Vec::new(), loads: vec![base], environments };
-        project.add(path, text.to_owned(), &parsed);
+        let mut project = Self { files: Vec::new(), loads: vec![base], environments, with_origins };
+        project.add(path, text.to_owned());
         for environment in &project.environments.clone() {
             let loaded = load(Some(environment));
             for file in loaded.sources.files().skip(1) {
@@ -95,19 +132,25 @@ impl Project {
                 if let Some(text) = relative.get(folder..).and_then(|r| read(r).ok())
                     && !project.files.iter().any(|f| f.path == relative)
                 {
-                    project.add(relative, text, &parsed);
+                    project.add(relative, text);
                 }
             }
             project.loads.push(loaded);
         }
+        for (file, number) in project.files.iter_mut().zip(0..) {
+            file.tree = parsed.last(FileId(number), &file.text);
+        }
         project
     }
 
-    fn add(&mut self, path: &str, text: String, parsed: &Parsed) {
-        let file = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let tree = parsed.tree(file, &text, &mut Vec::new());
-        let uses = tree.as_ref().map(|tree| names::uses(tree, file.0 == 0)).unwrap_or_default();
-        self.files.push(File { path: path.to_owned(), lines: Lines::new(&text), text, tree, uses });
+    fn add(&mut self, path: &str, text: String) {
+        let lines = Lines::new(&text);
+        self.files.push(File { path: path.to_owned(), lines, text, tree: None, uses: OnceCell::new() });
+    }
+
+    /// Whether it is known where each value comes from.
+    pub fn has_origins(&self) -> bool {
+        self.with_origins
     }
 
     /// The declared environments.
@@ -181,7 +224,7 @@ impl Project {
 
     /// What is named at a place.
     pub fn use_at(&self, file: FileId, offset: usize) -> Option<&Use> {
-        let uses = &self.files.get(file.0 as usize)?.uses;
+        let uses = self.files.get(file.0 as usize)?.uses(file.0 == 0);
         uses.iter().find(|u| u.span.start <= offset && offset <= u.span.end)
     }
 
@@ -202,6 +245,6 @@ impl Project {
     }
 
     pub(super) fn uses(&self) -> impl Iterator<Item = &Use> {
-        self.files.iter().flat_map(|f| &f.uses)
+        self.files.iter().enumerate().flat_map(|(index, file)| file.uses(index == 0))
     }
 }
