@@ -212,6 +212,8 @@ fn meaning(
     let profiles = lower::apply_profiles(&mut tree, &mut loaded.diagnostics);
     loaded.origins.take_tree(&tree);
     let spec = Spec::decode(&tree, &mut Decoder::new(&mut loaded.diagnostics))?;
+    // The largest thing there is: what is resolved takes its room.
+    drop(tree);
     let topology = lower::resolve(&spec, today, &mut loaded.origins, &mut loaded.diagnostics);
     once(&profiles, &mut loaded.diagnostics);
     Some(topology)
