@@ -76,12 +76,17 @@ impl Unit for Percent {
     }
 }
 
+/// Digits before the point, and behind it: what is printed of such a number is never longer, so that it reads back.
+const DECIMAL_DIGITS_MAX: (usize, usize) = (10, 9);
+
 /// Digits with an optional decimal part; no sign, no exponent, no `nan`.
 fn decimal(text: &str) -> Result<f64, UnitError> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
-    if !plain || text.len() > 20 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str, most: usize| text.len() <= most && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole, DECIMAL_DIGITS_MAX.0) || !digits(part, DECIMAL_DIGITS_MAX.1) {
         return Err(UnitError::Form);
     }
+    // A point alone is none.
     text.parse().map_err(|_| UnitError::Form)
 }
 

@@ -74,6 +74,13 @@ fn shares_and_phrases() {
     check::<Probability>("20%", Ok("0.2"));
     check::<Probability>("nan", Err(UnitError::Form));
     check::<Probability>("1.5", Err(UnitError::Range("a probability is 0 to 1")));
+    check::<Probability>(".5", Ok("0.5"));
+    check::<Probability>(".000001001", Ok("0.000001001"));
+    // Once printed with its 0 it was too long to be read back.
+    check::<Probability>(".0000010018821026039", Err(UnitError::Form));
+    check::<Probability>(".", Err(UnitError::Form));
+    check::<Factor>("999.999999999x", Ok("999.999999999x"));
+    check::<Money>("999999999.0000001", Ok("999999999.0000001"));
     check::<Zipf>("zipf(0.8)", Ok("zipf(0.8)"));
     check::<Zipf>("zipf 0.8", Err(UnitError::Form));
     check::<PeriodRange>("100ms..3s", Ok("100ms..3s"));
@@ -131,7 +138,7 @@ proptest! {
         round_trip(Bytes(bytes))?;
         round_trip(Count(count))?;
         round_trip(Percent(percent))?;
-        // A written decimal has at most twenty characters.
+        // A written decimal has at most nine places.
         let share = (share * 1e6).round() / 1e6;
         round_trip(Probability(share))?;
         round_trip(Zipf((share * 4e4).round() / 1e4))?;
