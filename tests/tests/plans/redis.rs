@@ -76,7 +76,9 @@ impl Cluster {
         let asked: String = keys.iter().map(|key| format!("get {key}\n")).collect();
         std::fs::write(self.tools.folder().join("asked"), asked).expect("a file");
         let said = self.tools.run(&format!("{} -c < asked", self.cli(1)));
-        keys.iter().cloned().zip(said.lines().map(str::to_owned)).collect()
+        // It also tells when it is sent on.
+        let values = said.lines().filter(|line| !line.starts_with("-> Redirected")).map(str::to_owned);
+        keys.iter().cloned().zip(values).collect()
     }
 }
 
@@ -121,7 +123,9 @@ impl Cluster {
         let said = self.tools.run(&format!("{} -c < written", self.cli(1)));
         assert_eq!(said.lines().filter(|line| *line == "OK").count(), KEYS, "{said}");
         let values = self.values(keys);
-        assert!(keys.iter().enumerate().all(|(n, key)| values[key] == format!("value-{n}")));
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(values[key], format!("value-{n}"), "{key}");
+        }
         values
     }
 }

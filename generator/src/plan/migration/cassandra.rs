@@ -36,6 +36,8 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
     let entry = work.entry();
     let node = wave.and_then(|w| w.transfers.first()).map_or(entry, |t| t.to.as_str());
     let joins = work.joining.iter().any(|n| n == node);
+    // Lists of nodes show addresses, between spaces.
+    let address = format!(" $(getent hosts {node} | cut -d' ' -f1) ");
     let megabits = work.pace.bytes_per_second_max * 8 / 1_000_000;
     let old: Vec<&str> = work.before.iter().flat_map(|l| &l.nodes).map(|n| n.name.as_str()).collect();
     let each = |command: &str| -> Vec<String> { old.iter().map(|n| format!("nodetool -h {n} {command}")).collect() };
@@ -53,7 +55,8 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
             let list: Vec<String> = tokens.unwrap_or_default().iter().map(i64::to_string).collect();
             let settings = [
                 format!("num_tokens: {}", list.len()),
-                format!("initial_token: \"{}\"", list.join(",")),
+                // Without quotes, which would end those around the command.
+                format!("initial_token: {}", list.join(",")),
                 "auto_bootstrap: true".to_owned(),
             ];
             let write = settings.iter().map(|s| format!("ssh {node} \"echo '{s}' >> /etc/cassandra/cassandra.yaml\""));
@@ -62,7 +65,7 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
             let rollback = vec![
                 format!("ssh {node} systemctl stop cassandra"),
                 format!(
-                    "nodetool -h {entry} removenode \"$(nodetool -h {entry} status | awk '/^UJ.*{node}/ {{ print $7 }}')\""
+                    "nodetool -h {entry} removenode \"$(nodetool -h {entry} status | grep -F \"{address}\" | awk '{{ print $(NF-1) }}')\""
                 ),
             ];
             said(
@@ -88,7 +91,7 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
         ),
         Phase::SwitchReads => said(
             format!("the coordinator reads from {node} once it is NORMAL"),
-            vec![format!("nodetool -h {entry} status {} | grep {node}", work.store.namespace)],
+            vec![format!("nodetool -h {entry} status {} | grep -F \"{address}\"", work.store.namespace)],
             vec![format!("nodetool -h {node} decommission")],
         ),
         Phase::SwitchWrites => said(

@@ -7,7 +7,15 @@ use super::{Wave, Work};
 use crate::plan::Layout;
 use crate::plan::engines::{broker, topic};
 
-/// The assignment of the partitions that a wave moves, as one of the two layouts has it.
+/// Partitions that keep their copies and get another one to lead: their assignment changes, and nothing is copied.
+fn reordered(before: &Layout, after: &Layout) -> Vec<u16> {
+    let ranked = before.map.placement.iter().zip(&after.map.placement);
+    let same_copies = |was: &[u32], is: &[u32]| was.len() == is.len() && was.iter().all(|n| is.contains(n));
+    (0u16..).zip(ranked).filter(|(_, (was, is))| was != is && same_copies(was, is)).map(|(p, _)| p).collect()
+}
+
+/// The assignment of the partitions that a wave moves, as one of the two layouts has it. The first wave brings those that only get
+/// another leader, too.
 fn assignment(work: &Work<'_>, wave: &Wave, of_after: bool) -> Vec<Value> {
     let mut all = Vec::new();
     for layout in work.after {
@@ -15,6 +23,9 @@ fn assignment(work: &Work<'_>, wave: &Wave, of_after: bool) -> Vec<Value> {
         let shown: &Layout = if of_after { after } else { before };
         let ours = wave.transfers.iter().filter(|t| t.dataset == layout.dataset);
         let mut partitions: Vec<u16> = ours.flat_map(|t| t.units.iter().copied()).collect();
+        if wave.number == 1 {
+            partitions.extend(reordered(before, after));
+        }
         partitions.sort_unstable();
         partitions.dedup();
         let name = topic(work.store, layout.dataset.as_deref().unwrap_or_default());

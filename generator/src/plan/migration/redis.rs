@@ -5,8 +5,10 @@ use super::{Transfer, Wave, Work};
 
 /// Keys that one `MIGRATE` takes.
 const KEYS_AT_ONCE: u32 = 100;
+/// Slots that are open at once: enough that a call for each of them is not what takes the time, few enough for a quick end of it.
+const SLOTS_AT_ONCE: usize = 64;
 
-/// `1-3 7` of sorted slots.
+/// `1 2 3 7` of sorted slots, ranges by `seq`.
 fn compact(units: &[u16]) -> String {
     let mut ranges: Vec<(u16, u16)> = Vec::new();
     for unit in units {
@@ -19,25 +21,30 @@ fn compact(units: &[u16]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
-/// Moves slots one after the other; run again after a failure it goes on where it stopped. Keys are handed on as `redis-cli` quotes
-/// them, whatever bytes they have, and by its standard input, so that a password is no argument of a process.
+/// Moves slots, some at a time; run again after a failure it goes on where it stopped. No key is written to a slot that migrates, so
+/// that one without keys stays so. Keys are handed on as `redis-cli` quotes them, whatever bytes they have, and by its standard
+/// input, so that a password is no argument of a process.
 fn script(from: &str, to: &str, units: &[u16], port: u16) -> String {
     let (a, b) = (format!("redis-cli -h {from} -p {port}"), format!("redis-cli -h {to} -p {port}"));
-    let slots = compact(units);
+    let slots: Vec<String> = units.chunks(SLOTS_AT_ONCE).map(|some| format!("\"{}\"", compact(some))).collect();
     [
         format!("A=$({a} cluster myid); B=$({b} cluster myid); AT=$(getent hosts {to} | cut -d' ' -f1); SECRET="),
         r#"[ -z "${REDISCLI_AUTH:-}" ] || SECRET="auth \"$(printf '%s' "$REDISCLI_AUTH" | sed 's/[\\"]/\\&/g')\"""#.to_owned(),
-        format!("for slot in {slots}; do"),
-        format!("  {b} cluster setslot $slot importing $A; {a} cluster setslot $slot migrating $B"),
+        r#"each() { for slot in $slots; do printf 'cluster %s %s %s\n' "$1" "$slot" "$2"; done; }"#.to_owned(),
+        format!("for slots in {}; do", slots.join(" ")),
+        format!("  {{ each setslot \"importing $A\" | {b}; each setslot \"migrating $B\" | {a}; }} | sort | uniq -c"),
+        format!("  set -- $(each countkeysinslot '' | {a})"),
+        "  [ $# -eq \"$(each setslot '' | wc -l)\" ] || { echo \"no counts of keys: $*\" >&2; exit 1; }".to_owned(),
+        "  for slot in $slots; do".to_owned(),
         format!(
-            r#"  while keys=$({a} --no-raw cluster getkeysinslot $slot {KEYS_AT_ONCE} | sed -n 's/^ *[0-9]*) //p' | tr '\n' ' '); [ -n "$keys" ]; do"#
+            r#"    while [ "$1" != 0 ] && keys=$({a} --no-raw cluster getkeysinslot $slot {KEYS_AT_ONCE} | sed -n 's/^ *[0-9]*) //p' | tr '\n' ' ') && [ -n "$keys" ]; do"#
         ),
-        format!(
-            r#"    moved=$(printf '%s\n' "migrate $AT {port} '' 0 5000 replace $SECRET keys $keys" | {a})"#
-        ),
-        "    case $moved in OK | NOKEY) ;; *) echo \"slot $slot: $moved\" >&2; exit 1 ;; esac".to_owned(),
+        format!(r#"      moved=$(printf '%s\n' "migrate $AT {port} '' 0 5000 replace $SECRET keys $keys" | {a})"#),
+        "      case $moved in OK | NOKEY) ;; *) echo \"slot $slot: $moved\" >&2; exit 1 ;; esac".to_owned(),
+        "    done".to_owned(),
+        "    shift".to_owned(),
         "  done".to_owned(),
-        format!("  {b} cluster setslot $slot node $B; {a} cluster setslot $slot node $B"),
+        format!("  {{ each setslot \"node $B\" | {b}; each setslot \"node $B\" | {a}; }} | sort | uniq -c"),
         "done".to_owned(),
     ]
     .join("\n")
@@ -77,7 +84,12 @@ pub(super) fn phase(work: &Work<'_>, phase: Phase, wave: Option<&Wave>) -> Said 
                 )
             };
             let rollback = work.joining.iter().map(remove).collect();
-            said("new nodes meet the cluster, without slots", order.into_iter().map(add).collect(), rollback)
+            // A node that has just met the others takes no keys yet.
+            let taken_in = |n: &String| {
+                format!("until redis-cli -h {n} -p {port} cluster info | grep -q cluster_state:ok; do sleep 1; done")
+            };
+            let commands = order.iter().map(|n| add(n)).chain(order.iter().map(|n| taken_in(n))).collect();
+            said("new nodes meet the cluster, without slots", commands, rollback)
         }
         Phase::Copy => said(
             "moves the wave's slots; both masters serve meanwhile, by ASK redirects",

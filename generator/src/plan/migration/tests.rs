@@ -61,6 +61,24 @@ fn a_grown_kafka_moves_its_share_in_bounded_waves_with_a_way_back() {
     assert!(migration_table(&found).contains("events (kafka): 96 partitions move"));
 }
 
+/// Carrying out every wave leaves each partition as the new plan has it, its leader first, also where only the leader changes.
+#[test]
+fn the_waves_of_kafka_end_in_the_plan_leaders_and_all() {
+    let (old, new) = (kafka(6), kafka(9));
+    let before = layouts(&old, StoreId(0));
+    let mut held = before[0].map.placement.clone();
+    for step in migration(&old, &new, PACE).stores[0].steps.iter().filter(|s| s.phase == Phase::Copy) {
+        let written = step.commands[0].lines().nth(1).unwrap();
+        let wave: serde_json::Value = serde_json::from_str(written).unwrap();
+        for one in wave["partitions"].as_array().unwrap() {
+            let partition = one["partition"].as_u64().unwrap() as usize;
+            let replicas = one["replicas"].as_array().unwrap();
+            held[partition] = replicas.iter().map(|n| n.as_u64().unwrap() as u32 - 1).collect();
+        }
+    }
+    assert_eq!(held, relayout(&before, &new, StoreId(0))[0].map.placement);
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_with_its_figures() {
     let small = migration(&kafka(6), &kafka(3), PACE);
