@@ -1,11 +1,29 @@
 //! A client of one socket, made to load servers: bare WebSocket frames over TCP, nothing of Socket.IO but what a room needs.
 
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
+
+/// An answer that has not come in this time never will: the event was lost.
+const ANSWER_SECONDS: u64 = 5;
+/// Times that a first event is sent.
+const JOIN_ATTEMPTS: usize = 4;
+
+/// First events after CONNECT that a server never answered, since the last look.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Takes the count of first events that were lost.
+pub fn lost() -> u64 {
+    LOST.swap(0, Ordering::Relaxed)
+}
 
 /// A connected, authenticated client.
 pub struct Client {
@@ -131,9 +149,15 @@ impl Client {
         }
     }
 
-    /// Joins a room.
+    /// Joins a room. It is the first event after CONNECT, which a server may lose that answers before it listens; it is sent again.
     pub async fn join(&mut self, room: &str) -> io::Result<()> {
-        self.send(&format!("421[\"join\",\"{room}\"]")).await?;
-        self.until("431").await.map(drop)
+        for _ in 0..JOIN_ATTEMPTS {
+            self.send(&format!("421[\"join\",\"{room}\"]")).await?;
+            match timeout(Duration::from_secs(ANSWER_SECONDS), self.until("431")).await {
+                Ok(answer) => return answer.map(drop),
+                Err(_) => LOST.fetch_add(1, Ordering::Relaxed),
+            };
+        }
+        Err(wrong(format!("no answer to {JOIN_ATTEMPTS} joins, {ANSWER_SECONDS} s each")))
     }
 }

@@ -36,7 +36,7 @@ struct Options {
 }
 
 fn options() -> io::Result<Options> {
-    let full = Size { sockets: 5_000, small_rooms: 400, large_sends: 40, small_sends: 10 };
+    let full = Size { sockets: 5_000, small_rooms: 400, large_sends: 40, small_sends: 40 };
     let small = Size { sockets: 1_000, small_rooms: 50, large_sends: 100, small_sends: 40 };
     let mut all = std::env::args().skip(1);
     let node =
@@ -108,6 +108,10 @@ async fn sockets(options: &Options, ports: &mut Ports) -> io::Result<()> {
                 // A peer that fails under the load is shown as such; ours may not.
                 Err(error) if at > 0 => println!("round {number} {name:>12}: {error}"),
                 Err(error) => return Err(error),
+            }
+            match client::lost() {
+                0 => {}
+                lost => println!("round {number} {name:>12}: {lost} first events after CONNECT were lost, and sent again"),
             }
         }
     }

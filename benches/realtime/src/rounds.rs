@@ -98,6 +98,7 @@ impl Crowd {
         apart: bool,
     ) -> io::Result<f64> {
         let mut sender = Client::connect(server.port, "bench").await?;
+        sender.join("nobody").await?;
         let body = "x".repeat(BODY_BYTES);
         let (cpu_us, before) = (server.cpu_us()?, self.received.load(Ordering::Relaxed));
         for round in 1..=rounds {

@@ -11,6 +11,10 @@ use archgen_socketio::{Arguments, Config, ConnectError, Encoded, Handler, Server
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+/// The allocator of `archgen` itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Default)]
 struct Rooms(Mutex<BTreeMap<String, BTreeMap<String, Socket>>>);
 

@@ -7,6 +7,10 @@ use socketioxide::{
     handler::ConnectHandler,
 };
 
+/// The same as ours has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 async fn authenticate(Data(auth): Data<Value>) -> Result<(), &'static str> {
     if auth["token"] == "bench" { Ok(()) } else { Err("unauthenticated") }
 }
