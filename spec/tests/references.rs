@@ -20,6 +20,7 @@ zones: [eu-a, eu-b, eu-c]
 secrets: { tls: "env:TLS", pg: "env:PG", ca: "file:./ca.pem", registry: "env:CONSUL" }
 load: { messages: { key: channel_id } }
 prices: { currency: EUR, components: { billing: 3, users: 4, gateway: 5 } }
+objectives: { success: 99.9%, components: { billing: 99%, users: 99.95% } }
 profiles:
   steady: { replicas: 2, timeout: 1s }
   steadier: { profile: steady, stop_within: 40s }

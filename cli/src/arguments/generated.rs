@@ -133,6 +133,8 @@ pub struct ImportArguments {
 }
 
 /// Print how to come from the schemas of one spec to those of another while they are in use.
+///
+/// Statements for psql, cqlsh and mongosh, and calls of the Kafka scripts, curl, redis-cli and aws, each with why it is safe.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  archgen migrate-schema old/topology.yaml new/topology.yaml\n\nExit status: 0 the steps are printed, 1 \

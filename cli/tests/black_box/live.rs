@@ -131,14 +131,27 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// A program in nginx's place that refuses what it is told to refuse, and counts what it is asked.
+/// A program in nginx's place, which counts what it is asked. It refuses lists with a word that says so; every trial while there is a file
+/// `refuse`; and to load one member while there is a file `refuse-9006`: with its exit status, or, where the file says so, in its log.
+const DOUBLE: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+echo "$@" >>"$here/asked"
+[ "$1" = -p ] && [ "$3 $4" = "-c nginx.conf" ] || exit 64
+list=$2/upstreams.conf
+grep -q refuse "$list" && exit 1
+if [ "$5" = -t ]; then [ ! -e "$here/refuse" ]; exit; fi
+if [ -e "$here/refuse-9006" ] && grep -q :9006 "$list"; then
+    echo refused >>"$here/loaded"
+    grep -q log "$here/refuse-9006" || { echo "no such process" >&2; exit 1; }
+    echo "[emerg] 7#7: no more ports" >>"$2/run/error.log"
+    exit 0
+fi
+grep -o '127.0.0.1:[0-9]*' "$list" | tr '\n' ' ' >>"$here/loaded"
+echo >>"$here/loaded"
+"#;
+
 fn double(folder: &Path) {
-    let script = format!(
-        "#!/bin/sh\necho \"$@\" >>{0}/asked\nwhile [ \"$1\" != -p ]; do shift; done\n! grep -q refuse \"$2/upstreams.conf\" && ! {{ [ -e {0}/refuse ] && \
-         [ \"$5\" = -t ]; }}\n",
-        folder.display()
-    );
-    fs::write(folder.join("nginx"), script).unwrap();
+    fs::write(folder.join("nginx"), DOUBLE).unwrap();
     let mut permissions = fs::metadata(folder.join("nginx")).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
     fs::set_permissions(folder.join("nginx"), permissions).unwrap();
@@ -200,6 +213,54 @@ fn members_follow_the_registry_and_the_last_good_list_stays() {
     let edited = archgen(here, &["sync", "topology.yaml", "--registry", &url, "--nginx", &program, "--once"]);
     assert_eq!(edited.status, 69, "{}", edited.notes);
     assert!(edited.notes.contains("edited by hand"), "{}", edited.notes);
+}
+
+#[test]
+fn a_list_that_nginx_does_not_load_is_taken_back() {
+    for how in ["status", "log"] {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        fs::write(here.join("topology.yaml"), SPEC).unwrap();
+        archgen(here, &["generate", "topology.yaml", "--out", "generated"]).ok();
+        double(here);
+        fs::create_dir_all(here.join("generated/nginx/run")).unwrap();
+        fs::write(here.join("generated/nginx/run/nginx.pid"), "1\n").unwrap();
+        let registry = Registry::start();
+        let list = || fs::read_to_string(here.join("generated/nginx/upstreams.conf")).unwrap();
+        let loaded = || fs::read_to_string(here.join("loaded")).unwrap_or_default();
+        let (url, program) = (registry.url(), here.join("nginx").display().to_string());
+        let once = ["sync", "topology.yaml", "--registry", &url, "--nginx", &program, "--once"];
+        archgen(here, &once).ok();
+        let (good, reloads) = (list(), loaded());
+        assert_eq!(reloads, "127.0.0.1:9001 127.0.0.1:9002 \n");
+
+        // nginx takes it in the trial and not when it is told to load it: what it loads again is the last good list.
+        fs::write(here.join("refuse-9006"), how).unwrap();
+        registry.state.store(3, Ordering::SeqCst);
+        let refused = archgen(here, &once);
+        assert_eq!(refused.status, 69, "{how}: {}", refused.notes);
+        let why = if how == "log" { "no more ports" } else { "no such process" };
+        assert!(
+            refused.notes.contains("it is taken back, as it was") && refused.notes.contains(why),
+            "{}",
+            refused.notes
+        );
+        assert_eq!(list(), good, "{how}");
+        assert_eq!(loaded(), format!("{reloads}refused\n{reloads}"), "{how}");
+        // Its hash is taken back with it: the list is nobody's edit and no drift.
+        archgen(here, &["drift", "topology.yaml", "--out", "generated"]).ok();
+
+        // Tried again, it is loaded when nothing stands in its way.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_archgen"));
+        command.current_dir(here).args(&once[..6]).stderr(Stdio::piped());
+        let mut child = Ended(command.spawn().unwrap());
+        let notes = child.notes();
+        until("it is refused again", || notes.lock().unwrap().contains("it is taken back, as it was"));
+        assert_eq!(list(), good, "{how}");
+        fs::remove_file(here.join("refuse-9006")).unwrap();
+        until("it is loaded", || loaded().ends_with("127.0.0.1:9004 127.0.0.1:9005 127.0.0.1:9006 \n"));
+        assert!(list().contains("127.0.0.1:9006 "), "{how}: {}", list());
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub(crate) fn facts(store: &Store) -> SchemaFacts {
     facts
 }
 
-fn template(store: &Store) -> Value {
+/// The template.
+pub(crate) fn template(store: &Store) -> Value {
     let replicas = store.datasets.iter().filter_map(|dataset| match &dataset.shape {
         DatasetShape::Index { replicas, .. } => Some(*replicas),
         _ => None,

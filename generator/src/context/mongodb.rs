@@ -19,21 +19,42 @@ struct Context<'a> {
     collections: Vec<Collection<'a>>,
 }
 
+/// A collection as it is made.
 #[derive(Serialize)]
-struct Collection<'a> {
-    name: &'a str,
-    path: String,
+pub(crate) struct Collection<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) path: String,
     key: &'a [String],
     hashed: bool,
     way: &'static str,
-    indexes: Vec<Index<'a>>,
+    pub(crate) indexes: Vec<Index<'a>>,
 }
 
+/// One of its indexes.
 #[derive(Serialize)]
-struct Index<'a> {
-    name: &'a str,
-    fields: &'a [String],
+pub(crate) struct Index<'a> {
+    pub(crate) name: String,
+    pub(crate) fields: &'a [String],
     way: &'static str,
+}
+
+impl Collection<'_> {
+    /// The shard key, as mongosh reads it.
+    pub(crate) fn key_document(&self) -> String {
+        document(self.key, self.way)
+    }
+}
+
+impl Index<'_> {
+    /// Its fields, as mongosh reads them.
+    pub(crate) fn document(&self) -> String {
+        document(self.fields, self.way)
+    }
+}
+
+fn document(fields: &[String], way: &str) -> String {
+    let each: Vec<String> = fields.iter().map(|field| format!("{}: {way}", serde_json::json!(field))).collect();
+    format!("{{ {} }}", each.join(", "))
 }
 
 /// `mongodb/<store>/collections.js` and `rollback.js` for each MongoDB.
@@ -63,27 +84,29 @@ pub(crate) fn facts(store: &Store) -> SchemaFacts {
 }
 
 fn context(store: &Store) -> Context<'_> {
-    let collections = store.datasets.iter().filter_map(|dataset| {
-        let DatasetShape::Collection { key, hashed, indexes } = &dataset.shape else { return None };
-        let way = if *hashed { "'hashed'" } else { "1" };
-        let mut all: Vec<Index<'_>> = indexes.iter().map(|(name, fields)| Index { name, fields, way: "1" }).collect();
-        // A shard key needs an index that begins with it; `_id` alone has one unless it is hashed.
-        if key.as_slice() != ["_id"] || *hashed {
-            all.insert(0, Index { name: "shard_key", fields: key, way });
-        }
-        Some(Collection {
-            name: &dataset.name,
-            path: format!("{}.{}", store.namespace, dataset.name),
-            key,
-            hashed: *hashed,
-            way,
-            indexes: all,
-        })
-    });
     Context {
         store: &store.name,
         namespace: &store.namespace,
         chunks: (store.nodes / store.copies.max(1)).max(1) * CHUNKS_PER_SHARD,
-        collections: collections.collect(),
+        collections: collections(store),
     }
+}
+
+/// The collections of a store.
+pub(crate) fn collections(store: &Store) -> Vec<Collection<'_>> {
+    let all = store.datasets.iter().filter_map(|dataset| {
+        let DatasetShape::Collection { key, hashed, indexes } = &dataset.shape else { return None };
+        let way = if *hashed { "'hashed'" } else { "1" };
+        let own = indexes.iter().map(|(name, fields)| Index { name: name.clone(), fields, way: "1" });
+        let mut all: Vec<Index<'_>> = own.collect();
+        // A shard key needs an index that begins with it; `_id` alone has one unless it is hashed. It is named after its fields: beside
+        // the index of another key it must stand while documents move from one to the other.
+        if key.as_slice() != ["_id"] || *hashed {
+            let name = format!("shard_key_{}{}", key.join("_"), if *hashed { "_hashed" } else { "" });
+            all.insert(0, Index { name, fields: key, way });
+        }
+        let path = format!("{}.{}", store.namespace, dataset.name);
+        Some(Collection { name: &dataset.name, path, key, hashed: *hashed, way, indexes: all })
+    });
+    all.collect()
 }

@@ -15,7 +15,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b2430;--quiet:#5a6675;--line:#d9dfe6;--field:#f6f8fa;--accent:#1f6fd0}
 @media(prefers-color-scheme:dark){:root{--paper:#0f141a;--ink:#e9eef4;--quiet:#9aa7b5;--line:#2c3641;--field:#161d25;--accent:#7db4f5}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 Inter,'Segoe UI','DejaVu Sans',sans-serif}
-main{max-width:1240px;margin:0 auto;padding:32px 24px 96px}h1{font-size:30px;margin:0}h2{font-size:20px;margin:56px 0 12px}
+main{max-width:1480px;margin:0 auto;padding:32px 24px 96px}h1{font-size:30px;margin:0}h2{font-size:20px;margin:56px 0 12px}
 p{margin:4px 0;color:var(--quiet)}nav{display:flex;gap:18px;flex-wrap:wrap;margin-top:14px}a{color:var(--accent);text-decoration:none}
 a:hover{text-decoration:underline}.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:12px;margin-top:24px}
 .figure{background:var(--field);border:1px solid var(--line);border-radius:12px;padding:14px 16px}.figure b{display:block;font-size:22px}
@@ -60,7 +60,7 @@ pub(crate) fn files(system: &System<'_>, loaded: Option<&Loaded>, files: &mut Fi
     page.push_str(&facts.components());
     page.push_str(&facts.routes());
     page.push_str(&facts.datasets());
-    page.push_str(&objectives(topology));
+    page.push_str(&facts.objectives());
     page.push_str(&format!("<h2 id=\"capacity\">Capacity and losses</h2>\n<pre>{}</pre>\n", lines(&capacity(system))));
     if let Some(spec) = &facts.spec {
         page.push_str(&format!("<h2 id=\"{SPEC}\">The spec</h2>\n{}", spec.html()));
@@ -124,12 +124,6 @@ fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         .map(|row| format!("<tr>{}</tr>\n", row.iter().map(|c| format!("<td>{c}</td>")).collect::<String>()))
         .collect();
     format!("<div class=\"table\"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n")
-}
-
-/// Which alerts wake somebody.
-fn objectives(topology: &Topology) -> String {
-    let rows = observe::objectives(topology).into_iter().map(|(what, promise)| vec![escaped(&what), escaped(&promise)]);
-    format!("<h2 id=\"objectives\">Objectives</h2>\n{}", table(&["What", "Promise"], rows))
 }
 
 fn kind(topology: &Topology, component: Component) -> &str {
@@ -257,5 +251,17 @@ impl Facts<'_> {
             if store.datasets.is_empty() { vec![row(&store.name, "store", &path, &path)] } else { all.collect() }
         });
         format!("<h2 id=\"datasets\">What is kept</h2>\n{}", table(&["Name", "What", "Engine", "Copies"], rows))
+    }
+    /// Which promises wake somebody when they are broken.
+    fn objectives(&self) -> String {
+        let own = &self.topology.objectives.components;
+        let rows = observe::objectives(self.topology).into_iter().map(|promise| {
+            let path = match own.contains_key(promise.of) {
+                true => format!("objectives.components.{}", promise.of),
+                false => "objectives.success".to_owned(),
+            };
+            vec![escaped(promise.of), promise.what.to_owned(), self.said(&promise.share, &path)]
+        });
+        format!("<h2 id=\"objectives\">Objectives</h2>\n{}", table(&["What", "Promise", "Share"], rows))
     }
 }

@@ -1,6 +1,6 @@
 //! Redis: configuration of a cluster's nodes, and who may do what with which keys.
 
-use archgen_spec::topology::{Component, StoreId, StoreKind};
+use archgen_spec::topology::{Component, Store, StoreId, StoreKind};
 use serde::Serialize;
 
 use super::Files;
@@ -11,7 +11,6 @@ use crate::system::System;
 #[derive(Serialize)]
 struct Context<'a> {
     store: &'a str,
-    namespace: &'a str,
     port: u16,
     cluster: bool,
     /// Whether `archgen up` starts it: a single node on loopback.
@@ -23,6 +22,25 @@ struct Context<'a> {
     /// Three quarters of the container's memory: the rest is for copying on write.
     memory_max_bytes: u64,
     users: Vec<&'a str>,
+    /// What each of them may.
+    rights: String,
+}
+
+/// Whether its nodes are one cluster, which has three of them or more.
+pub(crate) fn is_cluster(store: &Store) -> bool {
+    store.nodes >= 3
+}
+
+/// Memory for keys, bytes; 0 is no limit.
+pub(crate) fn memory_max_bytes(store: &Store) -> u64 {
+    store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3)
+}
+
+/// What a service may: everything with the system's own keys, nothing with the server.
+pub(crate) fn rights(namespace: &str) -> String {
+    format!(
+        "~{namespace}:* &{namespace}:* +@all -@admin -@dangerous +cluster|slots +cluster|shards +cluster|nodes +info"
+    )
 }
 
 /// `redis/<store>/redis.conf`, `users.acl` and `start.sh` for each Redis.
@@ -35,14 +53,14 @@ pub(crate) fn files(system: &System<'_>, here: bool, engine: &Engine, files: &mu
         users.extend(own.filter(|user| *user != "archgen" && !users.contains(user)));
         let context = Context {
             store: &store.name,
-            namespace: &store.namespace,
             port: store.port,
-            cluster: store.nodes >= 3 && !here,
+            cluster: is_cluster(store) && !here,
             here,
             folder: if here { "." } else { "/data" },
             default_user: own == Some("default"),
-            memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
+            memory_max_bytes: memory_max_bytes(store),
             users,
+            rights: rights(&store.namespace),
         };
         for file in ["redis.conf", "users.acl", "start.sh"] {
             let text = engine.render(&format!("redis/{file}"), &context)?;

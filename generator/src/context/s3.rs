@@ -1,6 +1,6 @@
 //! S3: what each bucket keeps, for how long, who may read it and from which origin.
 
-use archgen_spec::topology::{Component, DatasetRef, DatasetShape, Need, StoreId, StoreKind, Topology};
+use archgen_spec::topology::{Component, Dataset, DatasetRef, DatasetShape, Need, Store, StoreId, StoreKind, Topology};
 use serde_json::{Value, json};
 
 use super::Files;
@@ -13,23 +13,32 @@ const SECONDS_PER_DAY: u64 = 86_400;
 pub(crate) fn files(topology: &Topology, files: &mut Files) -> Result<(), GenerateError> {
     for (index, store) in topology.stores.iter().enumerate().filter(|(_, s)| s.kind == StoreKind::S3) {
         for (place, dataset) in store.datasets.iter().enumerate() {
-            let DatasetShape::Bucket { versioned, expire } = &dataset.shape else { continue };
-            let bucket = format!("{}-{}", store.namespace, dataset.name);
-            let folder = format!("s3/{}/{}", store.name, dataset.name);
-            let days = expire.map(|time| time.as_secs().div_ceil(SECONDS_PER_DAY).max(1));
-            let of = DatasetRef { store: StoreId(index), dataset: place };
-            let parts = [
-                ("lifecycle", lifecycle(days, *versioned)),
-                ("policy", policy(topology, &bucket, of)),
-                ("cors", cors(topology)),
-                ("versioning", json!({"Status": if *versioned { "Enabled" } else { "Suspended" }})),
-            ];
-            for (name, part) in parts {
-                json_file(&format!("{folder}/{name}.json"), &part, files)?;
+            for (name, part) in parts(topology, StoreId(index), place) {
+                json_file(&format!("s3/{}/{}/{name}.json", store.name, dataset.name), &part, files)?;
             }
         }
     }
     Ok(())
+}
+
+/// The bucket's name among all that there are.
+pub(crate) fn bucket(store: &Store, dataset: &Dataset) -> String {
+    format!("{}-{}", store.namespace, dataset.name)
+}
+
+/// What a bucket is set to.
+pub(crate) fn parts(topology: &Topology, of: StoreId, place: usize) -> Vec<(&'static str, Value)> {
+    let store = topology.store(of);
+    let dataset = &store.datasets[place];
+    let DatasetShape::Bucket { versioned, expire } = &dataset.shape else { return Vec::new() };
+    let days = expire.map(|time| time.as_secs().div_ceil(SECONDS_PER_DAY).max(1));
+    let callers = DatasetRef { store: of, dataset: place };
+    vec![
+        ("lifecycle", lifecycle(days, *versioned)),
+        ("policy", policy(topology, &bucket(store, dataset), callers)),
+        ("cors", cors(topology)),
+        ("versioning", json!({"Status": if *versioned { "Enabled" } else { "Suspended" }})),
+    ]
 }
 
 fn lifecycle(days: Option<u64>, versioned: bool) -> Value {

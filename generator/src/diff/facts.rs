@@ -29,6 +29,7 @@ pub fn facts(topology: &Topology) -> Facts {
     put(&mut all, "name", &topology.name);
     put(&mut all, "zones", &topology.zones);
     put(&mut all, "load", &topology.load);
+    put(&mut all, "objectives", &topology.objectives);
     put(&mut all, "secrets", &topology.secrets);
     if let Some(gateway) = &topology.gateway {
         let mut value = json(gateway);

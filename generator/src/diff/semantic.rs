@@ -96,11 +96,16 @@ fn is_count(path: &str) -> bool {
     ["replicas", "nodes", "servers", "copies", "weights"].contains(&last)
 }
 
+/// What a system is planned for and watched by, which nothing that runs reads.
+fn is_planned(path: &str) -> bool {
+    ["load", "objectives"].contains(&path.split('.').next().unwrap_or(path))
+}
+
 /// Compares what a folder remembers with a system.
 pub fn difference_of_facts(old: &Facts, new: &Facts) -> Difference {
     let changes = compare(old, new);
     let mut difference = Difference::default();
-    let everything = changes.iter().any(|c| c.component.is_none() && c.path != "load" && !c.path.starts_with("load."));
+    let everything = changes.iter().any(|c| c.component.is_none() && !is_planned(&c.path));
     let touched: BTreeSet<&String> =
         changes.iter().filter(|c| !is_count(&c.path)).filter_map(|c| c.component.as_ref()).collect();
     let names: BTreeSet<&String> = old.instances.keys().chain(new.instances.keys()).collect();

@@ -30,6 +30,14 @@ fn another_port_starts_its_own_instances_again_and_no_other() {
 }
 
 #[test]
+fn a_promise_is_a_change_that_nothing_starts_again_for() {
+    let promised = SPEC.replace("services:", "objectives: { components: { two: 99% } }\nservices:");
+    let found = difference_of_facts(&facts_of(SPEC), &facts_of(&promised));
+    assert_eq!(found.changes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["objectives.components.two"]);
+    assert_eq!((found.changes[0].to.as_deref(), found.restarts.len()), (Some("\"99%\""), 0));
+}
+
+#[test]
 fn more_load_is_more_to_keep() {
     let loaded = |mean: &str| {
         let load = format!("name: t\nload: {{ messages: {{ mean: {mean}, peak: 100/s, size: 1kB, key: id }} }}\n");

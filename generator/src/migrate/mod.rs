@@ -2,13 +2,17 @@
 //! bear. What would lose data is refused unless it is asked for; what cannot be done online is refused with the reason.
 
 mod cassandra;
+mod elasticsearch;
 mod kafka;
+mod mongodb;
 mod postgres;
+mod redis;
+mod s3;
 
 #[cfg(test)]
 mod tests;
 
-use archgen_spec::topology::{StoreKind, Topology};
+use archgen_spec::topology::{Component, StoreId, StoreKind, Topology};
 use serde::Serialize;
 
 /// One statement.
@@ -53,24 +57,39 @@ impl Migration {
     }
 }
 
+/// The components that call a store, by name.
+fn callers(topology: &Topology, store: StoreId) -> Vec<&str> {
+    let calls = |c: &Component| topology.component_calls(*c).contains(&Component::Store(store));
+    topology.components().into_iter().filter(calls).map(|c| topology.component_name(c)).collect()
+}
+
 /// How to come from the schemas of `old` to those of `new`. With `lose` what loses data is done, too.
 pub fn migrate(old: &Topology, new: &Topology, lose: bool) -> Migration {
     let mut migration = Migration::default();
-    for store in &new.stores {
-        match old.stores.iter().find(|s| s.name == store.name) {
-            Some(was) if was.kind != store.kind => {
-                let path = format!("stores.{}.kind", store.name);
-                migration.refuse(path, "another engine: the data must be copied", false);
+    for (is, store) in new.stores.iter().enumerate().map(|(i, store)| (StoreId(i), store)) {
+        // A new store gets its whole schema: that is in its generated files.
+        let Some((was, before)) = old.store_named(&store.name) else { continue };
+        if before.kind != store.kind {
+            let path = format!("stores.{}.kind", store.name);
+            migration.refuse(path, "another engine: the data must be copied", false);
+            continue;
+        }
+        if before.namespace != store.namespace && !store.embedded {
+            let path = format!("stores.{}.namespace", store.name);
+            migration.refuse(path, "the data would be looked for under another name: copy them there", false);
+            continue;
+        }
+        match store.kind {
+            StoreKind::Postgres => postgres::migrate(before, store, lose, &mut migration),
+            StoreKind::Cassandra => cassandra::migrate(before, store, lose, &mut migration),
+            StoreKind::Kafka => kafka::migrate(before, store, lose, &mut migration),
+            StoreKind::Mongodb => mongodb::migrate(before, store, lose, &mut migration),
+            StoreKind::Elasticsearch => elasticsearch::migrate(before, store, lose, &mut migration),
+            StoreKind::S3 => s3::migrate((old, was), (new, is), lose, &mut migration),
+            StoreKind::Redis => {
+                let callers = redis::Callers { before: callers(old, was), after: callers(new, is) };
+                redis::migrate(before, store, &callers, lose, &mut migration);
             }
-            Some(was) => match store.kind {
-                StoreKind::Postgres => postgres::migrate(was, store, lose, &mut migration),
-                StoreKind::Cassandra => cassandra::migrate(was, store, lose, &mut migration),
-                StoreKind::Kafka => kafka::migrate(was, store, lose, &mut migration),
-                // Collections, indexes, keys and buckets come to be without a schema of their own.
-                StoreKind::Redis | StoreKind::Mongodb | StoreKind::Elasticsearch | StoreKind::S3 => {}
-            },
-            // A new store gets its whole schema: that is in its generated files.
-            None => {}
         }
     }
     for store in old.stores.iter().filter(|s| !new.stores.iter().any(|n| n.name == s.name)) {

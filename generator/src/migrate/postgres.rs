@@ -210,6 +210,14 @@ fn unique(store: &Store, table: &str, column: &Column, sharded: bool, path: &str
 fn indexes(store: &Store, name: &str, was: &Shape<'_>, is: &Shape<'_>, migration: &mut Migration) {
     let table = quoted(name);
     for (index, columns) in is.indexes.iter().filter(|i| !was.indexes.contains(i)) {
+        if was.indexes.iter().any(|(name, _)| name == index) {
+            migration.refuse(
+                format!("stores.{}.tables.{name}.indexes.{index}", store.name),
+                "an index of this name is there with other columns: name the new one otherwise, and the old one goes when it is built",
+                false,
+            );
+            continue;
+        }
         let columns = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
         let whole = short(&format!("{name}_{index}"), name);
         if let Some((_, parts)) = is.shard {

@@ -4,11 +4,14 @@ use archgen_spec::topology::Topology;
 
 use super::*;
 
-const SPEC: &str = "archgen: v1\nname: t\nservices:\n  one: { kind: process, command: [./one], port: 9000, needs: [rows, wide], publishes: [log.e] }\nstores:\n  \
+const SPEC: &str = "archgen: v1\nname: t\nservices:\n  one: { kind: process, command: [./one], port: 9000, needs: [rows, wide, docs, blobs.f, cache], publishes: [log.e] }\nstores:\n  \
                     rows: { kind: postgres, version: \"15\", tables: { a: { key: id uuid, columns: { x: text, y: text } }, b: { key: id uuid, \
                     columns: { z: text }, shard: { by: hash(id), into: 2 } } } }\n  wide: { kind: cassandra, version: \"4.1\", tables: { t: { \
                     partition: [id bigint], columns: { a: text } } } }\n  log: { kind: kafka, version: \"3.7\", topics: { e: { partitions: 4, key: \
-                    id, retain: 7d } } }\n";
+                    id, retain: 7d } } }\n  docs: { kind: mongodb, version: \"7.0\", shards: 3, replicas: 3, collections: { d: { key: [user_id, _id], indexes: { \
+                    by_time: [time, _id] } }, e: { key: hashed(_id) } } }\n  index: { kind: elasticsearch, version: \"8.15\", nodes: 3, indexes: { m: \
+                    { replicas: 1, route: user_id }, n: { replicas: 0 } } }\n  blobs: { kind: s3, buckets: { f: { versioned: true, expire: 30d }, g: \
+                    {} } }\n  cache: { kind: redis, version: \"7.2\", nodes: 6, replicas: 1, memory: 8GiB }\n";
 
 fn topology(text: &str) -> Topology {
     let none = |_: &str| Err(archgen_spec::ReadError::Missing);
@@ -49,11 +52,86 @@ fn what_is_safe_is_done_online() {
 
 #[test]
 fn what_loses_data_is_done_when_asked_only() {
-    for change in [("x: text, y: text", "x: text"), ("{ a: text }", "{ b: text }"), ("retain: 7d", "retain: 1d")] {
+    let changes = [
+        ("x: text, y: text", "x: text"),
+        ("{ a: text }", "{ b: text }"),
+        ("retain: 7d", "retain: 1d"),
+        (", e: { key: hashed(_id) }", ""),
+        (", n: { replicas: 0 }", ""),
+        (", g: {}", ""),
+        ("expire: 30d", "expire: 7d"),
+        ("g: {}", "g: { expire: 7d }"),
+        ("versioned: true", "versioned: false"),
+        ("memory: 8GiB", "memory: 4GiB"),
+    ];
+    for change in changes {
         let refused = after(&[change], false);
         assert!(refused.refusals.iter().any(|r| r.loses_data), "{change:?}: {refused:?}");
         assert!(after(&[change], true).refusals.is_empty(), "{change:?}");
     }
+}
+
+#[test]
+fn indexes_of_documents_are_built_before_the_old_ones_are_hidden_and_go() {
+    let text = statements(&after(&[("by_time: [time, _id]", "by_kind: [kind, _id]")], false));
+    let collection = "db.getSiblingDB(\"t\").getCollection(\"d\")";
+    let expected = [
+        format!("{collection}.createIndex({{ \"kind\": 1, \"_id\": 1 }}, {{\"name\":\"by_kind\"}});"),
+        format!("{collection}.hideIndex(\"by_time\");"),
+        format!("{collection}.dropIndex(\"by_time\");"),
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    let moved = statements(&after(&[("d: { key: [user_id, _id]", "d: { key: hashed(user_id)")], false));
+    let expected = [
+        format!("{collection}.createIndex({{ \"user_id\": 'hashed' }}, {{\"name\":\"shard_key_user_id_hashed\"}});"),
+        "sh.reshardCollection(\"t.d\", { \"user_id\": 'hashed' });".to_owned(),
+        format!("{collection}.hideIndex(\"shard_key_user_id__id\");"),
+        format!("{collection}.dropIndex(\"shard_key_user_id__id\");"),
+    ];
+    assert_eq!(moved.lines().collect::<Vec<_>>(), expected);
+    let new = statements(&after(&[("e: { key: hashed(_id) }", "e: { key: hashed(_id) }, f: { key: [a] }")], false));
+    assert!(
+        new.contains("createCollection(\"f\"") && new.contains("sh.shardCollection(\"t.f\", { \"a\": 1 });"),
+        "{new}"
+    );
+    let single = [("shards: 3", "shards: 1"), ("e: { key: hashed(_id) }", "e: { key: hashed(_id) }, f: { key: [a] }")];
+    assert!(!statements(&after(&single, false)).contains("shardCollection"));
+}
+
+#[test]
+fn copies_of_an_index_change_and_its_template_with_them() {
+    let text = statements(&after(&[("m: { replicas: 1", "m: { replicas: 2")], false));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("/_index_template/t\""), "{text}");
+    assert!(
+        lines[1].contains("/t.m/_settings\"") && lines[1].ends_with(r#"'{"index":{"number_of_replicas":2}}'"#),
+        "{text}"
+    );
+    assert_eq!(statements(&after(&[("n: { replicas: 0 }", "n: { replicas: 0 }, o: { replicas: 1 }")], false)), "");
+}
+
+#[test]
+fn of_a_bucket_what_differs_is_set() {
+    let text = statements(&after(&[("expire: 30d", "expire: 60d")], false));
+    let file = "file://s3/blobs/f/lifecycle.json";
+    let put = "aws s3api put-bucket-lifecycle-configuration --bucket t-f --lifecycle-configuration";
+    assert_eq!(text, format!("{put} {file}\n"));
+    let text = statements(&after(&[("blobs.f, cache", "blobs, cache")], false));
+    assert_eq!(text, "aws s3api put-bucket-policy --bucket t-g --policy file://s3/blobs/g/policy.json\n");
+    let text = statements(&after(&[("g: {}", "g: {}, h: {}")], false));
+    assert_eq!((text.lines().count(), text.matches("--bucket t-h").count()), (5, 5), "{text}");
+    assert!(text.starts_with("aws s3api create-bucket --bucket t-h\n"), "{text}");
+}
+
+#[test]
+fn a_cache_has_more_memory_and_other_callers_at_once() {
+    let text = statements(&after(&[("memory: 8GiB", "memory: 16GiB")], false));
+    assert_eq!(text, "redis-cli --cluster call \"$NODE:6379\" CONFIG SET maxmemory 12884901888\n");
+    let gone = statements(&after(&[("blobs.f, cache", "blobs.f")], false));
+    assert_eq!(gone, "redis-cli --cluster call \"$NODE:6379\" ACL DELUSER one\n");
+    let (with, without) = (topology(SPEC), topology(&SPEC.replace("blobs.f, cache", "blobs.f")));
+    let come = statements(&migrate(&without, &with, false));
+    assert!(come.contains(" ACL SETUSER one on ") && come.contains("'~t:*' '&t:*' '+@all'"), "{come}");
 }
 
 #[test]
@@ -63,10 +141,23 @@ fn what_cannot_be_done_online_is_refused_either_way() {
         ("z: text", "z: int"),
         ("partition: [id bigint]", "partition: [id int]"),
         ("partitions: 4", "partitions: 8"),
+        ("by_time: [time, _id]", "by_time: [time]"),
+        ("route: user_id", "route: channel_id"),
+        ("nodes: 6, replicas: 1, memory", "nodes: 1, replicas: 0, memory"),
+        ("kind: s3,", "kind: s3, namespace: other,"),
     ];
     for change in changes {
         assert!(after(&[change], true).refusals.iter().any(|r| !r.loses_data), "{change:?}");
     }
+}
+
+#[test]
+fn an_index_that_keeps_its_name_is_not_passed_over() {
+    let with =
+        |columns: &str| topology(&SPEC.replace("y: text }", &format!("y: text }}, indexes: {{ by_x: [{columns}] }}")));
+    let found = migrate(&with("x"), &with("x, y"), true);
+    assert_eq!((found.steps.len(), found.refusals.len()), (0, 1), "{found:?}");
+    assert_eq!(found.refusals[0].path, "stores.rows.tables.a.indexes.by_x");
 }
 
 /// The statements from one table to the next, without what limits their locks.

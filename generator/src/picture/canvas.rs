@@ -76,21 +76,37 @@ impl Role {
     }
 }
 
-/// How wide a character is, hundredths of its size; a middle value of common sans-serif faces.
-const CHARACTER_HUNDREDTHS: i64 = 55;
+/// How wide a character is, hundredths of its size: as in DejaVu Sans, the widest of the faces that are asked for, rounded up.
+fn hundredths(c: char, weight: Weight) -> i64 {
+    let (normal, bold) = match c {
+        '\'' | 'i' | 'j' | 'l' | 'I' | 'J' | ' ' => (32, 37),
+        ',' | '.' | '·' | ':' | ';' | '/' | '|' | '\\' | 'f' | '-' => (36, 44),
+        '(' | ')' | '[' | ']' | 't' | '!' | 'r' | '"' => (46, 52),
+        '_' | '`' | '*' | 'z' | 's' | 'c' | '?' => (55, 60),
+        'w' | 'm' | 'M' | 'W' | '#' | '+' | '<' | '=' | '>' | '~' | '×' | '→' | '%' | '@' | '…' => (99, 110),
+        'A'..='Z' | '&' => (79, 87),
+        ' '..='~' => (64, 73),
+        _ => (100, 110),
+    };
+    if weight == Weight::Bold { bold } else { normal }
+}
 
 /// The width of a text, pixels.
-pub(super) fn width(text: &str, size: i64) -> i64 {
-    text.chars().count() as i64 * size * CHARACTER_HUNDREDTHS / 100
+pub(super) fn width(text: &str, size: i64, weight: Weight) -> i64 {
+    text.chars().map(|c| hundredths(c, weight)).sum::<i64>() * size / 100
 }
 
 /// The text cut to a width.
-pub(super) fn cut(text: &str, size: i64, width_max: i64) -> String {
-    if width(text, size) <= width_max {
+pub(super) fn cut(text: &str, size: i64, weight: Weight, width_max: i64) -> String {
+    if width(text, size, weight) <= width_max {
         return text.to_owned();
     }
-    let fit = (width_max * 100 / (size * CHARACTER_HUNDREDTHS)).max(2) as usize - 1;
-    text.chars().take(fit).chain(['…']).collect()
+    let mut left = width_max * 100 / size - hundredths('…', weight);
+    let fitting = text.chars().take_while(|c| {
+        left -= hundredths(*c, weight);
+        left >= 0
+    });
+    fitting.chain(['…']).collect()
 }
 
 /// A picture under construction.
@@ -127,7 +143,7 @@ impl Canvas {
                 "<rect x=\"{x}\" y=\"{y}\" width=\"14\" height=\"14\" rx=\"4\" fill=\"{fill}\" stroke=\"{line}\"/>"
             ));
             self.note(x + 20, y + 11, words);
-            x += 20 + width(words, 12) + 20;
+            x += 20 + width(words, 12, Weight::Normal) + 20;
         }
         self.reach(x, y);
     }
@@ -189,8 +205,8 @@ impl Canvas {
             y + 10,
             height - 20
         ));
-        let name = cut(name, 14, width - 26);
-        let note = cut(note, 12, width - 26);
+        let name = cut(name, 14, Weight::Bold, width - 26);
+        let note = cut(note, 12, Weight::Normal, width - 26);
         self.text(x + 15, y + height / 2 - 3, &name, 14, Weight::Bold, Anchor::Start);
         self.note(x + 15, y + height / 2 + 14, &note);
         self.reach(x + width, y + height);
@@ -234,7 +250,7 @@ impl Canvas {
             "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"12\" fill=\"{faint}\" fill-opacity=\"0.16\" \
              stroke=\"{faint}\"/>"
         ));
-        let heading = cut(heading, 13, width - 20);
+        let heading = cut(heading, 13, Weight::Bold, width - 20);
         self.text(x + width / 2, y + 22, &heading, 13, Weight::Bold, Anchor::Middle);
         self.reach(x + width, y + height);
     }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use archgen_spec::topology::{Component, Topology};
 
 use super::canvas::{Canvas, Role, Theme};
-use super::logical::{Arrow, Box, graph, layers, note};
+use super::logical::{Arrow, Box, facts, graph, layers};
 
 /// (from, to) by name.
 type Edges = BTreeSet<(String, String)>;
 
-/// One system: note and layer of each component by name, and who calls whom.
+/// One system: the facts and the layer of each component by name, and who calls whom.
 struct Seen {
-    parts: BTreeMap<String, (String, usize)>,
+    parts: BTreeMap<String, (Vec<String>, usize)>,
     edges: Edges,
 }
 
@@ -20,7 +20,7 @@ fn seen(topology: &Topology) -> Seen {
     let components: Vec<Component> = topology.components().into_iter().filter(|c| *c != Component::Registry).collect();
     let layers = layers(topology, &components);
     let name = |c: Component| topology.component_name(c).to_owned();
-    let parts = components.iter().zip(layers).map(|(c, layer)| (name(*c), (note(topology, *c), layer))).collect();
+    let parts = components.iter().zip(layers).map(|(c, layer)| (name(*c), (facts(topology, *c), layer))).collect();
     let mut edges = Edges::new();
     for component in &components {
         for needed in topology.component_needs(*component).into_iter().filter(|c| *c != Component::Registry) {
@@ -28,6 +28,16 @@ fn seen(topology: &Topology) -> Seen {
         }
     }
     Seen { parts, edges }
+}
+
+/// The facts of a component before and after: of what is the same, one.
+fn both(was: &[String], is: &[String]) -> Vec<String> {
+    let all = (0..was.len().max(is.len())).map(|place| match (was.get(place), is.get(place)) {
+        (Some(was), Some(is)) if was != is => format!("{was} → {is}"),
+        (Some(one), _) | (None, Some(one)) => one.clone(),
+        (None, None) => String::new(),
+    });
+    all.collect()
 }
 
 /// Draws what is added, removed and changed between two systems.
@@ -42,7 +52,7 @@ pub fn difference(old: &Topology, new: &Topology, theme: Theme) -> String {
         let (role, shown) = match (before.parts.get(name), after.parts.get(name)) {
             (None, Some(now)) => (Role::Added, now.clone()),
             (Some(was), None) => (Role::Removed, was.clone()),
-            (Some(was), Some(now)) if was.0 != now.0 => (Role::Changed, (format!("{} → {}", was.0, now.0), now.1)),
+            (Some(was), Some(now)) if was.0 != now.0 => (Role::Changed, (both(&was.0, &now.0), now.1)),
             (_, Some(now)) if changed.contains(name) => (Role::Changed, now.clone()),
             (_, Some(now)) => (Role::Plain, now.clone()),
             (None, None) => continue,
@@ -50,7 +60,7 @@ pub fn difference(old: &Topology, new: &Topology, theme: Theme) -> String {
         let store = |t: &Topology| t.store_named(name).is_some();
         let layer = if store(old) || store(new) { last } else { shown.1 };
         place.insert(name.clone(), boxes.len());
-        boxes.push(Box { name: name.clone(), note: shown.0, role, layer, dashed: role == Role::Removed });
+        boxes.push(Box { name: name.clone(), note: shown.0.join(" · "), role, layer, dashed: role == Role::Removed });
     }
     let mut arrows = Vec::new();
     for edge in before.edges.union(&after.edges) {

@@ -43,7 +43,8 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     for (component, height) in components.iter().zip(&heights) {
         let name = topology.component_name(*component);
         canvas.rule(MARGIN, y, right);
-        canvas.text(MARGIN, y + 22, &super::canvas::cut(name, 13, NAMES - 20), 13, Weight::Bold, Anchor::Start);
+        let name = super::canvas::cut(name, 13, Weight::Bold, NAMES - 20);
+        canvas.text(MARGIN, y + 22, &name, 13, Weight::Bold, Anchor::Start);
         let role = Role::of(topology, *component);
         for (index, zone) in topology.zones.iter().enumerate() {
             let x = MARGIN + NAMES + index as i64 * (ZONE + 16) + 12;

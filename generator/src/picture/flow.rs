@@ -56,19 +56,28 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     canvas.finish()
 }
 
+/// In place of a dataset: the store as a whole.
+const WHOLE: usize = usize::MAX;
+
 fn kept(topology: &Topology, need: Need) -> Option<DatasetRef> {
     match need {
         Need::Dataset(of) => Some(of),
-        // A cache has no datasets: it is one.
-        Need::Store(store) if topology.store(store).datasets.is_empty() => Some(DatasetRef { store, dataset: 0 }),
+        // What is written to a log and read from it is said beside the needs.
+        Need::Store(store) if topology.store(store).kind != StoreKind::Kafka => {
+            Some(DatasetRef { store, dataset: WHOLE })
+        }
         Need::Service(_) | Need::Store(_) => None,
     }
 }
 
 fn dataset(topology: &Topology, of: DatasetRef, layer: usize) -> Box {
     let store = topology.store(of.store);
-    let name =
-        store.datasets.get(of.dataset).map_or_else(|| store.name.clone(), |d| format!("{}.{}", store.name, d.name));
+    let (name, what) = match store.datasets.get(of.dataset) {
+        Some(one) => (format!("{}.{}", store.name, one.name), store.kind.dataset_word().to_owned()),
+        // A cache has no datasets: it is one.
+        None if store.datasets.is_empty() => (store.name.clone(), store.kind.dataset_word().to_owned()),
+        None => (store.name.clone(), format!("all {}", store.kind.dataset_section())),
+    };
     let role = if store.kind == StoreKind::Kafka { Role::Log } else { Role::Store };
-    Box { name, note: format!("{} in {}", store.kind.dataset_word(), store.kind.name()), role, layer, dashed: false }
+    Box { name, note: format!("{what} in {}", store.kind.name()), role, layer, dashed: false }
 }

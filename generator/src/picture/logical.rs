@@ -76,10 +76,10 @@ fn places(components: &[Component]) -> BTreeMap<Component, usize> {
 /// Stores that a component needs, and how many need a store: words instead of arrows, and little besides, for a box has no room.
 fn kept(system: &System<'_>, component: Component) -> String {
     let topology = system.topology;
-    if matches!(component, Component::Store(_)) {
-        return format!("{} · for {}", note(topology, component), system.callers(component).len());
-    }
     let count = topology.component_instances(component).len();
+    if let Component::Store(id) = component {
+        return format!("{} · ×{count} · for {}", topology.store(id).kind.name(), system.callers(component).len());
+    }
     let stores = topology.component_needs(component).into_iter().filter(|c| matches!(c, Component::Store(_)));
     let names: Vec<&str> = stores.map(|c| topology.component_name(c)).collect();
     if names.is_empty() { note(topology, component) } else { format!("×{count} → {}", names.join(", ")) }
@@ -105,6 +105,11 @@ pub(super) fn boxed(topology: &Topology, component: Component, layer: usize) -> 
 
 /// Kind, number of instances, port.
 pub(super) fn note(topology: &Topology, component: Component) -> String {
+    facts(topology, component).join(" · ")
+}
+
+/// The parts of a note.
+pub(super) fn facts(topology: &Topology, component: Component) -> Vec<String> {
     let instances = topology.component_instances(component);
     let kind = match component {
         Component::Registry => "registry",
@@ -113,10 +118,9 @@ pub(super) fn note(topology: &Topology, component: Component) -> String {
         Component::Store(id) => topology.store(id).kind.name(),
         Component::Service(_) => "service",
     };
-    let port = instances.first().map_or_else(String::new, |i| format!(" · :{}", i.port));
-    match instances.len() {
-        0 => format!("{kind} · elsewhere"),
-        count => format!("{kind} · ×{count}{port}"),
+    match instances.first() {
+        None => vec![kind.to_owned(), "elsewhere".to_owned()],
+        Some(first) => vec![kind.to_owned(), format!("×{}", instances.len()), format!(":{}", first.port)],
     }
 }
 
@@ -173,6 +177,8 @@ pub(super) fn graph(canvas: &mut Canvas, boxes: &[Box], arrows: &[Arrow]) {
     // Tall pictures have more arrows side by side, which need more room to bend.
     let between = BETWEEN + (placed.height / 40).min(400);
     let left = |layer: usize| MARGIN + layer as i64 * (WIDTH + between);
+    // An arrow may pass below every box.
+    canvas.reach(MARGIN, top + placed.height);
     for (arrow, bends) in edges.iter().zip(&placed.bends) {
         let mut points = vec![(left(layer(arrow.from)) + WIDTH, top + placed.y[arrow.from])];
         for (passed, y) in bends {

@@ -2,7 +2,7 @@
 
 use archgen_spec::topology::Topology;
 
-use super::canvas::{Anchor, Canvas, HEADER, MARGIN, Place, Role, Theme, Weight, cut};
+use super::canvas::{Anchor, Canvas, HEADER, MARGIN, Place, Role, Theme, Weight, cut, width};
 use crate::system::System;
 
 const NAMES: i64 = 190;
@@ -20,7 +20,7 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     let mut y = MARGIN + HEADER;
     for (name, store) in &system.plan().stores {
         let kind = store.kind;
-        canvas.text(MARGIN, y + 14, name, 15, Weight::Bold, Anchor::Start);
+        canvas.text(MARGIN, y + 14, &cut(name, 15, Weight::Bold, NAMES - 10), 15, Weight::Bold, Anchor::Start);
         let copies = store.slots.placement.first().map_or(0, Vec::len);
         let word = if copies == 1 { "copy" } else { "copies" };
         let balance = store.balance.max_over_mean_permille;
@@ -39,7 +39,7 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
         for (index, node) in store.nodes.iter().enumerate().take(NODES_MAX) {
             let (all, first) = (i64::from(store.balance.copies[index]), i64::from(store.balance.primaries[index]));
             let role = role(topology, &node.zone);
-            canvas.note(MARGIN, y + 13, &cut(&format!("{} · {}", node.name, node.zone), 12, NAMES - 10));
+            canvas.note(MARGIN, y + 13, &label(name, &node.name, &node.zone));
             let bar = |slots: i64| (BAR * slots / i64::from(most)).max(1);
             let place = |width| Place { x: MARGIN + NAMES, y: y + 2, width, height: ROW - 8 };
             canvas.block(place(bar(all)), role, "0.28");
@@ -57,6 +57,14 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     }
     canvas.reach(MARGIN + NAMES + BAR + 60, y - 22);
     canvas.finish()
+}
+
+/// A node's name and zone. Of a long name its number stays.
+fn label(store: &str, node: &str, zone: &str) -> String {
+    let number = node.strip_prefix(store).unwrap_or(node);
+    let rest = format!("{number} · {}", cut(zone, 12, Weight::Normal, NAMES / 2));
+    let left = NAMES - 10 - width(&rest, 12, Weight::Normal);
+    format!("{}{rest}", cut(&node[..node.len() - number.len()], 12, Weight::Normal, left))
 }
 
 /// Colours that zones have in turn.

@@ -44,6 +44,7 @@ pub struct Drawn {
     realtime: bool,
     columns: Vec<&'static str>,
     ttl_days: u32,
+    objective: &'static str,
 }
 
 fn services() -> impl Strategy<Value = Vec<(String, u32, Vec<usize>)>> {
@@ -73,25 +74,29 @@ pub fn drawn() -> impl Strategy<Value = Drawn> {
         select(vec!["/", "/api", "/api/v1/a-b.c", "/~x"]),
     );
     let rest = (select(vec![1_u32, 3, 5]), any::<bool>(), subsequence(COLUMNS.to_vec(), 1..=COLUMNS.len()), 1_u32..400);
-    (services(), stores, size, gateway, rest).prop_map(|(services, stores, size, gateway, rest)| Drawn {
-        zones: size.0,
-        services,
-        stores,
-        nodes: size.1,
-        partitions: size.2,
-        version: gateway.0,
-        embedded: gateway.1,
-        tls: gateway.2,
-        port: gateway.3,
-        limits: gateway.4,
-        cache: gateway.5,
-        balance: gateway.6,
-        servers: rest.0,
-        prefix: gateway.7,
-        realtime: rest.1,
-        columns: rest.2,
-        ttl_days: rest.3,
-    })
+    let objective = select(vec!["", "94%", "98.765%", "99.9%", "99.95%", "99.999%"]);
+    (services(), stores, size, gateway, (rest, objective)).prop_map(
+        |(services, stores, size, gateway, (rest, objective))| Drawn {
+            zones: size.0,
+            services,
+            stores,
+            nodes: size.1,
+            partitions: size.2,
+            version: gateway.0,
+            embedded: gateway.1,
+            tls: gateway.2,
+            port: gateway.3,
+            limits: gateway.4,
+            cache: gateway.5,
+            balance: gateway.6,
+            servers: rest.0,
+            prefix: gateway.7,
+            realtime: rest.1,
+            columns: rest.2,
+            ttl_days: rest.3,
+            objective,
+        },
+    )
 }
 
 /// The drawn system as a spec.
@@ -103,6 +108,11 @@ pub fn spec(drawn: &Drawn) -> String {
     let embedded = if drawn.embedded.0 { "embedded: true, servers: 1" } else { "embedded: false" };
     let servers = if drawn.embedded.0 { String::new() } else { format!(", servers: {}", drawn.servers) };
     let _ = writeln!(text, "registry: {{ kind: consul, datacenter: dc1, acl: default-deny, {embedded}{servers} }}");
+    if !drawn.objective.is_empty() {
+        // What is scraped or called by a host of ours: the registry, the gateway, what is embedded.
+        let own = format!("registry: 99%, gateway: 97.5%, {}: 99%", drawn.services[0].0);
+        let _ = writeln!(text, "objectives: {{ success: {}, components: {{ {own} }} }}", drawn.objective);
+    }
     gateway(drawn, &mut text);
     if drawn.realtime {
         text.push_str("realtime: { kind: socketio, port: 3000, replicas: 3 }\n");

@@ -7,8 +7,8 @@ use crate::topology::SecretSource;
 use crate::units::{HealthCheck, Period, RestartBackoff};
 
 use super::{
-    Decode, Decoder, Drift, Gateway, Load, Name, Named, Policy, Prices, Profiles, Realtime, Registry, Service, Shape,
-    Sim, Store, Test,
+    Decode, Decoder, Drift, Gateway, Load, Name, Named, Objectives, Policy, Prices, Profiles, Realtime, Registry,
+    Service, Shape, Sim, Store, Test,
 };
 
 section! {
@@ -28,6 +28,8 @@ section! {
         load: Load,
         /// What things cost.
         prices: Prices,
+        /// What is promised.
+        objectives: Objectives,
         /// Defaults.
         defaults: Defaults,
         /// Bundles of keys.

@@ -3,7 +3,7 @@
 use crate::checks::{bad_name, bad_unit, out_of_range, yaml_boolean};
 use crate::source::{Node, Spanned, Value};
 use crate::units::{
-    Bytes, Count, Date, Factor, HealthCheck, Limit, Money, Percent, Period, PeriodRange, Probability, Rate,
+    Bytes, Count, Date, Factor, HealthCheck, Limit, Money, Objective, Percent, Period, PeriodRange, Probability, Rate,
     RestartBackoff, Tolerance, Unit, UnitError, Version, Zipf, guess,
 };
 
@@ -225,6 +225,7 @@ unit_decode!(
     HealthCheck,
     Limit,
     Money,
+    Objective,
     Percent,
     Period,
     PeriodRange,

@@ -65,6 +65,7 @@ pub(crate) mod policy_broken;
 pub(crate) mod port_twice;
 pub(crate) mod profile_cycle;
 pub(crate) mod profile_unused;
+pub(crate) mod promise_above_needs;
 pub(crate) mod query_unserved;
 pub(crate) mod quorum_of_all;
 pub(crate) mod redundant_index;

@@ -61,6 +61,7 @@ pub(crate) fn resolve(spec: &Spec, today: Option<Date>, origins: &mut Origins, o
         secrets: secrets(spec),
         load: sections::load(&mut work),
         prices: sections::prices(&mut work),
+        objectives: sections::objectives(&mut work),
         gateway: routes::gateway(&mut work),
         realtime: components::realtime(&mut work),
         registry: components::registry(&mut work),

@@ -1,10 +1,11 @@
-//! Load, prices, simulation, policies and tests.
+//! Load, prices, objectives, simulation, policies and tests.
 
 use std::time::Duration;
 
 use crate::ast::{self, FaultName, Level};
 use crate::source::Spanned;
-use crate::topology::{Expectation, Fault, FaultKind, Load, Loss, Policy, Prices, Simulation, Test, Trial};
+use crate::topology::{Expectation, Fault, FaultKind, Load, Loss, Objectives, Policy, Prices, Simulation, Test, Trial};
+use crate::units::Objective;
 
 use super::resolve::Resolution;
 
@@ -40,6 +41,19 @@ pub(super) fn prices(work: &mut Resolution<'_>) -> Option<Prices> {
         components,
         disk: written.disk.map_or(0.0, |m| m.value.0),
     })
+}
+
+/// What is promised, with the default where nothing is said.
+pub(super) fn objectives(work: &mut Resolution<'_>) -> Objectives {
+    let written = work.spec.objectives.as_ref().map(|o| &o.value);
+    let success = written.and_then(|o| o.success).map(|s| s.value);
+    let components = written.iter().flat_map(|o| &o.components).flat_map(|c| &c.value);
+    let components = components.map(|c| (work.names.component(&c.name, work.out), c.value)).collect();
+    let reason = "43 minutes a month: what two instances and one person on call can keep";
+    Objectives {
+        success: work.or(success, || "objectives.success".to_owned(), Objective(100), "99.9%", reason),
+        components,
+    }
 }
 
 /// What `archgen drift` leaves out.

@@ -49,6 +49,8 @@ pub enum Part {
     Compose,
     /// Diagrams.
     Diagrams,
+    /// Rules, alerts and dashboards.
+    Alerts,
     /// The slot and capacity plan.
     Plan,
     /// A running fleet.
@@ -59,7 +61,7 @@ pub enum Part {
 
 impl Part {
     /// Every part, in the order in which they are listed.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Checks,
         Self::Nginx,
         Self::Consul,
@@ -67,6 +69,7 @@ impl Part {
         Self::Cassandra,
         Self::Compose,
         Self::Diagrams,
+        Self::Alerts,
         Self::Plan,
         Self::Up,
         Self::Sim,
@@ -82,6 +85,7 @@ impl Part {
             Self::Cassandra => "Cassandra DDL",
             Self::Compose => "Compose file",
             Self::Diagrams => "diagrams",
+            Self::Alerts => "alerts and dashboards",
             Self::Plan => "shard and capacity plan",
             Self::Up => "running fleet",
             Self::Sim => "simulation",

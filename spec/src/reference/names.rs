@@ -84,6 +84,7 @@ pub(super) static DECLARES: &[(&str, Declares)] = &[
 /// Patterns of keys that refer.
 pub(super) static REFERS: &[(&str, Refers)] = &[
     ("prices.components.*", Refers::Component),
+    ("objectives.components.*", Refers::Component),
     ("profiles.*.profile", Refers::Profile),
     ("profiles.*.credentials.password", Refers::Secret),
     ("profiles.*.tls", Refers::Secret),

@@ -1,6 +1,6 @@
 //! The root, and its small sections: variables, zones, secrets, defaults, environments.
 
-use super::entry::Part::{Checks, Compose, Consul, Diagrams, Nginx, Plan, Sim, Up};
+use super::entry::Part::{Alerts, Checks, Compose, Consul, Diagrams, Nginx, Plan, Sim, Up};
 use super::entry::{Entry, key};
 
 pub(super) static ENTRIES: &[Entry] = &[
@@ -43,6 +43,20 @@ pub(super) static ENTRIES: &[Entry] = &[
     key("prices.disk", "A gigabyte (10^9 bytes) of the disk that stores declare, a month.", "0.08")
         .absent("disk costs nothing")
         .reaches(&[Plan]),
+    key("objectives", "What the system promises: how much of what is tried succeeds.", "{ success: 99.9%, components: { search: 99% } }")
+        .derived("99.9% for everything")
+        .why("What an objective leaves over is a budget for errors, counted over 30 days. Alerts fire when it is burnt too fast: somebody is woken at 14.4 times and at 6 times the pace that would just use it up, and gets a ticket at 3 times and at once the pace, each over a long and a short window (Google, SRE workbook, chapter 5).")
+        .reaches(&[Checks, Alerts, Diagrams]),
+    key("objectives.success", "The share that succeeds: of the checks of each component's instances, of the gateway's exchanges with services, of the calls to each store.", "99.9%")
+        .value("99.9%", "43 minutes a month: what two instances and one person on call can keep")
+        .why("From 94% to 99.999%. With 100% every single failure would be an alarm; below 94% the fastest alert could never fire.")
+        .reaches(&[Alerts, Diagrams]),
+    key("objectives.components", "What one component promises, where that is something else.", "{ gateway: 99.95%, search: 99% }")
+        .absent("each promises what `success` says")
+        .reaches(&[Checks, Alerts, Diagrams]),
+    key("objectives.components.*", "The share that succeeds of this component.", "99%")
+        .why("A component cannot promise more than what it needs: where it does, one of the two numbers is wrong.")
+        .reaches(&[Checks, Alerts, Diagrams]),
     key("defaults", "Values that many parts share.", "{ service: { replicas: 3 } }").absent("nothing is shared"),
     key("defaults.service", "What every service has unless it says otherwise.", "{ replicas: 3, stop_within: 30s }")
         .absent("each key has its own default")

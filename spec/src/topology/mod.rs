@@ -6,6 +6,7 @@
 mod component;
 mod instance;
 mod load;
+mod objectives;
 mod prices;
 mod simulation;
 mod store;
@@ -14,6 +15,7 @@ mod system;
 pub use component::*;
 pub use instance::*;
 pub use load::*;
+pub use objectives::*;
 pub use prices::*;
 pub use simulation::*;
 pub use store::*;

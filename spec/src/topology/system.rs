@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Gateway, Load, Policy, Prices, Realtime, Registry, Service, Simulation, Store, Test};
+use super::{Gateway, Load, Objectives, Policy, Prices, Realtime, Registry, Service, Simulation, Store, Test};
 
 /// Index of a service in [`Topology::services`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -55,6 +55,8 @@ pub struct Topology {
     pub load: Load,
     /// What parts cost, where that is declared.
     pub prices: Option<Prices>,
+    /// What is promised.
+    pub objectives: Objectives,
     /// The API gateway, where one is declared.
     pub gateway: Option<Gateway>,
     /// The Socket.IO layer, where one is declared.

@@ -7,6 +7,7 @@
 mod unit;
 mod amount;
 mod date;
+mod objective;
 mod phrase;
 mod rate;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod time;
 
 pub use amount::{Bytes, Count, Factor, Money, Percent, Probability, Zipf};
 pub use date::Date;
+pub use objective::Objective;
 pub use phrase::{HealthCheck, RestartBackoff, Version};
 pub use rate::{Limit, Per, Rate};
 pub use time::{Period, PeriodRange, Tolerance};

@@ -25,6 +25,24 @@ fn sizes() {
 }
 
 #[test]
+fn objectives() {
+    check::<Objective>("99.9%", Ok("99.9%"));
+    check::<Objective>("99.950%", Ok("99.95%"));
+    check::<Objective>("99%", Ok("99%"));
+    check::<Objective>("99.999%", Ok("99.999%"));
+    check::<Objective>("94%", Ok("94%"));
+    for bad in ["99.9", "0.999", "99.9 %", "99.%", "99.9999%", "%", "-99%", "nan%", "99,9%"] {
+        check::<Objective>(bad, Err(UnitError::Form));
+    }
+    for bad in ["100%", "101%", "93.999%", "0%", "99999999999999999%"] {
+        assert!(matches!(Objective::parse(bad), Err(UnitError::Range(_))), "{bad}");
+    }
+    for (text, budget) in [("99.9%", "0.1"), ("99.95%", "0.05"), ("99%", "1"), ("94.5%", "5.5"), ("99.999%", "0.001")] {
+        assert_eq!(Objective::parse(text).map(Objective::budget_percent), Ok(budget.to_owned()));
+    }
+}
+
+#[test]
 fn dates() {
     check::<Date>("2027-01-31", Ok("2027-01-31"));
     check::<Date>("2028-02-29", Ok("2028-02-29"));

@@ -1,89 +1,135 @@
 //! Rules: how fast the budget for errors is burnt, over two windows each, and what else somebody must know of.
 
-use archgen_spec::topology::{Component, Topology};
+use archgen_spec::topology::Topology;
+use archgen_spec::units::Unit;
 use serde_json::{Value, json};
 
-use super::metrics::{self, Owner, is_ours};
+use super::budgets::{self, BURNS, Budget, Burn, WINDOWS, exports, scraped};
+use super::metrics::Owner;
 
-/// What is promised while the spec declares nothing else: of a thousand checks of an instance, or of a thousand exchanges, one may fail.
-const OBJECTIVE: f64 = 0.999;
-/// Windows of the rates that are recorded.
-const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
-/// How many times faster than allowed, over which long and short window, for whom. From the SRE workbook, chapter 5.
-const BURNS: [(f64, &str, &str, &str); 4] =
-    [(14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (3.0, "1d", "2h", "ticket"), (1.0, "3d", "6h", "ticket")];
+/// Over which a budget is counted. A Prometheus that keeps less counts over what it has.
+const PERIOD: &str = "30d";
 
-fn scraped(topology: &Topology) -> Vec<Component> {
-    let registry = |c: Component| c == Component::Registry && topology.registry.is_some();
-    let exporter = |c: Component| c == Component::Gateway && metrics::exporter(topology).is_some();
-    topology.components().into_iter().filter(|c| is_ours(topology, *c) || registry(*c) || exporter(*c)).collect()
+/// Exchanges with services that failed, as a share.
+fn gateway_failures(function: &str, window: &str) -> String {
+    format!(
+        "sum({function}(archgen_gateway_upstream_failures_total[{window}])) / \
+         sum({function}(archgen_gateway_requests_total[{window}]))"
+    )
 }
 
-fn exports(topology: &Topology, owner: Owner) -> bool {
-    topology.components().iter().any(|c| metrics::of(topology, *c).iter().any(|m| m.owner == owner))
+/// Calls to engines that failed, as a share of each store's.
+fn store_failures(function: &str, window: &str, matcher: &str) -> String {
+    let stores = format!("store!=\"\"{}{matcher}", if matcher.is_empty() { "" } else { "," });
+    format!(
+        "sum by (store) ({function}(archgen_store_calls_total{{outcome=~\"lost|shed|unreachable\",{stores}}}[{window}])) / \
+         sum by (store) ({function}(archgen_store_calls_total{{{stores}}}[{window}]))"
+    )
 }
 
-/// What is promised, in words.
-pub(crate) fn objectives(topology: &Topology) -> Vec<(String, String)> {
-    let share = format!("{} %", OBJECTIVE * 100.0);
-    let mut all: Vec<(String, String)> = scraped(topology)
-        .into_iter()
-        .map(|c| (topology.component_name(c).to_owned(), format!("instances answer {share} of the time")))
-        .collect();
-    if exports(topology, Owner::Gateway) {
-        all.push(("gateway".to_owned(), format!("{share} of exchanges with services succeed")));
+/// The shares of failures over each window, and what is spent of each budget.
+pub(super) fn recording(topology: &Topology) -> Value {
+    let (gateway, engines) = (budgets::of_gateway(topology), budgets::of_engines(topology));
+    let rule = |record: String, expression: String| json!({"record": record, "expr": expression});
+    let mut rates = Vec::new();
+    for window in WINDOWS {
+        let up = format!("1 - avg by (component) (avg_over_time(up{{component!=\"\"}}[{window}]))");
+        rates.push(rule(format!("component:unavailable:ratio_avg{window}"), up));
+        if !gateway.is_empty() {
+            rates.push(rule(format!("gateway:failures:ratio_rate{window}"), gateway_failures("rate", window)));
+        }
+        if !engines.is_empty() {
+            rates.push(rule(format!("store:failures:ratio_rate{window}"), store_failures("rate", window, "")));
+        }
     }
-    if exports(topology, Owner::Engines) {
-        all.push(("stores".to_owned(), format!("{share} of calls to engines succeed")));
+    let mut spent = Vec::new();
+    let mut spend = |of: &str, share: String, budget: &Budget| {
+        let expression = format!("{share} / {}", budgets::budget(budget.objective));
+        let mut rule = rule(format!("{of}:budget_spent:ratio{PERIOD}"), expression);
+        rule["labels"] = json!({"objective": budget.objective.print()});
+        spent.push(rule);
+    };
+    for budget in budgets::of_components(topology) {
+        let unavailable = budget.of("component:unavailable:ratio_avg5m");
+        spend("component", format!("avg_over_time({unavailable}[{PERIOD}])"), &budget);
     }
+    for budget in &gateway {
+        spend("gateway", gateway_failures("increase", PERIOD), budget);
+    }
+    for budget in &engines {
+        spend("store", store_failures("increase", PERIOD, &budget.matcher), budget);
+    }
+    json!({"groups": [
+        {"name": "recording", "interval": "30s", "rules": rates},
+        // What is read over a month changes slowly, and to read it costs.
+        {"name": "budgets", "interval": "5m", "rules": spent},
+    ]})
+}
+
+/// Something that burns a budget.
+#[derive(Clone, Copy)]
+pub(super) struct Burning {
+    pub(super) alert: &'static str,
+    record: &'static str,
+    /// As the summary names it.
+    pub(super) what: &'static str,
+    /// The component, where the series do not say it.
+    component: Option<&'static str>,
+}
+
+const COMPONENT: Burning = Burning {
+    alert: "ComponentUnavailable",
+    record: "component:unavailable:ratio_avg",
+    what: "{{ $labels.component }}",
+    component: None,
+};
+const GATEWAY: Burning = Burning {
+    alert: "GatewayFailures",
+    record: "gateway:failures:ratio_rate",
+    what: "The gateway",
+    component: Some("gateway"),
+};
+const STORE: Burning = Burning {
+    alert: "StoreFailures",
+    record: "store:failures:ratio_rate",
+    what: "The store {{ $labels.store }}",
+    component: None,
+};
+
+/// Everything that has a budget.
+pub(super) fn burning(topology: &Topology) -> Vec<(Burning, Budget)> {
+    let of = |burning: Burning, budgets: Vec<Budget>| budgets.into_iter().map(move |budget| (burning, budget));
+    let mut all: Vec<_> = of(COMPONENT, budgets::of_components(topology)).collect();
+    all.extend(of(GATEWAY, budgets::of_gateway(topology)));
+    all.extend(of(STORE, budgets::of_engines(topology)));
     all
 }
 
-/// The share of failures over each window.
-pub(super) fn recording(topology: &Topology) -> Value {
-    let mut rules = Vec::new();
-    for window in WINDOWS {
-        rules.push(json!({
-            "record": format!("component:unavailable:ratio_avg{window}"),
-            "expr": format!("1 - avg by (component) (avg_over_time(up{{component!=\"\"}}[{window}]))"),
-        }));
-        if exports(topology, Owner::Gateway) {
-            rules.push(json!({
-                "record": format!("gateway:failures:ratio_rate{window}"),
-                "expr": format!(
-                    "sum(rate(archgen_gateway_upstream_failures_total[{window}])) / sum(rate(archgen_gateway_requests_total[{window}]))"
-                ),
-            }));
+fn burn(burning: Burning, budget: &Budget) -> Vec<Value> {
+    let rules = BURNS.into_iter().map(|burn| {
+        let (long, short) = (burn.long, burn.short);
+        let limit = burn.limit(budget.objective);
+        let series = |window: &str| budget.of(&format!("{}{window}", burning.record));
+        let mut rule = json!({
+            "alert": burning.alert,
+            "expr": format!("{} > {limit} and {} > {limit}", series(long), series(short)),
+            "for": "2m",
+            "labels": {"severity": burn.severity, "window": long, "objective": budget.objective.print()},
+            "annotations": annotations(burning.what, "{{ $value | humanizePercentage }}", burn, budget),
+        });
+        if let Some(component) = burning.component {
+            rule["labels"]["component"] = component.into();
         }
-        if exports(topology, Owner::Engines) {
-            rules.push(json!({
-                "record": format!("store:failures:ratio_rate{window}"),
-                "expr": format!(
-                    "sum by (store) (rate(archgen_store_calls_total{{outcome=~\"lost|shed|unreachable\",store!=\"\"}}[{window}])) / \
-                     sum by (store) (rate(archgen_store_calls_total{{store!=\"\"}}[{window}]))"
-                ),
-            }));
-        }
-    }
-    json!({"groups": [{"name": "recording", "interval": "30s", "rules": rules}]})
+        rule
+    });
+    rules.collect()
 }
 
-fn burn(name: &str, record: &str, what: &str) -> Vec<Value> {
-    let budget = 1.0 - OBJECTIVE;
-    let rule = |(factor, long, short, severity): (f64, &str, &str, &str)| {
-        let limit = format!("{:.6}", factor * budget);
-        json!({
-            "alert": name,
-            "expr": format!("{record}{long} > {limit} and {record}{short} > {limit}"),
-            "for": "2m",
-            "labels": {"severity": severity, "window": long},
-            "annotations": {
-                "summary": format!("{what} burns its budget for errors {factor} times too fast"),
-                "description": format!("{{{{ $value | humanizePercentage }}}} over {long}; {:.1} % are allowed.", budget * 100.0),
-            },
-        })
-    };
-    BURNS.into_iter().map(rule).collect()
+pub(super) fn annotations(what: &str, share: &str, burn: Burn, budget: &Budget) -> Value {
+    json!({
+        "summary": format!("{what} burns its budget for errors {} times too fast", burn.factor()),
+        "description": format!("{share} over {}; {} % are allowed.", burn.long, budget.objective.budget_percent()),
+    })
 }
 
 fn alert(name: &str, expression: String, wait: &str, severity: &str, summary: &str, description: &str) -> Value {
@@ -98,13 +144,9 @@ fn alert(name: &str, expression: String, wait: &str, severity: &str, summary: &s
 
 /// Whom to wake, and for what.
 pub(super) fn alerts(topology: &Topology) -> Value {
-    let mut objectives = burn("ComponentUnavailable", "component:unavailable:ratio_avg", "{{ $labels.component }}");
+    let objectives: Vec<Value> = burning(topology).iter().flat_map(|(what, budget)| burn(*what, budget)).collect();
     let mut causes = Vec::new();
-    if exports(topology, Owner::Gateway) {
-        objectives.extend(burn("GatewayFailures", "gateway:failures:ratio_rate", "The gateway"));
-    }
     if exports(topology, Owner::Engines) {
-        objectives.extend(burn("StoreFailures", "store:failures:ratio_rate", "The store {{ $labels.store }}"));
         causes.push(alert(
             "StoreAway",
             "max by (store) (archgen_store_breaker_open) > 0".to_owned(),
@@ -152,37 +194,6 @@ pub(super) fn alerts(topology: &Topology) -> Value {
     json!({"groups": [{"name": "objectives", "rules": objectives}, {"name": "causes", "rules": causes}]})
 }
 
-/// A unit test of the rules: an instance that is gone wakes somebody, one that is there does not.
-pub(super) fn test(topology: &Topology) -> Value {
-    let first = scraped(topology).into_iter().next();
-    let name = first.map_or("none", |c| topology.component_name(c));
-    let series = |values: &str| json!([{"series": format!("up{{component=\"{name}\",job=\"{name}\",host=\"{name}-1\"}}"), "values": values}]);
-    let fires = |severity: &str, window: &str, factor: &str, percent: &str| {
-        json!({
-            "exp_labels": {"component": name, "severity": severity, "window": window},
-            "exp_annotations": {
-                "summary": format!("{name} burns its budget for errors {factor} times too fast"),
-                "description": format!("{percent} over {window}; 0.1 % are allowed."),
-            },
-        })
-    };
-    let all = [
-        fires("page", "1h", "14.4", "100%"),
-        fires("page", "6h", "6", "100%"),
-        fires("ticket", "1d", "3", "100%"),
-        fires("ticket", "3d", "1", "100%"),
-    ];
-    let at = |time: &str, expected: Value| json!({"eval_time": time, "alertname": "ComponentUnavailable", "exp_alerts": expected});
-    json!({
-        "rule_files": ["recording.rules.yml", "alerts.rules.yml"],
-        "evaluation_interval": "30s",
-        "tests": [
-            {"interval": "30s", "input_series": series("0x100"), "alert_rule_test": [at("20m", json!(all))]},
-            {"interval": "30s", "input_series": series("1x100"), "alert_rule_test": [at("20m", json!([]))]},
-        ],
-    })
-}
-
 /// `alertmanager.yml`: two receivers, whose addresses are secrets and so are files.
 pub(super) fn route() -> Value {
     let receiver = |name: &str| {
@@ -200,11 +211,11 @@ pub(super) fn route() -> Value {
             "repeat_interval": "4h",
             "routes": [{"receiver": "page", "matchers": ["severity=\"page\""], "repeat_interval": "1h"}],
         },
-        // What is gone burns its budget, too: one message is enough.
+        // What is gone burns its budget, too, and what burns fast also burns slowly: one message is enough.
         "inhibit_rules": [{
             "source_matchers": ["severity=\"page\""],
             "target_matchers": ["severity=\"ticket\""],
-            "equal": ["component"],
+            "equal": ["component", "store"],
         }],
         "receivers": [receiver("page"), receiver("ticket")],
     })

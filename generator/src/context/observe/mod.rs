@@ -1,14 +1,16 @@
 //! Metrics: where they are fetched, when somebody is woken, and what is drawn of them.
 
 mod alerts;
+mod budgets;
 mod dashboards;
 mod metrics;
+mod rule_tests;
 mod scrape;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerts::objectives;
+pub(crate) use budgets::objectives;
 pub(crate) use metrics::exporter;
 
 use archgen_spec::topology::{Instance, Topology};
@@ -28,7 +30,7 @@ pub(crate) fn files(
     put(files, "prometheus/prometheus.yml", &scrape::configuration(topology, address));
     put(files, "prometheus/recording.rules.yml", &alerts::recording(topology));
     put(files, "prometheus/alerts.rules.yml", &alerts::alerts(topology));
-    put(files, "prometheus/alerts.test.yml", &alerts::test(topology));
+    put(files, "prometheus/alerts.test.yml", &rule_tests::test(topology));
     put(files, "alertmanager/alertmanager.yml", &alerts::route());
     json_file("grafana/fleet.json", &dashboards::fleet(topology), files)?;
     for component in topology.components() {
