@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Files;
 use crate::GenerateError;
-use crate::render::Engine;
+use crate::render::{Content, Engine};
 use crate::system::System;
 
 #[derive(Serialize)]
@@ -44,8 +44,9 @@ pub(crate) fn files(system: &System<'_>, here: bool, engine: &Engine, files: &mu
             memory_max_bytes: store.memory_bytes.map_or(0, |bytes| bytes / 4 * 3),
             users,
         };
+        let content = Content::of(&context);
         for file in ["redis.conf", "users.acl", "start.sh"] {
-            let text = engine.render(&format!("redis/{file}"), &context)?;
+            let text = engine.render(&format!("redis/{file}"), &content)?;
             files.insert(format!("redis/{}/{file}", store.name), text);
         }
     }
