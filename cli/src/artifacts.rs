@@ -37,17 +37,23 @@ pub fn make(
 ) -> Result<Made, Failure> {
     let (topology, loaded) = spec_files::checked(spec, Environment::Exactly(environment), printer)?;
     let options = Options { only, loaded: Some(&loaded), ..Options::default() };
-    let mut new = generate(&topology, &options).map_err(|error| explained(error, &loaded))?;
+    let explained = |error| explained(error, &loaded, spec, environment);
+    let mut new = generate(&topology, &options).map_err(explained)?;
     if let Some(out) = out {
         let on_disk = |path: &str| String::from_utf8(out.read(path).ok()??).ok();
-        keep_synced(&topology, &mut new, &on_disk).map_err(|error| explained(error, &loaded))?;
+        keep_synced(&topology, &mut new, &on_disk).map_err(explained)?;
     }
     Ok(Made { topology, new })
 }
 
-/// A value that no target can hold is a mistake in the spec: it is named with its place.
-fn explained(error: GenerateError, loaded: &Loaded) -> Failure {
+/// A value that no target can hold is a mistake in the spec: it is named with its place. A long spec is read again for that.
+fn explained(error: GenerateError, loaded: &Loaded, spec: &Path, environment: Option<&str>) -> Failure {
     let GenerateError::Unwritable { text, .. } = &error else { return anyhow!(error).into() };
+    let again = match loaded.origins.iter().next() {
+        Some(_) => None,
+        None => spec_files::load(spec, Environment::Exactly(environment)).ok(),
+    };
+    let loaded = again.as_ref().map_or(loaded, |(loaded, _)| loaded);
     let written = loaded.origins.iter().filter(|(_, origin)| origin.value == *text);
     let places = written.map(|(path, origin)| format!("`{path}` at {}", origin.place(&loaded.sources)));
     let places: Vec<String> = places.take(NAMED_MAX).collect();

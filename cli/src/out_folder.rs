@@ -3,15 +3,28 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     io::{ErrorKind, Write},
+    iter,
+    panic::resume_unwind,
     path::{Component, Path, PathBuf},
+    thread,
 };
 
 use anyhow::{Context, bail};
 use archgen_generator::{MANIFEST_PATH, Manifest, WritePlan, content_hash, mapped};
 
 use crate::exit::{self, Failure};
+
+/// Two things at once: what is to be in a folder, and on a thread of its own what there is.
+pub fn while_reading<A, B: Send>(make: impl FnOnce() -> A, read: impl FnOnce() -> B + Send) -> (A, B) {
+    thread::scope(|scope| {
+        let reading = scope.spawn(read);
+        let made = make();
+        (made, reading.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
 
 /// A folder of artifacts, for reading.
 pub struct OutFolder {
@@ -77,6 +90,9 @@ impl OutFolder {
     /// The file system's.
     pub fn hashes<'a>(&self, paths: impl Iterator<Item = &'a String>) -> anyhow::Result<BTreeMap<String, String>> {
         let mut paths: Vec<&String> = paths.collect();
+        if !self.root.exists() {
+            return Ok(BTreeMap::new());
+        }
         paths.sort_unstable();
         paths.dedup();
         let read = mapped(&paths, |path| {
@@ -99,11 +115,16 @@ impl WritableFolder {
         Self { folder: OutFolder::at(root) }
     }
 
-    /// Writes and removes what a decision says.
+    /// Writes and removes what a decision says, and the manifest last. A folder that is not there yet is made beside its place and then
+    /// named: it is there whole or not at all.
     ///
     /// # Errors
     /// The file system's.
-    pub fn apply(&self, plan: &WritePlan, texts: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub fn apply(&self, plan: &WritePlan, texts: &BTreeMap<String, String>, manifest: &str) -> anyhow::Result<()> {
+        let new = fs::symlink_metadata(&self.folder.root).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if let (true, Some(name)) = (new, self.folder.root.file_name()) {
+            return self.make(name, plan, texts, manifest);
+        }
         let written = mapped(&plan.write, |path| self.write(path, texts.get(path).map_or("", String::as_str)));
         written.into_iter().collect::<anyhow::Result<()>>()?;
         for relative in &plan.remove {
@@ -116,7 +137,46 @@ impl WritableFolder {
                 }
             }
         }
-        Ok(())
+        self.write_if_changed(MANIFEST_PATH, manifest)
+    }
+
+    /// Makes the folder with everything in it.
+    fn make(
+        &self,
+        name: &OsStr,
+        plan: &WritePlan,
+        texts: &BTreeMap<String, String>,
+        manifest: &str,
+    ) -> anyhow::Result<()> {
+        let root = &self.folder.root;
+        let mut unfinished = name.to_owned();
+        unfinished.push(format!(".{}.new", std::process::id()));
+        let unfinished = Self::at(&root.with_file_name(unfinished));
+        let made = unfinished.fill(plan, texts, manifest).and_then(|()| {
+            fs::rename(&unfinished.folder.root, root).with_context(|| format!("cannot make `{}`", root.display()))
+        });
+        if made.is_err() {
+            // Whatever there is of it is of no use.
+            let _ = fs::remove_dir_all(&unfinished.folder.root);
+        }
+        made
+    }
+
+    /// Puts everything into a folder that nobody knows yet.
+    fn fill(&self, plan: &WritePlan, texts: &BTreeMap<String, String>, manifest: &str) -> anyhow::Result<()> {
+        let root = &self.folder.root;
+        let mut folders: Vec<&Path> = plan.write.iter().filter_map(|path| Path::new(path).parent()).collect();
+        folders.dedup();
+        for folder in iter::once(root.clone()).chain(folders.into_iter().map(|folder| root.join(folder))) {
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        }
+        let put = |path: &str, text: &str| {
+            let path = self.folder.path(path)?;
+            fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+        };
+        let written = mapped(&plan.write, |path| put(path, texts.get(path).map_or("", String::as_str)));
+        written.into_iter().collect::<anyhow::Result<()>>()?;
+        put(MANIFEST_PATH, manifest)
     }
 
     /// Writes a file unless it says that already.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use archgen_generator::SPEC_SHOWN_BYTES_MAX;
 use archgen_spec::{Loaded, ReadError, topology::Topology, units::Date};
 
 use crate::{
@@ -105,25 +106,28 @@ pub fn reload(texts: &SpecTexts) -> anyhow::Result<Topology> {
 /// # Errors
 /// The spec has errors, or cannot be read.
 pub fn topology(path: &Path, environment: Environment<'_>, printer: Printer) -> Result<(Topology, SpecTexts), Failure> {
-    let (topology, _, texts) = checked_texts(path, environment, printer)?;
+    let (topology, _, texts) = accepted(load(path, environment)?, printer)?;
     Ok((topology, texts))
 }
 
-/// The same with where each of its values stands.
+/// The same with where each of its values stands, unless the spec is too long for that to be on a page: then nothing is noted, and it
+/// is there sooner.
 ///
 /// # Errors
 /// As [`topology`].
 pub fn checked(path: &Path, environment: Environment<'_>, printer: Printer) -> Result<(Topology, Loaded), Failure> {
-    let (topology, loaded, _) = checked_texts(path, environment, printer)?;
+    let load: Loading<'_> = &|today, path, text, environment, overlays, variables| {
+        let load = if text.len() > SPEC_SHOWN_BYTES_MAX { archgen_spec::judge_on } else { archgen_spec::load_on };
+        load(today, path, text, environment, overlays, variables)
+    };
+    let (topology, loaded, _) = accepted(read(path, environment, load)?, printer)?;
     Ok((topology, loaded))
 }
 
-fn checked_texts(
-    path: &Path,
-    environment: Environment<'_>,
+fn accepted(
+    (mut loaded, texts): (Loaded, SpecTexts),
     printer: Printer,
 ) -> Result<(Topology, Loaded, SpecTexts), Failure> {
-    let (mut loaded, texts) = load(path, environment)?;
     let problems = archgen_spec::diagnostic::human(&loaded.diagnostics, &loaded.sources, printer.color_notes());
     if !problems.is_empty() {
         printer.note(&problems);

@@ -9,6 +9,10 @@ use std::time::Instant;
 use archgen_generator::diff::{difference_of_facts, facts};
 use archgen_spec::topology::Topology;
 
+/// The allocator of `archgen` itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [old, new] = arguments.as_slice() else { return Err(Error::other("usage: difference OLD NEW")) };

@@ -7,10 +7,11 @@ use archgen_spec::topology::{Instance, StoreId, Topology};
 use thiserror::Error;
 
 use crate::context::{
-    cassandra, compose, consul, elasticsearch, graph as graph_context, image, kafka, kubernetes, mongodb, nginx,
+    Files, cassandra, compose, consul, elasticsearch, graph as graph_context, image, kafka, kubernetes, mongodb, nginx,
     observe, page, postgres, redis, s3,
 };
 use crate::diff::facts;
+use crate::parallel::each;
 use crate::picture::{Theme, View};
 use crate::plan::engine_files;
 use crate::private_address;
@@ -147,17 +148,40 @@ impl Target {
     }
 }
 
+/// Where an instance is. Targets are made on several threads, which all ask.
+pub type Address<'a> = &'a (dyn Fn(&Instance) -> String + Sync);
+
+/// Every target, those first that take long: threads that make them end together.
+const BY_WORK: [Target; Target::ALL.len()] = [
+    Target::Plan,
+    Target::Page,
+    Target::Kubernetes,
+    Target::Compose,
+    Target::Graph,
+    Target::Postgres,
+    Target::Observe,
+    Target::Consul,
+    Target::Nginx,
+    Target::Cassandra,
+    Target::Kafka,
+    Target::Elasticsearch,
+    Target::Mongodb,
+    Target::Redis,
+    Target::S3,
+    Target::Image,
+];
+
 /// What to generate.
 #[derive(Default)]
 pub struct Options<'a> {
     /// Only these targets; empty means all.
     pub only: Vec<Target>,
     /// Address of an instance (no port); `None` takes [`private_address`].
-    pub address: Option<&'a dyn Fn(&Instance) -> String>,
+    pub address: Option<Address<'a>>,
     /// What the topology was loaded from: the page of the architecture links to its lines.
     pub loaded: Option<&'a Loaded>,
     /// Port of an instance; `None` takes the one that the spec says of all of its kind.
-    pub port: Option<&'a dyn Fn(&Instance) -> u16>,
+    pub port: Option<&'a (dyn Fn(&Instance) -> u16 + Sync)>,
     /// For servers that `archgen up` starts: single ones, on loopback alone, with their data beside their files. What is generated
     /// otherwise is for machines of their own, whatever the spec says of this one.
     pub here: bool,
@@ -196,13 +220,12 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
     let engine = Engine::new()?;
     let system = System::of(topology);
     let default = |i: &Instance| private_address(topology, i);
-    let address: &dyn Fn(&Instance) -> String = options.address.unwrap_or(&default);
+    let address: Address<'_> = options.address.unwrap_or(&default);
     let place = |i: &Instance| format!("{}:{}", address(i), options.port.map_or(i.port, |port| port(i)));
-    let mut files = BTreeMap::new();
-    for (_, target) in Target::ALL {
-        if !options.only.is_empty() && !options.only.contains(&target) {
-            continue;
-        }
+    let wanted = |target: &Target| options.only.is_empty() || options.only.contains(target);
+    let targets: Vec<Target> = BY_WORK.into_iter().filter(wanted).collect();
+    let made = each(&targets, |target| {
+        let mut files = Files::new();
         match target {
             Target::Nginx => nginx::files(topology, &place, options.here, &engine, &mut files)?,
             Target::Consul => consul::files(&system, address, &mut files)?,
@@ -217,42 +240,40 @@ pub fn generate(topology: &Topology, options: &Options<'_>) -> Result<Artifacts,
             Target::Kubernetes => kubernetes::files(&system, &mut files)?,
             Target::Observe => observe::files(topology, address, &mut files)?,
             Target::Compose => compose::files(topology, address, &mut files),
-            Target::Graph => {
-                graphs(&system, &engine, &mut files)?;
-            }
+            Target::Graph => graphs(&system, &mut files),
             Target::Page => page::files(&system, options.loaded, &mut files),
             Target::Plan => plan_files(&system, &place, &mut files)?,
         }
+        Ok(files)
+    });
+    // The first target in the order of `ALL` that fails says why, whichever thread was sooner.
+    let mut made: Vec<(Target, Result<Files, GenerateError>)> = targets.into_iter().zip(made).collect();
+    made.sort_unstable_by_key(|(target, _)| *target);
+    let mut files = Files::new();
+    for (_, part) in made {
+        files.append(&mut part?);
     }
     Ok(Artifacts { files })
 }
 
 /// The logical view as a diagram.
-///
-/// # Errors
-/// Where a template fails.
-pub fn graph(topology: &Topology, format: GraphFormat) -> Result<String, GenerateError> {
-    Engine::new()?.render(format.path(), &graph_context::logical(topology))
+pub fn graph(topology: &Topology, format: GraphFormat) -> String {
+    graph_context::logical(topology).text(format)
 }
 
 /// Every diagram, and each view drawn for light and for dark pages.
-fn graphs(system: &System<'_>, engine: &Engine, files: &mut BTreeMap<String, String>) -> Result<(), GenerateError> {
+fn graphs(system: &System<'_>, files: &mut Files) {
     let logical = graph_context::logical(system.topology);
     for format in [GraphFormat::Mermaid, GraphFormat::Dot, GraphFormat::Structurizr, GraphFormat::PlantUml] {
-        files.insert(format.path().to_owned(), engine.render(format.path(), &logical)?);
+        files.insert(format.path().to_owned(), logical.text(format));
     }
     for (name, view) in View::ALL {
         files.insert(format!("graph/{name}.svg"), system.picture(view, Theme::Light).to_owned());
         files.insert(format!("graph/{name}-dark.svg"), system.picture(view, Theme::Dark).to_owned());
     }
-    Ok(())
 }
 
-fn plan_files(
-    system: &System<'_>,
-    place: &dyn Fn(&Instance) -> String,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), GenerateError> {
+fn plan_files(system: &System<'_>, place: Address<'_>, files: &mut Files) -> Result<(), GenerateError> {
     let topology = system.topology;
     let path = "plan.json".to_owned();
     // Compact: a slot map in indented form has one line per copy.
@@ -269,11 +290,7 @@ fn plan_files(
 }
 
 /// Adds an indented JSON file.
-pub(crate) fn json_file(
-    path: &str,
-    value: &impl serde::Serialize,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), GenerateError> {
+pub(crate) fn json_file(path: &str, value: &impl serde::Serialize, files: &mut Files) -> Result<(), GenerateError> {
     let text =
         serde_json::to_string_pretty(value).map_err(|source| GenerateError::Json { path: path.to_owned(), source })?;
     files.insert(path.to_owned(), text + "\n");

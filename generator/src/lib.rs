@@ -21,8 +21,9 @@ mod render;
 mod system;
 
 pub use addresses::private_address;
-pub use artifacts::{Artifacts, FACTS_PATH, GenerateError, GraphFormat, Options, Target, generate, graph};
+pub use artifacts::{Address, Artifacts, FACTS_PATH, GenerateError, GraphFormat, Options, Target, generate, graph};
 pub use context::schema_facts::{SchemaFacts, schema_facts};
+pub use context::spec_text::SPEC_SHOWN_BYTES_MAX;
 pub use members::{Members, is_synced, keep_synced, member_files, synced};
 pub use ownership::{MANIFEST_PATH, Manifest, WritePlan, content_hash, reconcile};
 pub use parallel::mapped;

@@ -11,14 +11,28 @@ const LEAST: usize = 2;
 
 /// The results of `work`, in the order of `items`.
 pub fn mapped<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    mapped_on(thread::available_parallelism().map_or(1, usize::from), items, work)
+    mapped_on(processors(), TAKEN_AT_ONCE, items, work)
 }
 
-fn mapped_on<T: Sync, R: Send>(processors: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// The same for a few things that are much work each, the longest first: a thread takes one at a time.
+pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    mapped_on(processors(), 1, items, work)
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn mapped_on<T: Sync, R: Send>(
+    processors: usize,
+    taken_max: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     if processors < 2 || items.len() < LEAST {
         return items.iter().map(work).collect();
     }
-    let take = (items.len() / processors / 4).clamp(1, TAKEN_AT_ONCE);
+    let take = (items.len() / processors / 4).clamp(1, taken_max);
     let next = AtomicUsize::new(0);
     let turns = || {
         let mut mine = Vec::new();
@@ -39,14 +53,14 @@ fn mapped_on<T: Sync, R: Send>(processors: usize, items: &[T], work: impl Fn(&T)
 
 #[cfg(test)]
 mod tests {
-    use super::mapped_on;
+    use super::{TAKEN_AT_ONCE, mapped_on};
 
     #[test]
     fn order_is_kept_on_any_number_of_processors() {
         for processors in [1, 2, 3, 16] {
             for count in [0, 1, 2, 3, 17, 1_000] {
                 let items: Vec<usize> = (0..count).collect();
-                let done = mapped_on(processors, &items, |i| i * 2);
+                let done = mapped_on(processors, TAKEN_AT_ONCE, &items, |i| i * 2);
                 assert_eq!(done, items.iter().map(|i| i * 2).collect::<Vec<_>>(), "{processors} processors");
             }
         }

@@ -252,7 +252,7 @@ fn what_runs_elsewhere_does_not_depend_on_what_this_machine_starts() {
 fn diagrams_name_every_component() {
     let topology = example::topology("slack", None);
     for format in [GraphFormat::Mermaid, GraphFormat::Dot] {
-        let text = graph(&topology, format).expect("a diagram");
+        let text = graph(&topology, format);
         for component in topology.components() {
             assert!(text.contains(topology.component_name(component)), "{text}");
         }

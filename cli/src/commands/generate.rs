@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use archgen_generator::{MANIFEST_PATH, Manifest, Target, WritePlan, reconcile};
+use archgen_generator::{Manifest, Target, WritePlan, reconcile};
 
 use crate::{
     arguments::GenerateArguments,
     artifacts::{Made, make},
     exit::{self, Failure, Outcome},
-    out_folder::WritableFolder,
+    out_folder::{WritableFolder, while_reading},
     printer::Printer,
 };
 
@@ -21,12 +21,19 @@ pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
     let only = targets(&arguments.only)?;
     let out = WritableFolder::at(&arguments.out);
     let environment = arguments.environment.as_deref();
-    let Made { new, .. } = make(&arguments.spec, environment, only.clone(), Some(&out.folder), printer)?;
-    let manifest = out.folder.manifest()?;
-    // What other targets wrote stays theirs: only the chosen ones are compared.
-    let (chosen, others) = split(manifest, &only);
+    let (made, there) = while_reading(
+        || make(&arguments.spec, environment, only.clone(), Some(&out.folder), printer),
+        || {
+            // What other targets wrote stays theirs: only the chosen ones are compared.
+            let (chosen, others) = split(out.folder.manifest()?, &only);
+            let hashes = out.folder.hashes(chosen.files.keys())?;
+            Ok::<_, Failure>((chosen, others, hashes))
+        },
+    );
+    let Made { new, .. } = made?;
+    let (chosen, others, mut on_disk) = there?;
     let mut whole = Manifest::of(&new);
-    let on_disk = out.folder.hashes(chosen.files.keys().chain(new.files.keys()))?;
+    on_disk.extend(out.folder.hashes(new.files.keys().filter(|path| !chosen.files.contains_key(*path)))?);
     let plan = reconcile(Some(&chosen), &on_disk, &whole, arguments.force);
     if !plan.refused.is_empty() {
         return Err(refusal(&plan, &arguments.out));
@@ -34,9 +41,8 @@ pub fn run(arguments: &GenerateArguments, printer: Printer) -> Outcome {
     if arguments.dry_run {
         return Ok(dry(&plan, &arguments.out, printer));
     }
-    out.apply(&plan, &new.files)?;
     whole.files.extend(others);
-    out.write_if_changed(MANIFEST_PATH, &whole.text())?;
+    out.apply(&plan, &new.files, &whole.text())?;
     printer.data(&listed("wrote   ", &plan.write, &arguments.out));
     printer.data(&listed("removed ", &plan.remove, &arguments.out));
     let count = (plan.write.len(), plan.unchanged.len(), plan.remove.len());

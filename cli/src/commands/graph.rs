@@ -1,6 +1,5 @@
 //! `archgen graph`: the logical view as a diagram, any view as a picture.
 
-use anyhow::anyhow;
 use archgen_generator::{GraphFormat, Theme, View, difference, picture};
 
 use crate::{
@@ -29,7 +28,7 @@ pub fn run(arguments: &GraphArguments, printer: Printer) -> Outcome {
             return Ok(exit::OK);
         }
     };
-    printer.data(&archgen_generator::graph(&topology, format).map_err(|error| anyhow!(error))?);
+    printer.data(&archgen_generator::graph(&topology, format));
     Ok(exit::OK)
 }
 

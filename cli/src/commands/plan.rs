@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Context;
 use archgen_generator::diff::{ChangeKind, Difference, Facts, difference_of_facts, facts};
-use archgen_generator::{Artifacts, FACTS_PATH, MANIFEST_PATH, Manifest, WritePlan, reconcile};
+use archgen_generator::{Artifacts, FACTS_PATH, Manifest, WritePlan, reconcile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     arguments::{ApplyArguments, PlanArguments, ReportFormat},
     artifacts::{Made, make},
     exit::{self, Failure, Outcome},
-    out_folder::{OutFolder, WritableFolder},
+    out_folder::{OutFolder, WritableFolder, while_reading},
     printer::Printer,
     spec_files,
     state::{FleetFile, StateFolder},
@@ -41,12 +41,21 @@ struct SavedPlan {
 pub fn plan(arguments: &PlanArguments, printer: Printer) -> Outcome {
     let (out, running_fleet) = against(arguments);
     let environment = arguments.environment.as_deref();
-    let Made { topology, new } = make(&arguments.spec, environment, Vec::new(), Some(&out), printer)?;
-    let manifest = out.manifest()?;
-    let known = manifest.iter().flat_map(|m| m.files.keys());
-    let on_disk = out.hashes(known.chain(new.files.keys()))?;
+    let (made, there) = while_reading(
+        || make(&arguments.spec, environment, Vec::new(), Some(&out), printer),
+        || {
+            let manifest = out.manifest()?;
+            let hashes = out.hashes(manifest.iter().flat_map(|m| m.files.keys()))?;
+            let remembered = if running_fleet { Facts::default() } else { remembered(&out)? };
+            Ok::<_, Failure>((manifest, hashes, remembered))
+        },
+    );
+    let Made { topology, new } = made?;
+    let (manifest, mut on_disk, remembered) = there?;
+    let foreign = new.files.keys().filter(|path| !manifest.as_ref().is_some_and(|m| m.files.contains_key(*path)));
+    on_disk.extend(out.hashes(foreign)?);
     let files = reconcile(manifest.as_ref(), &on_disk, &Manifest::of(&new), false);
-    let before = if running_fleet { running(&arguments.state.folder)? } else { remembered(&out)? };
+    let before = if running_fleet { running(&arguments.state.folder)? } else { remembered };
     let difference = difference_of_facts(&before, &facts(&topology));
     match arguments.format {
         ReportFormat::Human => printer.data(&human(&difference, &files)),
@@ -138,8 +147,7 @@ pub fn apply(arguments: &ApplyArguments, printer: Printer) -> Outcome {
         return Err(Failure::new(exit::REFUSED, message));
     }
     let plan = WritePlan { write: saved.write.keys().cloned().collect(), remove: saved.remove, ..WritePlan::default() };
-    out.apply(&plan, &saved.write)?;
-    out.write_if_changed(MANIFEST_PATH, &saved.manifest)?;
+    out.apply(&plan, &saved.write, &saved.manifest)?;
     printer.note(&format!("{} written, {} removed in {}", plan.write.len(), plan.remove.len(), saved.out));
     Ok(exit::OK)
 }

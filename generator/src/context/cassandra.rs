@@ -8,7 +8,7 @@ use super::Files;
 use super::postgres::check_kinds;
 use crate::GenerateError;
 use crate::plan::{bucket_classes, bucket_seconds};
-use crate::render::Engine;
+use crate::render::{Content, Engine};
 
 #[derive(Serialize)]
 struct Context<'a> {
@@ -85,7 +85,7 @@ pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> 
         let ttl_seconds = longest.collect::<Option<Vec<u64>>>().and_then(|all| all.into_iter().max()).unwrap_or(0);
         let keep = Keep { ttl_seconds, window_hours: window_hours(ttl_seconds) };
         let context = Context { system: &topology.name, keyspace, replication, tables, keep };
-        let text = engine.render("cassandra/schema.cql", &context)?;
+        let text = engine.render("cassandra/schema.cql", &Content::of(&context))?;
         files.insert(format!("cassandra/{}/schema.cql", store.name), text);
     }
     Ok(())

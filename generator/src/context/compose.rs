@@ -1,9 +1,9 @@
 //! docker-compose: the whole fleet on one network. Built as data, so that nothing needs escaping but `$`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use archgen_spec::topology::{Component, Instance, SecretSource, Topology};
-use serde_json::{Map, Value, json};
 
 use super::Files;
 use super::container::{
@@ -11,7 +11,9 @@ use super::container::{
     container, exporter_arguments, joins, memory_request_bytes,
 };
 use super::inexpressible::{self, Place};
-use crate::render::yaml;
+use crate::Address;
+use crate::parallel::mapped;
+use crate::render::{Data, Map, data, document, entries};
 
 const PATH: &str = "compose/docker-compose.yml";
 
@@ -22,59 +24,83 @@ const HEADER: &str = "\
 # ARCHGEN_IMAGE names the image that ../image/Dockerfile makes; passwords are taken from the environment.
 ";
 
+/// What one component adds to the file.
+#[derive(Default)]
+struct Part {
+    /// Entries of `services`.
+    services: String,
+    /// Names of its volumes.
+    volumes: Vec<String>,
+    /// Secrets that it uses.
+    secrets: BTreeSet<String>,
+}
+
 /// `compose/docker-compose.yml` and what it cannot say.
-pub(crate) fn files(topology: &Topology, address: &dyn Fn(&Instance) -> String, files: &mut Files) {
-    let mut services = Map::new();
-    let mut volumes = Map::new();
-    let mut used = BTreeSet::new();
-    let host = |i: &Instance| i.name.clone();
-    for component in topology.components() {
-        for instance in topology.component_instances(component) {
-            let made = container(topology, &instance, &instance.name, &host);
-            let mut service = written(topology, &instance, &made, &mut used);
-            service["networks"] = json!({"fleet": {"ipv4_address": address(&instance)}});
-            if made.data.is_some() {
-                volumes.insert(instance.name.clone(), json!({}));
-            }
-            services.insert(instance.name.clone(), service);
-            if component == Component::Gateway
-                && let Some(beside) = exporting(topology, &instance)
-            {
-                services.insert(format!("{}-exporter", instance.name), beside);
-            }
-        }
+pub(crate) fn files(topology: &Topology, address: Address<'_>, files: &mut Files) {
+    let parts = mapped(&topology.components(), |component| part(topology, *component, address));
+    let joins = joins(topology, &host);
+    let mut text = String::with_capacity(4_096 + parts.iter().map(|p| p.services.len()).sum::<usize>());
+    text.push_str(HEADER);
+    document(&data!({"name": &topology.name}), &mut text);
+    let nothing = joins.is_empty() && parts.iter().all(|p| p.services.is_empty());
+    text.push_str(if nothing { "services: {}\n" } else { "services:\n" });
+    for part in &parts {
+        text.push_str(&part.services);
     }
-    for join in joins(topology, &host) {
-        services.insert(join.name.clone(), joining(topology, &join));
-    }
-    let secrets: Map<String, Value> = used.iter().map(|name| (name.clone(), secret(topology, name))).collect();
-    let mut compose = json!({
-        "name": topology.name,
-        "services": services,
-        "networks": {"fleet": {"ipam": {"config": [{"subnet": "10.0.0.0/8"}]}}},
-    });
+    let joining: Map<'_> = joins.iter().map(|join| (&join.name, joining(topology, join))).collect();
+    entries(&joining, 1, &mut text);
+    document(&data!({"networks": {"fleet": {"ipam": {"config": [{"subnet": "10.0.0.0/8"}]}}}}), &mut text);
+    let volumes: Map<'_> = parts.iter().flat_map(|p| &p.volumes).map(|name| (name, data!({}))).collect();
+    let used: BTreeSet<&String> = parts.iter().flat_map(|p| &p.secrets).collect();
+    let secrets: Map<'_> = used.iter().map(|name| (*name, secret(topology, name))).collect();
     for (key, part) in [("volumes", volumes), ("secrets", secrets)] {
         if !part.is_empty() {
-            compose[key] = Value::Object(part);
+            document(&data!({ key: part }), &mut text);
         }
     }
-    files.insert(PATH.to_owned(), format!("{HEADER}{}", yaml(&compose)));
+    files.insert(PATH.to_owned(), text);
     files.insert("compose/NOT-EXPRESSIBLE.md".to_owned(), inexpressible::page(topology, Place::Compose));
 }
 
+/// Where an instance is reached.
+fn host(instance: &Instance) -> String {
+    instance.name.clone()
+}
+
+fn part(topology: &Topology, component: Component, address: Address<'_>) -> Part {
+    let mut part = Part::default();
+    for instance in topology.component_instances(component) {
+        let made = container(topology, &instance, &instance.name, &host);
+        let mut service = written(topology, &instance, &made, &mut part.secrets);
+        service["networks"] = data!({"fleet": {"ipv4_address": address(&instance)}});
+        let mut services = Map::default();
+        services.push(&instance.name, service);
+        if component == Component::Gateway
+            && let Some(beside) = exporting(topology, &instance)
+        {
+            services.push(format!("{}-exporter", instance.name), beside);
+        }
+        entries(&services, 1, &mut part.services);
+        if made.data.is_some() {
+            part.volumes.push(instance.name.clone());
+        }
+    }
+    part
+}
+
 /// Secrets stay references: the name of a file or of a variable.
-fn secret(topology: &Topology, name: &str) -> Value {
+fn secret<'a>(topology: &'a Topology, name: &'a str) -> Data<'a> {
     match topology.secrets.get(name) {
-        Some(SecretSource::Environment(variable)) => json!({"environment": variable}),
-        Some(SecretSource::File(path)) => json!({"file": plain(path)}),
-        None if name == STORE_PASSWORD => json!({"environment": "STORE_PASSWORD"}),
-        None => json!({"file": format!("./{name}")}),
+        Some(SecretSource::Environment(variable)) => data!({"environment": variable}),
+        Some(SecretSource::File(path)) => data!({"file": plain(path)}),
+        None if name == STORE_PASSWORD => data!({"environment": "STORE_PASSWORD"}),
+        None => data!({"file": format!("./{name}")}),
     }
 }
 
 /// Compose replaces `$NAME`; a doubled sign is a plain one.
-fn plain(text: &str) -> String {
-    text.replace('$', "$$")
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains('$') { text.replace('$', "$$").into() } else { text.into() }
 }
 
 fn image(image: &Image) -> String {
@@ -84,21 +110,26 @@ fn image(image: &Image) -> String {
             let variable = format!("{}_IMAGE", component.to_ascii_uppercase().replace('-', "_"));
             format!("${{{variable}:?an image of {component}}}")
         }
-        Image::Public(name) => plain(name),
+        Image::Public(name) => plain(name).into_owned(),
     }
 }
 
-fn plain_all(texts: &[String]) -> Vec<String> {
+fn plain_all(texts: &[String]) -> Vec<Cow<'_, str>> {
     texts.iter().map(|t| plain(t)).collect()
 }
 
-fn written(topology: &Topology, instance: &Instance, made: &Container, used: &mut BTreeSet<String>) -> Value {
+fn written<'a>(
+    topology: &'a Topology,
+    instance: &'a Instance,
+    made: &'a Container,
+    used: &mut BTreeSet<String>,
+) -> Data<'a> {
     let component = instance.component;
-    let mut service = json!({
+    let mut service = data!({
         "image": image(&made.image),
-        "hostname": instance.name,
+        "hostname": &instance.name,
         "restart": "unless-stopped",
-        "labels": {"archgen.zone": instance.zone, "archgen.component": topology.component_name(component)},
+        "labels": {"archgen.zone": &instance.zone, "archgen.component": topology.component_name(component)},
         "healthcheck": check(topology, component, made),
         "mem_limit": memory_request_bytes(topology, component, made) * 2,
         "security_opt": ["no-new-privileges:true"],
@@ -116,7 +147,7 @@ fn written(topology: &Topology, instance: &Instance, made: &Container, used: &mu
         volumes.push(format!("../addresses.json:{CONFIGURATION}/addresses.json:ro"));
         secrets.push(FLEET_KEY.0.to_owned());
         service["read_only"] = true.into();
-        service["cap_drop"] = json!(["ALL"]);
+        service["cap_drop"] = data!(["ALL"]);
     }
     if let Some((folder, _)) = &made.files {
         volumes.push(format!("../{folder}:{ENGINE_FILES}:ro"));
@@ -152,44 +183,44 @@ fn published(topology: &Topology, made: &Container) -> Vec<String> {
 }
 
 /// A secret that a program wants in a variable comes from the variable of the same meaning here, or as a file's name.
-fn environment(
+fn environment<'a>(
     topology: &Topology,
     instance: &Instance,
-    made: &Container,
-    service: &mut Value,
+    made: &'a Container,
+    service: &mut Data<'a>,
     secrets: &mut Vec<String>,
 ) {
-    let mut all = Map::new();
+    let mut all = Map::default();
     for (name, text) in &made.environment {
         match text {
-            Text::Plain(text) => drop(all.insert(name.clone(), plain(text).into())),
-            Text::Ordinal => drop(all.insert(name.clone(), (instance.ordinal + 1).to_string().into())),
+            Text::Plain(text) => all.insert(name, plain(text)),
+            Text::Ordinal => all.insert(name, (instance.ordinal + 1).to_string()),
             Text::Secret(secret) => match topology.secrets.get(secret) {
                 Some(SecretSource::Environment(variable)) => {
-                    all.insert(name.clone(), format!("${{{variable}:?the secret {secret}}}").into());
+                    all.insert(name, format!("${{{variable}:?the secret {secret}}}"));
                 }
                 None if secret == STORE_PASSWORD => {
-                    all.insert(name.clone(), "${STORE_PASSWORD:?the password of the stores}".into());
+                    all.insert(name, "${STORE_PASSWORD:?the password of the stores}");
                 }
                 _ => {
-                    all.insert(format!("{name}_FILE"), format!("/run/secrets/{secret}").into());
+                    all.insert(format!("{name}_FILE"), format!("/run/secrets/{secret}"));
                     secrets.push(secret.clone());
                 }
             },
         }
     }
     if !all.is_empty() {
-        service["environment"] = Value::Object(all);
+        service["environment"] = Data::Map(all);
     }
 }
 
-fn depends(topology: &Topology, needs: &[Component]) -> Value {
+fn depends(topology: &Topology, needs: &[Component]) -> Data<'static> {
     let all = needs.iter().flat_map(|c| topology.component_instances(*c));
-    Value::Object(all.map(|i| (i.name, json!({"condition": "service_healthy"}))).collect())
+    Data::Map(all.map(|i| (i.name, data!({"condition": "service_healthy"}))).collect())
 }
 
-fn check(topology: &Topology, component: Component, made: &Container) -> Value {
-    let test = match (&made.ready, &made.image) {
+fn check<'a>(topology: &'a Topology, component: Component, made: &'a Container) -> Data<'a> {
+    let test: Vec<Cow<'_, str>> = match (&made.ready, &made.image) {
         // Our image brings bash and no other client.
         (Check::Http(port, path), Image::Archgen) => words(&[
             "CMD",
@@ -204,38 +235,36 @@ fn check(topology: &Topology, component: Component, made: &Container) -> Value {
             let url = format!("http://127.0.0.1:{port}{}", plain(path));
             words(&["CMD-SHELL", &format!("curl -fsS -o /dev/null '{url}' || wget -q -O /dev/null '{url}'")])
         }
-        (Check::Command(command), _) => {
-            std::iter::once("CMD".to_owned()).chain(plain_all(command)).collect::<Vec<String>>()
-        }
+        (Check::Command(command), _) => std::iter::once("CMD".into()).chain(plain_all(command)).collect(),
     };
     let every = match component {
         Component::Service(id) => format!("{}ms", topology.service(id).health.every.as_millis()),
         _ => "5s".to_owned(),
     };
-    json!({"test": test, "interval": every, "timeout": "3s", "retries": 12, "start_period": "60s"})
+    data!({"test": test, "interval": every, "timeout": "3s", "retries": 12, "start_period": "60s"})
 }
 
-fn words(text: &[&str]) -> Vec<String> {
-    text.iter().map(|w| (*w).to_owned()).collect()
+fn words(text: &[&str]) -> Vec<Cow<'static, str>> {
+    text.iter().map(|w| (*w).to_owned().into()).collect()
 }
 
 /// The exporter beside an nginx: it shares that container's network, so that the counters stay on the loopback.
-fn exporting(topology: &Topology, instance: &Instance) -> Option<Value> {
+fn exporting<'a>(topology: &'a Topology, instance: &'a Instance) -> Option<Data<'a>> {
     let arguments = exporter_arguments(topology)?;
-    Some(json!({
+    Some(data!({
         "image": EXPORTER_IMAGE,
-        "command": plain_all(&arguments),
+        "command": arguments.iter().map(|a| plain(a).into_owned()).collect::<Vec<String>>(),
         "network_mode": format!("service:{}", instance.name),
         "restart": "unless-stopped",
         "read_only": true,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "depends_on": {instance.name.as_str(): {"condition": "service_healthy"}},
+        "depends_on": {(&instance.name): {"condition": "service_healthy"}},
     }))
 }
 
-fn joining(topology: &Topology, join: &Join) -> Value {
-    let mut service = json!({
+fn joining<'a>(topology: &'a Topology, join: &'a Join) -> Data<'a> {
+    let mut service = data!({
         "image": image(&join.image),
         "entrypoint": plain_all(&join.command),
         "restart": "on-failure:20",
@@ -243,7 +272,7 @@ fn joining(topology: &Topology, join: &Join) -> Value {
         "depends_on": depends(topology, &[Component::Store(join.store)]),
     });
     if join.password {
-        service["environment"] = json!({"STORE_PASSWORD": "${STORE_PASSWORD:?the password of the stores}"});
+        service["environment"] = data!({"STORE_PASSWORD": "${STORE_PASSWORD:?the password of the stores}"});
     }
     service
 }

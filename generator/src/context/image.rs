@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Files;
 use crate::GenerateError;
-use crate::render::Engine;
+use crate::render::{Content, Engine};
 
 #[derive(Serialize)]
 struct Context<'a> {
@@ -16,6 +16,6 @@ struct Context<'a> {
 /// `image/Dockerfile`.
 pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
     let context = Context { system: &topology.name, version: env!("CARGO_PKG_VERSION") };
-    files.insert("image/Dockerfile".to_owned(), engine.render("image/Dockerfile", &context)?);
+    files.insert("image/Dockerfile".to_owned(), engine.render("image/Dockerfile", &Content::of(&context))?);
     Ok(())
 }

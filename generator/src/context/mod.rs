@@ -16,7 +16,7 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod s3;
 pub(crate) mod schema_facts;
-mod spec_text;
+pub(crate) mod spec_text;
 
 mod container;
 mod inexpressible;

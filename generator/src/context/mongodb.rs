@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Files;
 use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
-use crate::render::Engine;
+use crate::render::{Content, Engine};
 
 /// Chunks of a hashed key on each shard from the beginning, so that nothing moves while the first documents come.
 const CHUNKS_PER_SHARD: u32 = 8;
@@ -60,9 +60,9 @@ fn document(fields: &[String], way: &str) -> String {
 /// `mongodb/<store>/collections.js` and `rollback.js` for each MongoDB.
 pub(crate) fn files(topology: &Topology, engine: &Engine, files: &mut Files) -> Result<(), GenerateError> {
     for store in topology.stores.iter().filter(|s| s.kind == StoreKind::Mongodb) {
-        let context = context(store);
+        let content = Content::of(&context(store));
         for file in ["collections.js", "rollback.js"] {
-            let text = engine.render(&format!("mongodb/{file}"), &context)?;
+            let text = engine.render(&format!("mongodb/{file}"), &content)?;
             files.insert(format!("mongodb/{}/{file}", store.name), text);
         }
     }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Files;
 use super::consul::dns_port;
 use super::observe::exporter;
-use crate::render::Engine;
-use crate::{GenerateError, Members, private_address};
+use crate::render::{Content, Engine};
+use crate::{Address, GenerateError, Members, private_address};
 
 /// Everything that the templates place.
 #[derive(Serialize)]
@@ -148,7 +148,7 @@ fn hashes_credential(gateway: &Gateway) -> bool {
 /// `nginx/nginx.conf` and what it includes.
 pub(crate) fn files(
     topology: &Topology,
-    place: &dyn Fn(&Instance) -> String,
+    place: Address<'_>,
     here: bool,
     engine: &Engine,
     files: &mut Files,
@@ -156,8 +156,9 @@ pub(crate) fn files(
     let Some(gateway) = &topology.gateway else { return Ok(()) };
     let limits: Vec<Vec<Limit>> = gateway.routes.iter().enumerate().map(|(i, r)| limits(gateway, i, r)).collect();
     let context = context(topology, gateway, &limits, place, here);
+    let content = Content::of(&context);
     for path in paths(topology, here) {
-        files.insert(path.to_owned(), engine.render(path, &context)?);
+        files.insert(path.to_owned(), engine.render(path, &content)?);
     }
     Ok(())
 }
@@ -182,7 +183,8 @@ pub(crate) fn member_files(topology: &Topology, members: &Members) -> Result<Fil
         let node = |(name, server): (&String, &String)| EdgeNode { name: name.clone(), server: server.clone() };
         edge.nodes = members.realtime.iter().map(node).collect();
     }
-    let rendered = member_paths(topology).into_iter().map(|path| Ok((path.to_owned(), engine.render(path, &context)?)));
+    let content = Content::of(&context);
+    let rendered = member_paths(topology).into_iter().map(|path| Ok((path.to_owned(), engine.render(path, &content)?)));
     rendered.collect()
 }
 
@@ -196,7 +198,7 @@ fn context<'a>(
     topology: &'a Topology,
     gateway: &'a Gateway,
     limits: &'a [Vec<Limit>],
-    place: &dyn Fn(&Instance) -> String,
+    place: Address<'_>,
     here: bool,
 ) -> Context<'a> {
     let tls = gateway.tls.as_deref();
@@ -317,7 +319,7 @@ fn upstream_name(topology: &Topology, service: ServiceId, balance: Balance) -> S
     format!("{}-{method}", topology.service(service).name)
 }
 
-fn upstreams(topology: &Topology, gateway: &Gateway, place: &dyn Fn(&Instance) -> String) -> Vec<Upstream> {
+fn upstreams(topology: &Topology, gateway: &Gateway, place: Address<'_>) -> Vec<Upstream> {
     let routed = gateway.routes.iter().map(|r| (r.to, r.balance));
     let introspection = gateway.auth.iter().map(|a| (a.by, Balance::LeastConn));
     let mut named = BTreeMap::new();
@@ -358,7 +360,7 @@ fn locations<'a>(topology: &Topology, gateway: &Gateway, route: &Route, limits: 
     vec![itself, below]
 }
 
-fn edge(topology: &Topology, realtime: &Realtime, place: &dyn Fn(&Instance) -> String) -> Edge {
+fn edge(topology: &Topology, realtime: &Realtime, place: Address<'_>) -> Edge {
     let nodes = topology.component_instances(Component::Realtime);
     let silence = realtime.ping_interval + realtime.ping_timeout;
     Edge {

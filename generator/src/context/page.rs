@@ -5,6 +5,7 @@ use archgen_spec::topology::{Component, Topology};
 
 use super::spec_text::SpecText;
 use super::{Files, observe};
+use crate::parallel::mapped;
 use crate::picture::{Theme, View, escaped};
 use crate::plan::shards_table;
 use crate::system::System;
@@ -118,11 +119,18 @@ fn thousands(number: u64) -> String {
 }
 
 /// Cells are HTML already.
-fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+fn row(cells: &[String]) -> String {
+    let mut out = String::from("<tr>");
+    for cell in cells {
+        out.extend(["<td>", cell, "</td>"]);
+    }
+    out.push_str("</tr>\n");
+    out
+}
+
+fn table(heading: &[&str], rows: impl Iterator<Item = String>) -> String {
     let head: String = heading.iter().map(|h| format!("<th>{h}</th>")).collect();
-    let body: String = rows
-        .map(|row| format!("<tr>{}</tr>\n", row.iter().map(|c| format!("<td>{c}</td>")).collect::<String>()))
-        .collect();
+    let body: String = rows.collect();
     format!("<div class=\"table\"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n")
 }
 
@@ -181,7 +189,8 @@ impl Facts<'_> {
 
     fn components(&self) -> String {
         let topology = self.topology;
-        let rows = topology.components().into_iter().map(|component| {
+        let rows = mapped(&topology.components(), |component| {
+            let component = *component;
             let path = self.path(component);
             let instances = topology.component_instances(component);
             let needs = topology.component_needs(component).into_iter().filter(|c| *c != Component::Registry);
@@ -193,16 +202,16 @@ impl Facts<'_> {
             };
             let needed: Vec<String> =
                 needs.map(|c| self.said(topology.component_name(c), &format!("{path}.needs"))).collect();
-            vec![
+            row(&[
                 self.said(topology.component_name(component), &path),
                 self.said(kind(topology, component), &format!("{path}.kind")),
                 self.said(&instances.len().to_string(), &format!("{path}.{count}")),
                 self.said(&port, &format!("{path}.port")),
                 needed.join(", "),
-            ]
+            ])
         });
         let heading = ["Name", "Kind", "Instances", "Port", "Needs"];
-        format!("<h2 id=\"components\">Components</h2>\n{}", table(&heading, rows))
+        format!("<h2 id=\"components\">Components</h2>\n{}", table(&heading, rows.into_iter()))
     }
 
     fn routes(&self) -> String {
@@ -215,14 +224,14 @@ impl Facts<'_> {
             let cached =
                 route.micro_cache.map_or_else(|| "never".to_owned(), |time| format!("{} s", time.as_secs_f64()));
             let limit = route.limit.map_or_else(String::new, |l| format!("{}/s, {} at once", l.per_second, l.burst));
-            vec![
+            row(&[
                 self.said(&route.prefix, &path),
                 said(&self.topology.service(route.to).name, "to"),
                 said(if route.authenticated { "token" } else { "open" }, "auth"),
                 said(&format!("{} s", route.timeout.as_secs_f64()), "timeout"),
                 said(&cached, "micro_cache"),
                 said(&limit, "limit"),
-            ]
+            ])
         });
         let revocation = gateway.auth.as_ref().map_or_else(String::new, |auth| {
             let delay = self.said(&format!("{} s", auth.cache.as_secs_f64()), "gateway.auth.cache");
@@ -235,23 +244,24 @@ impl Facts<'_> {
     fn datasets(&self) -> String {
         let rows = self.topology.stores.iter().flat_map(|store| {
             let path = format!("stores.{}", store.name);
-            let row = |name: &str, word: &str, path: &str, store_path: &str| {
-                vec![
+            let kept = |name: &str, word: &str, path: &str, store_path: &str| {
+                row(&[
                     self.said(name, path),
                     word.to_owned(),
                     self.said(store.kind.name(), &format!("{store_path}.kind")),
                     self.said(&store.copies.to_string(), &format!("{store_path}.replicas")),
-                ]
+                ])
             };
             let section = store.kind.dataset_section();
             let all = store.datasets.iter().map(|dataset| {
                 let place = format!("{path}.{section}.{}", dataset.name);
-                row(&format!("{}.{}", store.name, dataset.name), store.kind.dataset_word(), &place, &path)
+                kept(&format!("{}.{}", store.name, dataset.name), store.kind.dataset_word(), &place, &path)
             });
-            if store.datasets.is_empty() { vec![row(&store.name, "store", &path, &path)] } else { all.collect() }
+            if store.datasets.is_empty() { vec![kept(&store.name, "store", &path, &path)] } else { all.collect() }
         });
         format!("<h2 id=\"datasets\">What is kept</h2>\n{}", table(&["Name", "What", "Engine", "Copies"], rows))
     }
+
     /// Which promises wake somebody when they are broken.
     fn objectives(&self) -> String {
         let own = &self.topology.objectives.components;
@@ -260,7 +270,7 @@ impl Facts<'_> {
                 true => format!("objectives.components.{}", promise.of),
                 false => "objectives.success".to_owned(),
             };
-            vec![escaped(promise.of), promise.what.to_owned(), self.said(&promise.share, &path)]
+            row(&[escaped(promise.of), promise.what.to_owned(), self.said(&promise.share, &path)])
         });
         format!("<h2 id=\"objectives\">Objectives</h2>\n{}", table(&["What", "Promise", "Share"], rows))
     }

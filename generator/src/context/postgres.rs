@@ -7,7 +7,7 @@ use super::Files;
 use super::container::ENGINE_FILES;
 use super::schema_facts::SchemaFacts;
 use crate::GenerateError;
-use crate::render::{Engine, sql_identifier};
+use crate::render::{Content, Engine, sql_identifier};
 
 #[derive(Serialize, Default)]
 struct Context<'a> {
@@ -170,8 +170,9 @@ pub(crate) fn files(topology: &Topology, here: bool, engine: &Engine, files: &mu
             locks: (partitions * 2).next_power_of_two().max(64),
             kept,
         };
+        let content = Content::of(&context);
         for file in FILES {
-            let text = engine.render(&format!("postgres/{file}"), &context)?;
+            let text = engine.render(&format!("postgres/{file}"), &content)?;
             files.insert(format!("postgres/{}/{file}", store.name), text);
         }
     }
@@ -182,7 +183,7 @@ pub(crate) fn files(topology: &Topology, here: bool, engine: &Engine, files: &mu
 pub(crate) fn create_table(datasets: &[Dataset], name: &str) -> Result<String, GenerateError> {
     let tables = datasets.iter().filter(|d| d.name == name).filter_map(table);
     let context = Context { tables: tables.collect(), ..Context::default() };
-    Engine::new()?.render("postgres/schema.sql", &context)
+    Engine::new()?.render("postgres/schema.sql", &Content::of(&context))
 }
 
 /// What PostgreSQL says of the tables. Types are as the spec writes them: the server knows its other names for them.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Files;
 use crate::GenerateError;
-use crate::render::Engine;
+use crate::render::{Content, Engine};
 use crate::system::System;
 
 #[derive(Serialize)]
@@ -62,8 +62,9 @@ pub(crate) fn files(system: &System<'_>, here: bool, engine: &Engine, files: &mu
             users,
             rights: rights(&store.namespace),
         };
+        let content = Content::of(&context);
         for file in ["redis.conf", "users.acl", "start.sh"] {
-            let text = engine.render(&format!("redis/{file}"), &context)?;
+            let text = engine.render(&format!("redis/{file}"), &content)?;
             files.insert(format!("redis/{}/{file}", store.name), text);
         }
     }

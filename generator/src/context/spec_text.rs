@@ -1,13 +1,12 @@
 //! The spec's own text on a page, and for each value the line that says it.
 
-use std::collections::BTreeMap;
-
 use archgen_spec::{Loaded, OriginSource};
+use indexmap::IndexMap;
 
 use crate::picture::escaped;
 
 /// Texts above this are not put on a page: nobody reads them there, and the page would be slow.
-const BYTES_MAX: usize = 1 << 20;
+pub const SPEC_SHOWN_BYTES_MAX: usize = 1 << 20;
 
 /// File, and line from 1.
 type Place = (usize, usize);
@@ -18,7 +17,7 @@ pub(super) struct SpecText<'a> {
     /// Names as seen from the spec's own folder, and texts.
     files: Vec<(String, &'a str)>,
     /// Where each path of the spec, and what is below it, stands first.
-    places: BTreeMap<String, Place>,
+    places: IndexMap<&'a str, Place>,
 }
 
 impl<'a> SpecText<'a> {
@@ -30,17 +29,17 @@ impl<'a> SpecText<'a> {
         let name = |path: &str| path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/').to_owned();
         let files: Vec<(String, &str)> =
             ids.iter().map(|id| (name(loaded.sources.path(*id)), loaded.sources.text(*id))).collect();
-        if files.iter().map(|(_, text)| text.len()).sum::<usize>() > BYTES_MAX {
+        if files.iter().map(|(_, text)| text.len()).sum::<usize>() > SPEC_SHOWN_BYTES_MAX {
             return None;
         }
-        let mut places: BTreeMap<String, Place> = BTreeMap::new();
-        for (path, origin) in loaded.origins.iter() {
+        let mut places: IndexMap<&str, Place> = IndexMap::new();
+        for (path, origin) in loaded.origins.in_written_order() {
             let OriginSource::Written(span) = &origin.source else { continue };
             let Some(file) = ids.iter().position(|id| *id == span.file) else { continue };
             let place = (file, loaded.sources.position(span.file, span.start).line);
-            let ends = path.char_indices().filter(|(_, c)| ".[".contains(*c)).map(|(at, _)| at);
+            let ends = path.bytes().enumerate().filter(|(_, b)| b".[".contains(b)).map(|(at, _)| at);
             for end in ends.chain([path.len()]) {
-                let known = places.entry(path[..end].to_owned()).or_insert(place);
+                let known = places.entry(&path[..end]).or_insert(place);
                 *known = place.min(*known);
             }
         }
@@ -66,15 +65,12 @@ impl<'a> SpecText<'a> {
     pub(super) fn html(&self) -> String {
         let mut html = String::new();
         for (file, (name, text)) in self.files.iter().enumerate() {
-            let lines = text.lines().enumerate().map(|(index, line)| {
+            html.extend(["<p>", &escaped(name), "</p>\n<pre class=\"spec\">"]);
+            for (index, line) in text.lines().enumerate() {
                 let line = if line.is_empty() { " ".to_owned() } else { escaped(line) };
-                format!("<span id=\"{}\">{line}</span>", anchor(file, index + 1))
-            });
-            html.push_str(&format!(
-                "<p>{}</p>\n<pre class=\"spec\">{}</pre>\n",
-                escaped(name),
-                lines.collect::<String>()
-            ));
+                html.extend(["<span id=\"", &anchor(file, index + 1), "\">", &line, "</span>"]);
+            }
+            html.push_str("</pre>\n");
         }
         html
     }

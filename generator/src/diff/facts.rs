@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use archgen_spec::capacity::capacity;
-use archgen_spec::topology::{Component, DatasetRef, Need, Topology};
+use archgen_spec::topology::{Component, DatasetRef, Gateway, Need, Service, Store, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::parallel::mapped;
 use crate::plan::cost;
 
 /// A system's facts.
@@ -23,55 +24,75 @@ pub struct Facts {
     pub capacity: BTreeMap<String, String>,
 }
 
+/// Paths and values of one part of a system, in the order of their paths. No path of one part stands between those of another.
+pub(super) type Part = Vec<(String, String)>;
+
 /// The facts of a topology. Secrets are references in it, as everywhere.
 pub fn facts(topology: &Topology) -> Facts {
-    let mut all = BTreeMap::new();
-    put(&mut all, "name", &topology.name);
-    put(&mut all, "zones", &topology.zones);
-    put(&mut all, "load", &topology.load);
-    put(&mut all, "objectives", &topology.objectives);
-    put(&mut all, "secrets", &topology.secrets);
-    if let Some(gateway) = &topology.gateway {
-        let mut value = json(gateway);
-        let routes = gateway.routes.iter().map(|route| {
-            let mut value = json(route);
-            value["to"] = topology.service(route.to).name.clone().into();
-            (route.prefix.clone(), value)
-        });
-        value["routes"] = Value::Object(routes.collect());
-        if let Some(auth) = &gateway.auth {
-            value["auth"]["by"] = topology.service(auth.by).name.clone().into();
-        }
-        put(&mut all, "gateway", &value);
-    }
-    if let Some(realtime) = &topology.realtime {
-        let mut value = json(realtime);
-        value["needs"] = realtime.needs.iter().map(|n| need(topology, *n)).collect();
-        put(&mut all, "realtime", &value);
-    }
-    put(&mut all, "registry", &topology.registry);
-    for service in &topology.services {
-        let mut value = json(service);
-        value["needs"] = service.needs.iter().map(|n| need(topology, *n)).collect();
-        value["publishes"] = service.publishes.iter().map(|d| dataset(topology, *d)).collect();
-        value["consumes"] = service.consumes.iter().map(|d| dataset(topology, *d)).collect();
-        put(&mut all, &format!("services.{}", service.name), &value);
-    }
-    for store in &topology.stores {
-        let mut value = json(store);
-        let datasets = store.datasets.iter().map(|d| (d.name.clone(), json(&d.shape)));
-        let datasets = Value::Object(datasets.collect());
-        if let Some(object) = value.as_object_mut() {
-            object.remove("datasets");
-            object.insert(store.kind.dataset_section().to_owned(), datasets);
-        }
-        put(&mut all, &format!("stores.{}", store.name), &value);
-    }
+    let mut parts = vec![
+        part("name", &topology.name),
+        part("zones", &topology.zones),
+        part("load", &topology.load),
+        part("objectives", &topology.objectives),
+        part("secrets", &topology.secrets),
+        part("registry", &topology.registry),
+    ];
+    parts.extend(topology.gateway.as_ref().map(|gateway| part("gateway", &gateway_value(topology, gateway))));
+    parts.extend(topology.realtime.as_ref().map(|realtime| {
+        let mut all = part("realtime", realtime);
+        put(&mut all, "realtime.needs", realtime.needs.iter().map(|n| need(topology, *n)).collect());
+        all
+    }));
+    parts.extend(mapped(&topology.services, |service| service_part(topology, service)));
+    parts.extend(mapped(&topology.stores, store_part));
+    // In order, parts are one run of paths, which makes a map without any search.
+    parts.retain(|part| !part.is_empty());
+    parts.sort_unstable_by(|a, b| a.first().cmp(&b.first()));
     let instances = topology.components().into_iter().map(|c| {
         let names = topology.component_instances(c).into_iter().map(|i| i.name).collect();
         (topology.component_name(c).to_owned(), names)
     });
-    Facts { version: 1, facts: all, instances: instances.collect(), capacity: figures(topology) }
+    Facts {
+        version: 1,
+        facts: parts.into_iter().flatten().collect(),
+        instances: instances.collect(),
+        capacity: figures(topology),
+    }
+}
+
+fn gateway_value(topology: &Topology, gateway: &Gateway) -> Value {
+    let mut value = json(gateway);
+    let routes = gateway.routes.iter().map(|route| {
+        let mut value = json(route);
+        value["to"] = topology.service(route.to).name.clone().into();
+        (route.prefix.clone(), value)
+    });
+    value["routes"] = Value::Object(routes.collect());
+    if let Some(auth) = &gateway.auth {
+        value["auth"]["by"] = topology.service(auth.by).name.clone().into();
+    }
+    value
+}
+
+fn service_part(topology: &Topology, service: &Service) -> Part {
+    let path = format!("services.{}", service.name);
+    let mut all = part(&path, service);
+    let datasets = |all: &[DatasetRef]| all.iter().map(|d| dataset(topology, *d)).collect();
+    put(&mut all, &format!("{path}.needs"), service.needs.iter().map(|n| need(topology, *n)).collect());
+    put(&mut all, &format!("{path}.publishes"), datasets(&service.publishes));
+    put(&mut all, &format!("{path}.consumes"), datasets(&service.consumes));
+    all
+}
+
+fn store_part(store: &Store) -> Part {
+    let mut value = json(store);
+    let datasets = store.datasets.iter().map(|d| (d.name.clone(), json(&d.shape)));
+    let datasets = Value::Object(datasets.collect());
+    if let Some(object) = value.as_object_mut() {
+        object.remove("datasets");
+        object.insert(store.kind.dataset_section().to_owned(), datasets);
+    }
+    part(&format!("stores.{}", store.name), &value)
 }
 
 /// What each store takes in and keeps, and what the whole costs.
@@ -114,26 +135,91 @@ fn dataset(topology: &Topology, of: DatasetRef) -> Value {
     format!("{}.{name}", topology.component_name(Component::Store(of.store))).into()
 }
 
-/// Adds every leaf below a path. Lists are leaves: their order and members are one fact.
-fn put(all: &mut BTreeMap<String, String>, path: &str, value: &impl Serialize) {
-    let mut open = vec![(path.to_owned(), json(value))];
-    while let Some((path, value)) = open.pop() {
-        match value {
-            Value::Object(map) if is_time(&map) => drop(all.insert(path, time(&map))),
-            Value::Object(map) if !map.is_empty() => {
-                open.extend(map.into_iter().map(|(key, value)| (format!("{path}.{key}"), value)));
-            }
-            Value::Null => {}
-            leaf => drop(all.insert(path, leaf.to_string())),
-        }
+/// Every leaf below a path. Lists are leaves: their order and members are one fact. The value is gone through as JSON text, for a large
+/// system has millions of values.
+pub(super) fn part(path: &str, value: &impl Serialize) -> Part {
+    let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    let mut all = Part::new();
+    leaves(&mut path.to_owned(), &text, &mut all);
+    all.sort_unstable();
+    all
+}
+
+/// Says otherwise what is in a part: by names instead of numbers.
+fn put(all: &mut Part, path: &str, value: Value) {
+    if let Some((_, known)) = all.iter_mut().find(|(known, _)| known == path) {
+        *known = value.to_string();
     }
 }
 
-fn is_time(map: &serde_json::Map<String, Value>) -> bool {
-    map.len() == 2 && map.contains_key("secs") && map.contains_key("nanos")
+/// The leaves of the value with which a JSON text begins; where it ends.
+fn leaves(path: &mut String, text: &str, all: &mut Part) -> usize {
+    if let Some((time, end)) = time(text) {
+        all.push((path.clone(), time));
+        return end;
+    }
+    if !text.starts_with('{') || text.starts_with("{}") {
+        let end = leaf_end(text);
+        if &text[..end] != "null" {
+            all.push((path.clone(), text[..end].to_owned()));
+        }
+        return end;
+    }
+    let length = path.len();
+    let mut at = 1;
+    loop {
+        let end = at + leaf_end(&text[at..]);
+        let key = &text[at..end];
+        path.push('.');
+        match key.contains('\\') {
+            true => path.push_str(&serde_json::from_str::<String>(key).unwrap_or_default()),
+            false => path.push_str(key.trim_matches('"')),
+        }
+        // After the colon.
+        at = end + 1;
+        at += leaves(path, &text[at..], all);
+        path.truncate(length);
+        if !text[at..].starts_with(',') {
+            return at + 1;
+        }
+        at += 1;
+    }
 }
 
-fn time(map: &serde_json::Map<String, Value>) -> String {
-    let (seconds, nanos) = (map["secs"].as_u64().unwrap_or(0), map["nanos"].as_u64().unwrap_or(0));
-    if nanos == 0 { format!("{seconds}s") } else { format!("{}ms", seconds * 1_000 + nanos / 1_000_000) }
+/// Where a text, a number, a word or a list ends with which a JSON text begins.
+fn leaf_end(text: &str) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => {
+                quoted = !quoted;
+                if !quoted && depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ if quoted => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth == 0 => return at,
+            b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            b',' | b':' if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The duration with which a JSON text begins, in words; where it ends.
+fn time(text: &str) -> Option<(String, usize)> {
+    let (seconds, rest) = text.strip_prefix("{\"secs\":")?.split_once(",\"nanos\":")?;
+    let (nanos, rest) = rest.split_once('}')?;
+    let (seconds, nanos): (u64, u64) = (seconds.parse().ok()?, nanos.parse().ok()?);
+    let words = if nanos == 0 { format!("{seconds}s") } else { format!("{}ms", seconds * 1_000 + nanos / 1_000_000) };
+    Some((words, text.len() - rest.len()))
 }

@@ -1,5 +1,6 @@
 //! Two systems compared by their facts, and what follows from it for what runs.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use archgen_spec::topology::Topology;
@@ -66,19 +67,29 @@ pub fn changes(old: &Topology, new: &Topology) -> Vec<Change> {
     compare(&facts(old), &facts(new))
 }
 
+/// Both are in the order of their paths: they are gone through side by side.
 fn compare(old: &Facts, new: &Facts) -> Vec<Change> {
-    let paths: BTreeSet<&String> = old.facts.keys().chain(new.facts.keys()).collect();
-    let changed = paths.into_iter().filter_map(|path| {
-        let (from, to) = (old.facts.get(path), new.facts.get(path));
-        let kind = match (from, to) {
-            (None, Some(_)) => ChangeKind::Added,
-            (Some(_), None) => ChangeKind::Removed,
-            (from, to) if from != to => ChangeKind::Changed,
-            _ => return None,
+    let (mut old, mut new) = (old.facts.iter().peekable(), new.facts.iter().peekable());
+    let mut changes = Vec::new();
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return changes,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((was, _)), Some((is, _))) => was.cmp(is),
         };
-        Some(Change { path: path.clone(), kind, from: from.cloned(), to: to.cloned(), component: component(path) })
-    });
-    changed.collect()
+        let from = if order.is_le() { old.next() } else { None };
+        let to = if order.is_ge() { new.next() } else { None };
+        let kind = match (from, to) {
+            (None, _) => ChangeKind::Added,
+            (_, None) => ChangeKind::Removed,
+            (Some((_, from)), Some((_, to))) if from == to => continue,
+            _ => ChangeKind::Changed,
+        };
+        let Some((path, _)) = from.or(to) else { continue };
+        let (from, to) = (from.map(|(_, value)| value.clone()), to.map(|(_, value)| value.clone()));
+        changes.push(Change { path: path.clone(), kind, from, to, component: component(path) });
+    }
 }
 
 fn component(path: &str) -> Option<String> {

@@ -58,3 +58,23 @@ fn more_nodes_move_the_fewest_slots_there_can_be() {
     assert!(found.restarts.is_empty(), "{found:?}");
     assert_eq!(found.starts, ["wide-7", "wide-8", "wide-9"]);
 }
+
+#[test]
+fn leaves_are_found_whatever_their_names_and_texts_say() {
+    let value = serde_json::json!({
+        "list": [{"c": "}\"]"}, 1.5, null], "quo\"te": "x,y:{", "none": null, "empty": {}, "time": {"secs": 2, "nanos": 500_000_000},
+        "below": {"one": -3, "two": {"three": true, "": "last"}}, "secs": 1,
+    });
+    let found = facts::part("p", &value);
+    let expected = [
+        ("p.below.one", "-3"),
+        ("p.below.two.", "\"last\""),
+        ("p.below.two.three", "true"),
+        ("p.empty", "{}"),
+        ("p.list", "[{\"c\":\"}\\\"]\"},1.5,null]"),
+        ("p.quo\"te", "\"x,y:{\""),
+        ("p.secs", "1"),
+        ("p.time", "2500ms"),
+    ];
+    assert_eq!(found, expected.map(|(path, value)| (path.to_owned(), value.to_owned())));
+}

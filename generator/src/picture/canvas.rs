@@ -299,6 +299,10 @@ pub(super) enum Anchor {
 
 /// Text as XML holds it; characters that XML has no place for are left out.
 pub(crate) fn escaped(text: &str) -> String {
+    // Most text is as it stands.
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b) && !b"&<>\"".contains(&b)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !c.is_control()) {
         match c {

@@ -1,6 +1,7 @@
 //! What a new spec changes, in one picture: both systems over each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use archgen_spec::topology::{Component, Topology};
 
@@ -76,6 +77,6 @@ pub fn difference(old: &Topology, new: &Topology, theme: Theme) -> String {
     let legend = [Role::Added, Role::Removed, Role::Changed, Role::Plain];
     let mut canvas =
         Canvas::new(theme, &format!("{}: what changes", new.name), "from the old spec to the new one", &legend);
-    graph(&mut canvas, &boxes, &arrows);
+    graph(&mut canvas, &boxes, &arrows, &OnceLock::new());
     canvas.finish()
 }

@@ -19,7 +19,7 @@ const PER_LINE: usize = 12;
 pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     let topology = system.topology;
     let (drawn, left_out) = system.drawn();
-    let components: Vec<_> = drawn.into_iter().filter(|c| !topology.component_instances(*c).is_empty()).collect();
+    let components: Vec<_> = drawn.iter().copied().filter(|c| !topology.component_instances(*c).is_empty()).collect();
     let mut roles: Vec<Role> = components.iter().map(|c| Role::of(topology, *c)).collect();
     roles.sort_unstable();
     roles.dedup();

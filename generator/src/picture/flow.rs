@@ -6,7 +6,7 @@ use crate::system::System;
 
 use super::canvas::{Canvas, Role, Theme};
 use super::logical::{Arrow, Box, boxed, graph, roles};
-use super::without;
+use super::{View, without};
 
 /// Draws the view: writers, topics, readers, and what each of them keeps.
 pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
@@ -17,7 +17,7 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     let mut writers = Vec::new();
     let mut readers = Vec::new();
     let mut keepers = Vec::new();
-    for component in drawn {
+    for component in drawn.iter().copied() {
         let Component::Service(id) = component else { continue };
         let service = topology.service(id);
         writers.extend(service.publishes.iter().map(|d| (component, *d)));
@@ -52,7 +52,7 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     }
     let subtitle = format!("writers, topics, readers (dashed), and what each service keeps{}", without(left_out));
     let mut canvas = Canvas::new(theme, &format!("{}: data flow", topology.name), &subtitle, &roles(&boxes));
-    graph(&mut canvas, &boxes, &arrows);
+    graph(&mut canvas, &boxes, &arrows, system.layout(View::Flow));
     canvas.finish()
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Graph {
 }
 
 /// The result.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Middle of each vertex.
     pub(super) y: Vec<i64>,
     /// For each edge, the middles of the layers that it passes: (layer, y).

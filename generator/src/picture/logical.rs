@@ -1,14 +1,15 @@
 //! Which component calls which: clients on the left, stores on the right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use archgen_spec::topology::{Component, Topology};
 
 use crate::system::System;
 
 use super::canvas::{Canvas, HEADER, MARGIN, Place, Role, Theme};
-use super::layers::{Graph, layout};
-use super::without;
+use super::layers::{Graph, Layout, layout};
+use super::{View, without};
 
 pub(super) const WIDTH: i64 = 216;
 pub(super) const HEIGHT: i64 = 52;
@@ -38,8 +39,8 @@ pub(super) struct Arrow {
 /// Draws the view.
 pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
     let topology = system.topology;
-    let (mut components, left_out) = system.drawn();
-    components.retain(|c| *c != Component::Registry);
+    let (drawn, left_out) = system.drawn();
+    let components: Vec<Component> = drawn.iter().copied().filter(|c| *c != Component::Registry).collect();
     let layers = layers(topology, &components);
     let mut boxes: Vec<Box> = components.iter().zip(&layers).map(|(c, layer)| boxed(topology, *c, *layer)).collect();
     let many = components.len() > STORE_ARROWS_MAX;
@@ -64,7 +65,7 @@ pub(super) fn draw(system: &System<'_>, theme: Theme) -> String {
         without(left_out)
     );
     let mut canvas = Canvas::new(theme, &topology.name, &subtitle, &roles(&boxes));
-    graph(&mut canvas, &boxes, &arrows);
+    graph(&mut canvas, &boxes, &arrows, system.layout(View::Logical));
     canvas.finish()
 }
 
@@ -160,18 +161,20 @@ pub(super) fn layers(topology: &Topology, components: &[Component]) -> Vec<usize
     layer
 }
 
-/// Draws boxes and arrows below the header.
-pub(super) fn graph(canvas: &mut Canvas, boxes: &[Box], arrows: &[Arrow]) {
+/// Draws boxes and arrows below the header, where they are placed already or are now.
+pub(super) fn graph(canvas: &mut Canvas, boxes: &[Box], arrows: &[Arrow], placed: &OnceLock<Layout>) {
     // A layer without a box would only be a detour.
     let used: BTreeSet<usize> = boxes.iter().map(|b| b.layer).collect();
     let ranks: BTreeMap<usize, usize> = used.into_iter().enumerate().map(|(rank, layer)| (layer, rank)).collect();
     let layer = |place: usize| ranks[&boxes[place].layer];
     let edges: Vec<&Arrow> = arrows.iter().filter(|a| layer(a.from) < layer(a.to)).collect();
-    let placed = layout(&Graph {
-        layer: (0..boxes.len()).map(layer).collect(),
-        edges: edges.iter().map(|a| (a.from, a.to)).collect(),
-        height: HEIGHT,
-        gap: GAP,
+    let placed = placed.get_or_init(|| {
+        layout(&Graph {
+            layer: (0..boxes.len()).map(layer).collect(),
+            edges: edges.iter().map(|a| (a.from, a.to)).collect(),
+            height: HEIGHT,
+            gap: GAP,
+        })
     });
     let top = MARGIN + HEADER;
     // Tall pictures have more arrows side by side, which need more room to bend.

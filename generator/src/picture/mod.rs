@@ -21,6 +21,7 @@ use crate::system::System;
 pub use canvas::Theme;
 pub(crate) use canvas::escaped;
 pub use difference::difference;
+pub(crate) use layers::Layout;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

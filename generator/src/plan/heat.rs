@@ -6,6 +6,7 @@ use archgen_spec::topology::{MessageLoad, StoreKind};
 use serde::Serialize;
 
 use super::{Node, hottest_share};
+use crate::parallel::mapped;
 
 /// Hashings that are tried: twenty make the worst of them the one-in-twenty case.
 const HASHINGS: u64 = 20;
@@ -44,7 +45,7 @@ pub(super) fn heat(map: &SlotMap, nodes: &[Node], kind: StoreKind, load: &Messag
     let copies: f64 = base.iter().sum();
     let rest = (1.0 - shares.iter().sum::<f64>()).max(0.0);
     let ranks: Vec<String> = (0..shares.len()).map(|rank| rank.to_string()).collect();
-    let ratio = |hashing: u64| {
+    let ratio = |hashing: &u64| {
         let mut loads: Vec<f64> = base.iter().map(|b| b / copies * rest * per_slot(&working, map)).collect();
         let mut key = format!("{hashing}/");
         let prefix = key.len();
@@ -58,7 +59,7 @@ pub(super) fn heat(map: &SlotMap, nodes: &[Node], kind: StoreKind, load: &Messag
         let busy = loads.iter().zip(nodes).filter(|(_, n)| n.weight > 0);
         busy.map(|(load, n)| (load / f64::from(n.weight) / mean * 1e3).round() as u64).max().unwrap_or(0)
     };
-    let mut ratios: Vec<u64> = (0..HASHINGS).map(ratio).collect();
+    let mut ratios = mapped(&(0..HASHINGS).collect::<Vec<u64>>(), ratio);
     ratios.sort_unstable();
     let heaviest = nodes.iter().map(|n| n.weight).max().unwrap_or(1);
     let alone = hottest * weight as f64 / f64::from(heaviest) / per_slot(&working, map).max(1.0);

@@ -2,6 +2,7 @@
 //! decided in `quota`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use archgen_spec::sharding::{SLOTS, SlotMap};
 use serde::Serialize;
@@ -59,6 +60,8 @@ pub(super) struct Placement {
     zone_lacks: Vec<usize>,
     /// Zones with room for what slots lost.
     zone_for: Vec<Option<usize>>,
+    /// Slots in the order in which they are served.
+    order: Vec<usize>,
     /// Slots that still lack copies.
     open: usize,
 }
@@ -70,14 +73,18 @@ impl Placement {
         let copies = (copies.max(1) as usize).min(usable);
         let zones = Zones::new(nodes, copies);
         let targets = targets(nodes, &zones, before.len(), copies, &admitted(&before, &zones));
-        let Kept { slots, zone_for } = most_kept(&before, &zones, copies, &targets, &shuffled(before.len()));
+        let order = shuffled(before.len());
+        let Kept { slots, zone_for } = match before.iter().all(Vec::is_empty) {
+            true => Kept { slots: before.clone(), zone_for: vec![None; before.len()] },
+            false => most_kept(&before, &zones, copies, &targets, &order),
+        };
         let mut counts = vec![0; nodes.len()];
         slots.iter().flatten().for_each(|node| counts[*node] += 1);
         let mut zone_lacks = vec![0; zones.members.len()];
         for (node, target) in targets.iter().enumerate() {
             zone_lacks[zones.of_node[node]] += target.saturating_sub(counts[node]);
         }
-        Self { zones, copies, before, slots, counts, targets, zone_lacks, zone_for, open: 0 }
+        Self { zones, copies, before, slots, counts, targets, zone_lacks, zone_for, order, open: 0 }
     }
 
     /// Gives each slot the copies that it lacks. A copy that goes straight to a node with room costs one move, the least
@@ -86,7 +93,7 @@ impl Placement {
         if self.counts.is_empty() {
             return SlotMap { placement: vec![Vec::new(); self.slots.len()] };
         }
-        let order = shuffled(self.slots.len());
+        let order = std::mem::take(&mut self.order);
         for slot in &order {
             let Some(zone) = self.zone_for[*slot] else { continue };
             if let Some(node) = self.taker_in(*slot, zone, mix(*slot as u64)).filter(|n| self.allowed(*slot, *n, None))
@@ -95,10 +102,11 @@ impl Placement {
             }
         }
         self.open = order.iter().filter(|s| self.lacks_copies(**s)).count();
+        let mut lacking = Vec::with_capacity(self.zones.members.len());
         for slot in &order {
             let was_open = self.lacks_copies(*slot);
             while self.lacks_copies(*slot) {
-                let Some(node) = self.taker(*slot) else { break };
+                let Some(node) = self.taker(*slot, &mut lacking) else { break };
                 self.put(*slot, node);
             }
             self.open -= usize::from(was_open);
@@ -183,9 +191,9 @@ impl Placement {
 
     /// A node with too few copies that may take `slot`. Zones and nodes have chances in proportion to what they lack, so
     /// that the slots of one node are spread over all others; but a zone that lacks a copy of every slot still open must
-    /// take this one.
-    fn taker(&self, slot: usize) -> Option<usize> {
-        let mut lacking = Vec::with_capacity(self.zones.members.len());
+    /// take this one. `lacking` is room for what each zone lacks.
+    fn taker(&self, slot: usize, lacking: &mut Vec<usize>) -> Option<usize> {
+        lacking.clear();
         for (zone, lacks) in self.zone_lacks.iter().enumerate() {
             let holders = self.slots[slot].iter().filter(|node| self.zones.of_node[**node] == zone);
             let (mut held, mut closed) = (0, 0);
@@ -207,8 +215,10 @@ impl Placement {
 
     /// A node of `zone` with too few copies that does not hold `slot`, with chances as above.
     fn taker_in(&self, slot: usize, zone: usize, chance: u64) -> Option<usize> {
-        let lacks = |node: &usize| if self.slots[slot].contains(node) { 0 } else { self.lacks(*node) };
-        let total = self.zones.members[zone].iter().map(lacks).sum();
+        let holders = &self.slots[slot];
+        let lacks = |node: &usize| if holders.contains(node) { 0 } else { self.lacks(*node) };
+        let here = holders.iter().filter(|node| self.zones.of_node[**node] == zone);
+        let total = self.zone_lacks[zone] - here.map(|node| self.lacks(*node)).sum::<usize>();
         pick(chance, total, self.zones.members[zone].iter().map(|node| (*node, lacks(node))))
     }
 
@@ -216,19 +226,23 @@ impl Placement {
     fn rank(&mut self) {
         let mut leads = vec![0i64; self.counts.len()];
         self.slots.iter().filter_map(|s| s.first()).for_each(|node| leads[*node] += 1);
-        let share = |node: usize, leads: i64, counts: &[usize]| leads * 1_000_000 / (counts[node].max(1) as i64);
+        let share = |node: usize, leads: i64| leads * 1_000_000 / (self.counts[node].max(1) as i64);
+        // Each node's share now, and with one slot more.
+        let shares = |node: usize, leads: &[i64]| (share(node, leads[node]), share(node, leads[node] + 1));
+        let mut known: Vec<(i64, i64)> = (0..leads.len()).map(|node| shares(node, &leads)).collect();
         for _ in 0..16 {
             let mut changed = false;
             for slot in &mut self.slots {
                 let Some(first) = slot.first().copied() else { continue };
-                let best =
-                    (1..slot.len()).min_by_key(|p| (share(slot[*p], leads[slot[*p]] + 1, &self.counts), slot[*p]));
+                let best = (1..slot.len()).min_by_key(|p| (known[slot[*p]].1, slot[*p]));
                 let Some(place) = best else { continue };
                 let node = slot[place];
-                if share(node, leads[node] + 1, &self.counts) < share(first, leads[first], &self.counts) {
+                if known[node].1 < known[first].0 {
                     slot.swap(0, place);
                     leads[first] -= 1;
                     leads[node] += 1;
+                    known[first] = shares(first, &leads);
+                    known[node] = shares(node, &leads);
                     changed = true;
                 }
             }
@@ -254,9 +268,13 @@ fn admitted(before: &[Vec<usize>], zones: &Zones) -> Vec<usize> {
 
 /// Slots in an order without pattern, the same on every run.
 fn shuffled(slots: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..slots).collect();
-    order.sort_by_key(|s| (mix(*s as u64), *s));
-    order
+    static ALL: LazyLock<Vec<usize>> = LazyLock::new(|| sorted(usize::from(SLOTS)));
+    fn sorted(slots: usize) -> Vec<usize> {
+        let mut order: Vec<(u64, usize)> = (0..slots).map(|s| (mix(s as u64), s)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, slot)| slot).collect()
+    }
+    if slots == usize::from(SLOTS) { ALL.clone() } else { sorted(slots) }
 }
 
 /// One of `choices` with chances in proportion to their weights, which sum up to `total`.

@@ -1,13 +1,15 @@
 //! The plan of a topology: one slot map and its figures per store.
 
+use std::collections::BTreeMap;
+
 use archgen_spec::capacity;
 use archgen_spec::sharding::SlotMap;
-use archgen_spec::topology::{StoreId, Topology};
+use archgen_spec::topology::{Store, StoreId, Topology};
 use indexmap::IndexMap;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::parallel::mapped;
+use crate::parallel::{each, mapped};
 
 use super::{Capacity, Cost, Heat, Loss, Node, Reads, copies_needed, cost, heat, loss, plan_some_slots, reads};
 
@@ -64,13 +66,16 @@ impl Balance {
         let mut zones: Vec<&str> = nodes.iter().map(|n| n.zone.as_str()).collect();
         zones.sort_unstable();
         zones.dedup();
+        let zone: Vec<usize> = nodes.iter().map(|n| zones.binary_search(&n.zone.as_str()).unwrap_or(0)).collect();
         let mut zone_violations = 0;
+        let mut seen = Vec::new();
         for holders in &map.placement {
             for (rank, node) in holders.iter().enumerate() {
                 copies[*node as usize] += 1;
                 primaries[*node as usize] += u32::from(rank == 0);
             }
-            let mut seen: Vec<&str> = holders.iter().map(|n| nodes[*n as usize].zone.as_str()).collect();
+            seen.clear();
+            seen.extend(holders.iter().map(|n| zone[*n as usize]));
             seen.sort_unstable();
             seen.dedup();
             zone_violations += u32::from(seen.len() < holders.len().min(zones.len()));
@@ -104,10 +109,11 @@ impl Serialize for StorePlan {
 /// Plans every store of a topology.
 pub fn plan(topology: &Topology) -> Plan {
     let ids: Vec<usize> = (0..topology.stores.len()).collect();
+    let placements = placements(topology);
     let stores = mapped(&ids, |id| {
         let (id, store) = (*id, &topology.stores[*id]);
         let nodes = nodes_of(topology, StoreId(id));
-        let slots = plan_some_slots(&nodes, store.copies, store.slots);
+        let slots = placements[&outline(&nodes, store)].clone();
         let capacity = capacity::capacity(store, &topology.load);
         let hot = !capacity.datasets.is_empty();
         let heat = if hot { heat::heat(&slots, &nodes, store.kind, &topology.load.messages) } else { None };
@@ -126,6 +132,25 @@ pub fn plan(topology: &Topology) -> Plan {
         (store.name.clone(), plan)
     });
     Plan { stores: stores.into_iter().collect(), cost: cost(topology) }
+}
+
+/// What a placement depends on: zone and weight of each node, copies, slots.
+type Outline = (Vec<(String, u32)>, u32, u16);
+
+fn outline(nodes: &[Node], store: &Store) -> Outline {
+    (nodes.iter().map(|n| (n.zone.clone(), n.weight)).collect(), store.copies, store.slots)
+}
+
+/// Where slots live, made once for all stores that are alike.
+fn placements(topology: &Topology) -> BTreeMap<Outline, SlotMap> {
+    let mut unlike: BTreeMap<Outline, Vec<Node>> = BTreeMap::new();
+    for (id, store) in topology.stores.iter().enumerate() {
+        let nodes = nodes_of(topology, StoreId(id));
+        unlike.entry(outline(&nodes, store)).or_insert(nodes);
+    }
+    let unlike: Vec<(Outline, Vec<Node>)> = unlike.into_iter().collect();
+    let maps = each(&unlike, |((_, copies, slots), nodes)| plan_some_slots(nodes, *copies, *slots));
+    unlike.into_iter().map(|(outline, _)| outline).zip(maps).collect()
 }
 
 /// The nodes of a store, also of one whose servers are not ours, with their weights; zones are taken in turn.

@@ -46,32 +46,43 @@ impl Engine {
     }
 
     /// The text of one template, named by its output path.
-    pub(crate) fn render(&self, path: &str, context: &impl Serialize) -> Result<String, GenerateError> {
+    pub(crate) fn render(&self, path: &str, content: &Content) -> Result<String, GenerateError> {
         let failed = |source: Error| match unwritable(&source) {
             Some((name, line, text)) => GenerateError::Unwritable { path: name, line, text },
             None => GenerateError::Template { path: path.to_owned(), source },
         };
         let template = self.environment.get_template(path).map_err(failed)?;
-        template.render(Value::from(Serde(context))).map_err(failed)
+        template.render(content.0.clone()).map_err(failed)
+    }
+}
+
+/// What templates place: made once for all templates that share it, for those of a large system are large.
+pub(crate) struct Content(Value);
+
+impl Content {
+    pub(crate) fn of(content: &impl Serialize) -> Self {
+        Self(Value::from(Serde(content)))
     }
 }
 
 /// Writes one `{{ value }}`: numbers as they are, text by the rule of the template's folder, anything else refused.
 fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    let text = match value.kind() {
-        ValueKind::Number | ValueKind::Bool => value.to_string(),
-        ValueKind::String if value.is_safe() => value.to_string(),
-        ValueKind::String => {
-            let text = value.to_string();
+    match (value.kind(), value.as_str()) {
+        (ValueKind::Number | ValueKind::Bool, _) => out.write_str(&value.to_string()),
+        (ValueKind::String, Some(text)) if value.is_safe() => out.write_str(text),
+        (ValueKind::String, Some(text)) => {
             let rule = escape::rule(state.name());
-            rule(&text).ok_or_else(|| {
+            let written = rule(text).ok_or_else(|| {
                 let message = format!("{text:?} cannot be written in {}", state.name());
-                Error::new(ErrorKind::InvalidOperation, message).with_source(Unwritable(text))
-            })?
+                Error::new(ErrorKind::InvalidOperation, message).with_source(Unwritable(text.to_owned()))
+            })?;
+            out.write_str(&written)
         }
-        kind => return Err(Error::new(ErrorKind::InvalidOperation, format!("a value of kind {kind} has no text"))),
-    };
-    out.write_str(&text).map_err(Error::from)
+        (kind, _) => {
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("a value of kind {kind} has no text")));
+        }
+    }
+    .map_err(Error::from)
 }
 
 /// A text for which its target's language has no form.

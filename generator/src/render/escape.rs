@@ -12,9 +12,6 @@ pub(super) fn rule(path: &str) -> Rule {
         Some("yaml" | "yml") => |text| Some(yaml(text)),
         Some("json") => |text| Some(json(text)),
         Some("js") => |text| Some(json(text)),
-        Some("dsl" | "puml") => |text| Some(dot(text)),
-        Some("dot") => |text| Some(dot(text)),
-        Some("mmd") => |text| Some(mermaid(text)),
         _ => |text| (!text.contains(['\n', '\r', '\0'])).then(|| text.to_owned()),
     }
 }
@@ -64,8 +61,17 @@ pub(crate) fn yaml(text: &str) -> String {
 
 /// A Graphviz double-quoted string.
 pub(crate) fn dot(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\""))
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '\\' | '"' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// A Mermaid quoted label: everything but letters, digits and simple punctuation becomes an entity code.

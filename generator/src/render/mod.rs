@@ -1,12 +1,14 @@
 //! Text from templates: one engine, one escaping rule per target. What is said is decided in `context`.
 
+mod data;
 mod engine;
-mod escape;
+pub(crate) mod escape;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use engine::Engine;
+pub(crate) use data::{Data, Map, data};
+pub(crate) use engine::{Content, Engine};
 pub(crate) use escape::sql_identifier;
-pub(crate) use yaml::yaml;
+pub(crate) use yaml::{document, entries, yaml};

@@ -1,22 +1,35 @@
 //! YAML from data, in block form. Text that could be taken for anything else stands in quotes.
 
-use serde_json::Value;
+use super::{Data, Map};
 
 /// The text of a document; lists and mappings that are empty stand in flow form.
-pub(crate) fn yaml(value: &Value) -> String {
+pub(crate) fn yaml(value: &Data<'_>) -> String {
     let mut out = String::with_capacity(4_096);
-    match value {
-        Value::Object(all) if !all.is_empty() => mapping(all, 0, &mut out),
-        Value::Array(all) if !all.is_empty() => list(all, 0, &mut out),
-        leaf => {
-            scalar(leaf, &mut out);
-            out.push('\n');
-        }
-    }
+    document(value, &mut out);
     out
 }
 
-fn mapping(all: &serde_json::Map<String, Value>, depth: usize, out: &mut String) {
+/// The same at the end of another text.
+pub(crate) fn document(value: &Data<'_>, out: &mut String) {
+    match value {
+        Data::Map(all) if !all.is_empty() => mapping(all, 0, out),
+        Data::List(all) if !all.is_empty() => list(all, 0, out),
+        leaf => {
+            scalar(leaf, out);
+            out.push('\n');
+        }
+    }
+}
+
+/// Entries of a mapping that is so deep in a document, at its end: what is large is written part by part.
+pub(crate) fn entries(all: &Map<'_>, depth: usize, out: &mut String) {
+    if !all.is_empty() {
+        indent(depth, out);
+        mapping(all, depth, out);
+    }
+}
+
+fn mapping(all: &Map<'_>, depth: usize, out: &mut String) {
     for (index, (key, value)) in all.iter().enumerate() {
         if index > 0 {
             indent(depth, out);
@@ -24,12 +37,12 @@ fn mapping(all: &serde_json::Map<String, Value>, depth: usize, out: &mut String)
         text(key, out);
         out.push(':');
         match value {
-            Value::Object(below) if !below.is_empty() => {
+            Data::Map(below) if !below.is_empty() => {
                 out.push('\n');
                 indent(depth + 1, out);
                 mapping(below, depth + 1, out);
             }
-            Value::Array(below) if !below.is_empty() => {
+            Data::List(below) if !below.is_empty() => {
                 out.push('\n');
                 indent(depth, out);
                 list(below, depth, out);
@@ -43,15 +56,15 @@ fn mapping(all: &serde_json::Map<String, Value>, depth: usize, out: &mut String)
     }
 }
 
-fn list(all: &[Value], depth: usize, out: &mut String) {
+fn list(all: &[Data<'_>], depth: usize, out: &mut String) {
     for (index, value) in all.iter().enumerate() {
         if index > 0 {
             indent(depth, out);
         }
         out.push_str("- ");
         match value {
-            Value::Object(below) if !below.is_empty() => mapping(below, depth + 1, out),
-            Value::Array(below) if !below.is_empty() => list(below, depth + 1, out),
+            Data::Map(below) if !below.is_empty() => mapping(below, depth + 1, out),
+            Data::List(below) if !below.is_empty() => list(below, depth + 1, out),
             leaf => {
                 scalar(leaf, out);
                 out.push('\n');
@@ -61,19 +74,21 @@ fn list(all: &[Value], depth: usize, out: &mut String) {
 }
 
 fn indent(depth: usize, out: &mut String) {
-    for _ in 0..depth {
-        out.push_str("  ");
+    const BLANK: &str = "                                ";
+    match BLANK.get(..depth * 2) {
+        Some(blank) => out.push_str(blank),
+        None => out.extend(std::iter::repeat_n("  ", depth)),
     }
 }
 
-fn scalar(value: &Value, out: &mut String) {
+fn scalar(value: &Data<'_>, out: &mut String) {
     match value {
-        Value::String(value) => text(value, out),
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => out.push_str(&number.to_string()),
-        Value::Array(_) => out.push_str("[]"),
-        Value::Object(_) => out.push_str("{}"),
+        Data::Text(value) => text(value, out),
+        Data::Null => out.push_str("null"),
+        Data::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Data::Number(number) => out.push_str(&number.to_string()),
+        Data::List(_) => out.push_str("[]"),
+        Data::Map(_) => out.push_str("{}"),
     }
 }
 
@@ -90,18 +105,50 @@ fn text(text: &str, out: &mut String) {
     }
 }
 
+/// What a byte may be in plain text.
+const BEGINS: u8 = 1;
+const INSIDE: u8 = 2;
+const ALLOWED: [u8; 256] = {
+    let mut allowed = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            allowed[byte] = INSIDE;
+        }
+        if (byte as u8).is_ascii_alphabetic() {
+            allowed[byte] |= BEGINS;
+        }
+        byte += 1;
+    }
+    let (begins, inside) = (b"/_$.(", b" /_-.:()$@+=%,<>\"'[]{}*|&;!?^~");
+    let mut index = 0;
+    while index < inside.len() {
+        allowed[inside[index] as usize] |= INSIDE;
+        if index < begins.len() {
+            allowed[begins[index] as usize] |= BEGINS;
+        }
+        index += 1;
+    }
+    allowed
+};
+
 /// Whether every reader takes it for this text, also one of YAML 1.1.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
+    const WORD_BYTES_MAX: usize = 5;
     let bytes = text.as_bytes();
-    let begins = |b: u8| b.is_ascii_alphabetic() || b"/_$.(".contains(&b);
-    let inside = |b: u8| b.is_ascii_alphanumeric() || b" /_-.:()$@+=%,<>\"'[]{}*|&;!?^~".contains(&b);
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    begins(*first)
+    let mut before = 0;
+    for byte in bytes {
+        // A colon and a blank end a key.
+        if ALLOWED[usize::from(*byte)] & INSIDE == 0 || (before == b':' && *byte == b' ') {
+            return false;
+        }
+        before = *byte;
+    }
+    ALLOWED[usize::from(*first)] & BEGINS != 0
         && !b" :".contains(last)
-        && bytes.iter().all(|b| inside(*b))
-        && bytes.windows(2).all(|pair| pair != b": ")
         // `.5`, `.inf` and `...` are something else.
         && (*first != b'.' || bytes.get(1) == Some(&b'/'))
-        && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+        && (bytes.len() > WORD_BYTES_MAX || !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)))
 }

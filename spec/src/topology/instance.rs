@@ -104,28 +104,30 @@ impl Topology {
     /// Components that this one opens connections to, each once: what it needs, and what services of archgen's own call although the
     /// spec need not say so. Instances of one component that call each other are not in it.
     pub fn component_calls(&self, component: Component) -> Vec<Component> {
+        // Each of these looks through all services or stores: only what the component's own kind asks for is looked for.
         let of_kind = |kind: &ServiceKind| {
             self.services.iter().position(|s| s.kind == *kind).map(|i| Component::Service(ServiceId(i)))
         };
+        let (user, messaging) = (|| of_kind(&ServiceKind::User), || of_kind(&ServiceKind::Messaging));
         let realtime = self.realtime.as_ref().map(|_| Component::Realtime);
         // Who names no cache uses the first one.
-        let cache = self.stores.iter().position(|s| s.kind == StoreKind::Redis).map(|i| Component::Store(StoreId(i)));
-        let (user, messaging) = (of_kind(&ServiceKind::User), of_kind(&ServiceKind::Messaging));
+        let cache =
+            || self.stores.iter().position(|s| s.kind == StoreKind::Redis).map(|i| Component::Store(StoreId(i)));
         let embedded = self.gateway.as_ref().map(|g| g.embedded);
         let unsaid = match component {
             Component::Registry | Component::Store(_) => Vec::new(),
-            Component::Gateway if embedded == Some(true) => vec![user, cache],
+            Component::Gateway if embedded == Some(true) => vec![user(), cache()],
             // nginx is the edge of sockets too.
             Component::Gateway => vec![realtime],
-            Component::Realtime => vec![messaging, user, cache],
+            Component::Realtime => vec![messaging(), user(), cache()],
             Component::Service(id) => match self.service(id).kind {
                 ServiceKind::Messaging => {
-                    vec![user, realtime, of_kind(&ServiceKind::File), of_kind(&ServiceKind::Search)]
+                    vec![user(), realtime, of_kind(&ServiceKind::File), of_kind(&ServiceKind::Search)]
                 }
                 ServiceKind::User => vec![realtime, embedded.filter(|own| *own).map(|_| Component::Gateway)],
-                ServiceKind::File => vec![messaging],
-                ServiceKind::Notification => vec![messaging, realtime],
-                ServiceKind::Search => vec![messaging, user],
+                ServiceKind::File => vec![messaging()],
+                ServiceKind::Notification => vec![messaging(), realtime],
+                ServiceKind::Search => vec![messaging(), user()],
                 ServiceKind::Process { .. } => Vec::new(),
             },
         };

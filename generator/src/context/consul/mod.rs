@@ -5,21 +5,17 @@ mod access;
 mod entries;
 mod services;
 
-use archgen_spec::topology::{Component, Instance, Topology};
+use archgen_spec::topology::{Component, Topology};
 use serde_json::{Value, json};
 
 use super::Files;
-use crate::GenerateError;
 use crate::artifacts::json_file;
 use crate::system::System;
+use crate::{Address, GenerateError};
 
 /// `consul/…`: `server.json` and `agent.json`; `services/<instance>.json` for the agent beside each instance; config entries
 /// (`intentions/`, `defaults/`, `resolvers/`); `queries/`; `acl/policies/` and `acl/roles/`; `kv.json`.
-pub(crate) fn files(
-    system: &System<'_>,
-    address: &dyn Fn(&Instance) -> String,
-    files: &mut Files,
-) -> Result<(), GenerateError> {
+pub(crate) fn files(system: &System<'_>, address: Address<'_>, files: &mut Files) -> Result<(), GenerateError> {
     let topology = system.topology;
     let Some(registry) = &topology.registry else { return Ok(()) };
     json_file("consul/server.json", &server(topology, address), files)?;
@@ -55,7 +51,7 @@ pub(crate) fn dns_port(topology: &Topology) -> u16 {
 }
 
 /// What servers and agents have in common.
-fn shared(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
+fn shared(topology: &Topology, address: Address<'_>) -> Value {
     let registry = topology.registry.as_ref();
     let servers: Vec<String> = topology.component_instances(Component::Registry).iter().map(address).collect();
     let deny = registry.is_some_and(|r| r.default_deny);
@@ -79,7 +75,7 @@ fn shared(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
     })
 }
 
-fn server(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
+fn server(topology: &Topology, address: Address<'_>) -> Value {
     let mut server = shared(topology, address);
     server["server"] = true.into();
     server["bootstrap_expect"] = topology.registry.as_ref().map_or(1, |r| r.servers).into();
@@ -90,7 +86,7 @@ fn server(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
     server
 }
 
-fn agent(topology: &Topology, address: &dyn Fn(&Instance) -> String) -> Value {
+fn agent(topology: &Topology, address: Address<'_>) -> Value {
     let mut agent = shared(topology, address);
     agent["server"] = false.into();
     agent["leave_on_terminate"] = true.into();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use archgen_spec::topology::{Component, Instance, Topology};
-use serde_json::{Value, json};
 
 use super::{network, workload};
 use crate::GenerateError;
@@ -12,7 +11,7 @@ use crate::context::Files;
 use crate::context::container::{FLEET_KEY, Image, container, joins};
 use crate::context::inexpressible::{self, Place};
 use crate::parallel::mapped;
-use crate::render::yaml;
+use crate::render::{Data, data, document, yaml};
 use crate::system::System;
 
 /// Port numbers are named by what they carry.
@@ -26,14 +25,15 @@ pub(crate) fn files(system: &System<'_>, files: &mut Files) -> Result<(), Genera
     files.insert("kubernetes/namespace.yaml".to_owned(), text(&[namespace(topology)]));
     files.insert("kubernetes/network.yaml".to_owned(), text(&network::shared(topology)));
     let components = topology.components();
-    let texts = mapped(&components, |component| objects(system, *component).map(|objects| text(&objects)));
+    let texts = mapped(&components, |component| objects(system, *component));
     for (component, text) in components.iter().zip(texts) {
         let Some(text) = text else { continue };
         let name = format!("{}.yaml", topology.component_name(*component));
         files.insert(format!("kubernetes/{name}"), text);
         resources.push(name);
     }
-    let jobs: Vec<Value> = joins(topology, &host).iter().map(|j| workload::job(topology, j)).collect();
+    let joins = joins(topology, &host);
+    let jobs: Vec<Data<'_>> = joins.iter().map(|j| workload::job(topology, j)).collect();
     if !jobs.is_empty() {
         files.insert("kubernetes/joins.yaml".to_owned(), text(&jobs));
         resources.push("joins.yaml".to_owned());
@@ -58,8 +58,8 @@ pub(super) fn host(instance: &Instance) -> String {
     format!("{}.{component}", instance.name)
 }
 
-/// Every object of one component; `None` where nothing of it runs in the cluster.
-fn objects(system: &System<'_>, component: Component) -> Option<Vec<Value>> {
+/// The objects of one component as text; `None` where nothing of it runs in the cluster.
+fn objects(system: &System<'_>, component: Component) -> Option<String> {
     let topology = system.topology;
     let instances = topology.component_instances(component);
     let first = instances.first()?;
@@ -68,28 +68,29 @@ fn objects(system: &System<'_>, component: Component) -> Option<Vec<Value>> {
     all.extend(network::services(topology, component));
     all.extend(workload::workload(topology, component, &instances, &made));
     all.push(network::policy(system, component));
-    Some(all)
+    Some(text(&all))
 }
 
-fn namespace(topology: &Topology) -> Value {
-    json!({
+fn namespace(topology: &Topology) -> Data<'_> {
+    data!({
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
-            "name": topology.name,
-            "labels": {"app.kubernetes.io/part-of": topology.name},
+            "name": &topology.name,
+            "labels": {"app.kubernetes.io/part-of": &topology.name},
         },
     })
 }
 
 /// Metadata of an object.
-pub(super) fn metadata(topology: &Topology, name: &str, component: Option<&str>) -> Value {
-    json!({"name": name, "namespace": topology.name, "labels": labels(topology, component)})
+pub(super) fn metadata<'a>(topology: &'a Topology, name: impl Into<Data<'a>>, component: Option<&'a str>) -> Data<'a> {
+    let name: Data<'_> = name.into();
+    data!({"name": name, "namespace": &topology.name, "labels": labels(topology, component)})
 }
 
 /// Labels of an object; of pods, too.
-pub(super) fn labels(topology: &Topology, component: Option<&str>) -> Value {
-    let mut labels = json!({"app.kubernetes.io/part-of": topology.name, "app.kubernetes.io/managed-by": "archgen"});
+pub(super) fn labels<'a>(topology: &'a Topology, component: Option<&'a str>) -> Data<'a> {
+    let mut labels = data!({"app.kubernetes.io/part-of": &topology.name, "app.kubernetes.io/managed-by": "archgen"});
     if let Some(component) = component {
         labels["app.kubernetes.io/name"] = component.into();
     }
@@ -97,8 +98,13 @@ pub(super) fn labels(topology: &Topology, component: Option<&str>) -> Value {
 }
 
 /// What selects the pods of a component.
-pub(super) fn selector(topology: &Topology, component: &str) -> Value {
-    json!({"matchLabels": {"app.kubernetes.io/name": component, "app.kubernetes.io/part-of": topology.name}})
+pub(super) fn selector<'a>(topology: &'a Topology, component: &'a str) -> Data<'a> {
+    data!({"matchLabels": matched(topology, component)})
+}
+
+/// The labels by which they are selected.
+pub(super) fn matched<'a>(topology: &'a Topology, component: &'a str) -> Data<'a> {
+    data!({"app.kubernetes.io/name": component, "app.kubernetes.io/part-of": &topology.name})
 }
 
 /// The name of an image in the manifests; a Kustomize overlay says where it comes from.
@@ -111,18 +117,18 @@ pub(super) fn image(image: &Image) -> String {
     }
 }
 
-fn kustomization(topology: &Topology, resources: Vec<String>) -> Value {
-    let mut maps = vec![json!({"name": "spec", "files": ["topology.yaml", "addresses.json"]})];
+fn kustomization(topology: &Topology, resources: Vec<String>) -> Data<'_> {
+    let mut maps = vec![data!({"name": "spec", "files": ["topology.yaml", "addresses.json"]})];
     for (folder, names) in workload::folders(topology) {
         let listed: Vec<String> = names.iter().map(|name| format!("../{folder}/{name}")).collect();
         if !listed.is_empty() {
-            maps.push(json!({"name": workload::map_name(&folder), "files": listed}));
+            maps.push(data!({"name": workload::map_name(&folder), "files": listed}));
         }
     }
-    json!({
+    data!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "namespace": topology.name,
+        "namespace": &topology.name,
         "resources": resources,
         "configMapGenerator": maps,
         "generatorOptions": {"disableNameSuffixHash": true},
@@ -130,12 +136,18 @@ fn kustomization(topology: &Topology, resources: Vec<String>) -> Value {
 }
 
 /// Objects as one stream of documents.
-fn text(objects: &[Value]) -> String {
-    objects.iter().map(|object| format!("---\n{}", yaml(object))).collect()
+fn text(objects: &[Data<'_>]) -> String {
+    let mut out = String::with_capacity(8_192);
+    for object in objects {
+        out.push_str("---\n");
+        document(object, &mut out);
+    }
+    out.shrink_to_fit();
+    out
 }
 
 /// The secret objects that the manifests name, with the key that each holds.
-pub(super) fn secret(name: &str) -> Value {
+pub(super) fn secret(name: &str) -> Data<'_> {
     let key = if name == FLEET_KEY.0 { "key" } else { "text" };
-    json!({"name": name, "key": key})
+    data!({"name": name, "key": key})
 }

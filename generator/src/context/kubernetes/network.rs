@@ -1,24 +1,24 @@
 //! Services, and who may speak to whom: exactly those that call each other.
 
 use archgen_spec::topology::{Component, Topology};
-use serde_json::{Value, json};
 
 use crate::context::observe::exporter;
+use crate::render::{Data, data};
 use crate::system::System;
 
-use super::manifests::{EXPORTER_PORT_NAME, PORT_NAME, labels, metadata, selector};
+use super::manifests::{EXPORTER_PORT_NAME, PORT_NAME, labels, matched, metadata, selector};
 
 /// What holds for the whole namespace: nothing may speak to anything, except to the cluster's name servers.
-pub(super) fn shared(topology: &Topology) -> Vec<Value> {
-    let policy = |name: &str, spec: Value| {
-        json!({
+pub(super) fn shared(topology: &Topology) -> Vec<Data<'_>> {
+    let policy = |name: &'static str, spec: Data<'static>| {
+        data!({
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
             "metadata": metadata(topology, name, None),
             "spec": spec,
         })
     };
-    let names = json!({
+    let names = data!({
         "podSelector": {},
         "policyTypes": ["Egress"],
         "egress": [{
@@ -27,7 +27,7 @@ pub(super) fn shared(topology: &Topology) -> Vec<Value> {
         }],
     });
     vec![
-        policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+        policy("default-deny", data!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
         policy("name-servers", names),
     ]
 }
@@ -37,11 +37,11 @@ fn port(topology: &Topology, component: Component) -> u16 {
 }
 
 /// The headless service that names each instance, and the public one of what clients connect to.
-pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> {
+pub(super) fn services(topology: &Topology, component: Component) -> Vec<Data<'_>> {
     let name = topology.component_name(component);
     let port = port(topology, component);
-    let mut ports = vec![json!({"name": PORT_NAME, "port": port, "targetPort": PORT_NAME})];
-    let headless = json!({
+    let mut ports = vec![data!({"name": PORT_NAME, "port": port, "targetPort": PORT_NAME})];
+    let headless = data!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(topology, name, Some(name)),
@@ -49,7 +49,7 @@ pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> 
             "clusterIP": "None",
             // An instance is found by its peers before it is ready: that is how clusters form.
             "publishNotReadyAddresses": true,
-            "selector": selector(topology, name)["matchLabels"],
+            "selector": matched(topology, name),
             "ports": ports.clone(),
         },
     });
@@ -65,17 +65,17 @@ pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> 
         && edge
         && let Some(realtime) = &topology.realtime
     {
-        ports.push(json!({"name": "realtime", "port": realtime.port, "targetPort": "realtime"}));
+        ports.push(data!({"name": "realtime", "port": realtime.port, "targetPort": "realtime"}));
     }
-    let public = json!({
+    let public = data!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(topology, &format!("{name}-public"), Some(name)),
+        "metadata": metadata(topology, format!("{name}-public"), Some(name)),
         "spec": {
             "type": "LoadBalancer",
             // Limits per address need the caller's own.
             "externalTrafficPolicy": "Local",
-            "selector": selector(topology, name)["matchLabels"],
+            "selector": matched(topology, name),
             "ports": ports,
         },
     });
@@ -83,46 +83,50 @@ pub(super) fn services(topology: &Topology, component: Component) -> Vec<Value> 
 }
 
 /// Who may call a component and whom it may call.
-pub(super) fn policy(system: &System<'_>, component: Component) -> Value {
+pub(super) fn policy<'a>(system: &'a System<'_>, component: Component) -> Data<'a> {
     let topology = system.topology;
     let name = topology.component_name(component);
     let edge = topology.gateway.as_ref().is_some_and(|g| !g.embedded);
     // Instances of a component speak to each other: a store's nodes, a registry's servers, owners of shards.
     let mut from = vec![peer(topology, name)];
     from.extend(system.callers(component).iter().map(|c| peer(topology, topology.component_name(*c))));
-    let mut ingress = vec![json!({"from": from.clone(), "ports": [{"protocol": "TCP", "port": PORT_NAME}]})];
-    ingress[0]["from"] = from.into();
+    let mut ingress = vec![data!({"from": from, "ports": [{"protocol": "TCP", "port": PORT_NAME}]})];
     // Nodes of an engine have ports among themselves that the spec need not know.
     if matches!(component, Component::Store(_) | Component::Registry) {
-        ingress.push(json!({"from": [peer(topology, name)]}));
+        ingress.push(data!({"from": [peer(topology, name)]}));
     }
-    let scraper = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    let scraper = data!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
     let exported = component == Component::Gateway && exporter(topology).is_some();
     let asked = if exported { EXPORTER_PORT_NAME } else { PORT_NAME };
-    ingress.push(json!({"from": [scraper], "ports": [{"protocol": "TCP", "port": asked}]}));
+    ingress.push(data!({"from": [scraper], "ports": [{"protocol": "TCP", "port": asked}]}));
     let public = component == Component::Gateway || (component == Component::Realtime && !edge);
     if public {
-        ingress.push(json!({"ports": open_ports(topology, component, edge)}));
+        ingress.push(data!({"ports": open_ports(topology, component, edge)}));
     }
-    let mut egress: Vec<Value> = vec![json!({"to": [peer(topology, name)]})];
+    let mut egress: Vec<Data<'_>> = vec![data!({"to": [peer(topology, name)]})];
     egress.extend(topology.component_calls(component).into_iter().flat_map(|called| way(topology, called)));
-    let mut policy = json!({
+    data!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": topology.name, "labels": labels(topology, Some(name))},
-        "spec": {"podSelector": selector(topology, name), "policyTypes": ["Ingress", "Egress"]},
-    });
-    policy["spec"]["ingress"] = ingress.into();
-    policy["spec"]["egress"] = egress.into();
-    policy
+        "metadata": {"name": name, "namespace": &topology.name, "labels": labels(topology, Some(name))},
+        "spec": {
+            "podSelector": selector(topology, name),
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    })
 }
 
 /// The ways to a component: to its pods, or to each of its servers outside of the cluster. A policy knows addresses and no names, so
 /// that to a name the port alone is said.
-fn way(topology: &Topology, to: Component) -> Vec<Value> {
-    let named = |to: Option<Value>, port: u16| {
-        let ports = json!([{"protocol": "TCP", "port": port}]);
-        to.map_or_else(|| json!({ "ports": ports }), |to| json!({"to": [to], "ports": ports}))
+fn way<'a>(topology: &'a Topology, to: Component) -> Vec<Data<'a>> {
+    let named = |to: Option<Data<'a>>, port: u16| {
+        let ports = data!([{"protocol": "TCP", "port": port}]);
+        match to {
+            Some(to) => data!({"to": [to], "ports": ports}),
+            None => data!({ "ports": ports }),
+        }
     };
     if let Some(first) = topology.component_instances(to).first() {
         return vec![named(Some(peer(topology, topology.component_name(to))), first.port)];
@@ -136,7 +140,7 @@ fn way(topology: &Topology, to: Component) -> Vec<Value> {
     for endpoint in endpoints {
         let Some((host, port)) = endpoint.rsplit_once(':') else { continue };
         let Ok(port) = port.parse() else { continue };
-        let block = is_address(host).then(|| json!({"ipBlock": {"cidr": format!("{host}/32")}}));
+        let block = is_address(host).then(|| data!({"ipBlock": {"cidr": format!("{host}/32")}}));
         let way = named(block, port);
         if !ways.contains(&way) {
             ways.push(way);
@@ -150,14 +154,14 @@ fn is_address(host: &str) -> bool {
     host.split('.').count() == 4 && host.split('.').all(|part| part.parse::<u8>().is_ok())
 }
 
-fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Value> {
-    let mut open = vec![json!({"protocol": "TCP", "port": PORT_NAME})];
+fn open_ports(topology: &Topology, component: Component, edge: bool) -> Vec<Data<'static>> {
+    let mut open = vec![data!({"protocol": "TCP", "port": PORT_NAME})];
     if component == Component::Gateway && edge && topology.realtime.is_some() {
-        open.push(json!({"protocol": "TCP", "port": "realtime"}));
+        open.push(data!({"protocol": "TCP", "port": "realtime"}));
     }
     open
 }
 
-fn peer(topology: &Topology, component: &str) -> Value {
-    json!({"podSelector": selector(topology, component)})
+fn peer<'a>(topology: &'a Topology, component: &'a str) -> Data<'a> {
+    data!({"podSelector": selector(topology, component)})
 }

@@ -1,7 +1,6 @@
 //! Pods: StatefulSets with names from 1, a Deployment for nginx and for programs of the user's own, budgets and scaling.
 
 use archgen_spec::topology::{Component, Instance, SecretSource, ServiceKind, Topology};
-use serde_json::{Map, Value, json};
 
 use super::manifests::{EXPORTER_PORT_NAME, PORT_NAME, image, labels, metadata, secret, selector};
 use crate::context::container::{
@@ -10,11 +9,12 @@ use crate::context::container::{
 };
 use crate::context::nginx;
 use crate::context::observe::exporter;
+use crate::render::{Data, data};
 
 /// The account of a component: it holds no token for the cluster's own API.
-pub(super) fn account(topology: &Topology, component: Component) -> Value {
+pub(super) fn account(topology: &Topology, component: Component) -> Data<'_> {
     let name = topology.component_name(component);
-    json!({
+    data!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": metadata(topology, name, Some(name)),
@@ -32,39 +32,37 @@ fn nameless(topology: &Topology, component: Component) -> bool {
 }
 
 /// The workload with its disruption budget and scaling.
-pub(super) fn workload(
-    topology: &Topology,
+pub(super) fn workload<'a>(
+    topology: &'a Topology,
     component: Component,
     instances: &[Instance],
-    made: &Container,
-) -> Vec<Value> {
+    made: &'a Container,
+) -> Vec<Data<'a>> {
     let name = topology.component_name(component);
     let count = instances.len();
-    // `json!` copies what it is given: large parts are put in their place instead.
-    let mut spec = json!({
+    let mut spec = data!({
         "replicas": count,
         "selector": selector(topology, name),
-        "template": {"metadata": {"labels": labels(topology, Some(name))}},
+        "template": {"metadata": {"labels": labels(topology, Some(name))}, "spec": pod(topology, component, count, made)},
     });
-    spec["template"]["spec"] = pod(topology, component, count, made);
     let kind = if nameless(topology, component) {
-        spec["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+        spec["strategy"] = data!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
         "Deployment"
     } else {
         spec["serviceName"] = name.into();
         // Instances are counted from 1 everywhere.
-        spec["ordinals"] = json!({"start": 1});
+        spec["ordinals"] = data!({"start": 1});
         spec["podManagementPolicy"] = "Parallel".into();
         if made.data.is_some() {
-            spec["volumeClaimTemplates"] = json!([claim(topology, component)]);
+            spec["volumeClaimTemplates"] = data!([claim(topology, component)]);
         }
         "StatefulSet"
     };
-    let mut workload = json!({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(topology, name, Some(name))});
-    workload["spec"] = spec;
-    let mut all = vec![workload];
+    let mut all = vec![data!({
+        "apiVersion": "apps/v1", "kind": kind, "metadata": metadata(topology, name, Some(name)), "spec": spec,
+    })];
     if count > 1 {
-        all.push(json!({
+        all.push(data!({
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
             "metadata": metadata(topology, name, Some(name)),
@@ -78,11 +76,11 @@ pub(super) fn workload(
 }
 
 /// Twice as many at most, when processors are busy.
-fn scaling(topology: &Topology, name: &str, count: usize) -> Value {
-    let target = json!({"type": "Resource", "resource": {
+fn scaling<'a>(topology: &'a Topology, name: &'a str, count: usize) -> Data<'a> {
+    let target = data!({"type": "Resource", "resource": {
         "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70},
     }});
-    json!({
+    data!({
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": metadata(topology, name, Some(name)),
@@ -94,14 +92,14 @@ fn scaling(topology: &Topology, name: &str, count: usize) -> Value {
 }
 
 /// Ten GiB where the spec says nothing of disks.
-fn claim(topology: &Topology, component: Component) -> Value {
+fn claim(topology: &Topology, component: Component) -> Data<'_> {
     let bytes = match component {
         Component::Store(id) => topology.store(id).disk_bytes,
         _ => None,
     };
     let size = bytes.map_or_else(|| "10Gi".to_owned(), |b| b.to_string());
     let name = topology.component_name(component);
-    json!({
+    data!({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": "data", "labels": labels(topology, Some(name))},
@@ -109,10 +107,10 @@ fn claim(topology: &Topology, component: Component) -> Value {
     })
 }
 
-fn pod(topology: &Topology, component: Component, count: usize, made: &Container) -> Value {
+fn pod<'a>(topology: &'a Topology, component: Component, count: usize, made: &'a Container) -> Data<'a> {
     let name = topology.component_name(component);
     let own = made.image == Image::Archgen;
-    let mut security = json!({"seccompProfile": {"type": "RuntimeDefault"}});
+    let mut security = data!({"seccompProfile": {"type": "RuntimeDefault"}});
     if own {
         security["runAsNonRoot"] = true.into();
         security["runAsUser"] = 10_001.into();
@@ -123,7 +121,7 @@ fn pod(topology: &Topology, component: Component, count: usize, made: &Container
         Component::Service(id) => topology.service(id).stop_within.as_secs().max(1),
         _ => 30,
     };
-    let spread = |key: &str, rule: &str| json!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": rule, "labelSelector": selector(topology, name)});
+    let spread = |key: &'static str, rule: &'static str| data!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": rule, "labelSelector": selector(topology, name)});
     let mut constraints = vec![spread("kubernetes.io/hostname", "ScheduleAnyway")];
     if topology.zones.len() > 1 && count > 1 {
         // Copies of a datum never share a failure domain: better pending than in the wrong one.
@@ -134,36 +132,35 @@ fn pod(topology: &Topology, component: Component, count: usize, made: &Container
         };
         constraints.insert(0, spread("topology.kubernetes.io/zone", rule));
     }
-    let mut pod = json!({
+    data!({
         "serviceAccountName": name,
         "automountServiceAccountToken": false,
         // Variables of every service would be hundreds, and nothing reads them.
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": grace,
         "securityContext": security,
-    });
-    pod["topologySpreadConstraints"] = constraints.into();
-    pod["affinity"] = apart(topology, name);
-    pod["containers"] = containers(topology, component, count, made).into();
-    pod["volumes"] = volumes(topology, component, made).into();
-    pod
+        "topologySpreadConstraints": constraints,
+        "affinity": apart(topology, name),
+        "containers": containers(topology, component, count, made),
+        "volumes": volumes(topology, component, made),
+    })
 }
 
 /// Instances of a component avoid each other's machines.
-fn apart(topology: &Topology, name: &str) -> Value {
-    json!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{
+fn apart<'a>(topology: &'a Topology, name: &'a str) -> Data<'a> {
+    data!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{
         "weight": 100,
         "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector(topology, name)},
     }]}})
 }
 
 /// The main one, and beside nginx its exporter.
-fn containers(topology: &Topology, component: Component, count: usize, made: &Container) -> Vec<Value> {
+fn containers<'a>(topology: &'a Topology, component: Component, count: usize, made: &'a Container) -> Vec<Data<'a>> {
     let mut all = vec![main(topology, component, count, made)];
     if component == Component::Gateway
         && let (Some(port), Some(arguments)) = (exporter(topology), exporter_arguments(topology))
     {
-        all.push(json!({
+        all.push(data!({
             "name": EXPORTER_PORT_NAME,
             "image": EXPORTER_IMAGE,
             "args": arguments,
@@ -178,7 +175,7 @@ fn containers(topology: &Topology, component: Component, count: usize, made: &Co
     all
 }
 
-fn main(topology: &Topology, component: Component, count: usize, made: &Container) -> Value {
+fn main<'a>(topology: &'a Topology, component: Component, count: usize, made: &'a Container) -> Data<'a> {
     let memory = memory_request_bytes(topology, component, made);
     let processor = cpu_request_millicores(topology, component, count as u32);
     let port = topology.component_instances(component).first().map_or(0, |i| i.port);
@@ -186,14 +183,14 @@ fn main(topology: &Topology, component: Component, count: usize, made: &Containe
         Component::Service(id) => topology.service(id).health.every.as_secs().max(1),
         _ => 5,
     };
-    let mut ports = vec![json!({"name": PORT_NAME, "containerPort": port})];
+    let mut ports = vec![data!({"name": PORT_NAME, "containerPort": port})];
     if component == Component::Gateway
         && made.image != Image::Archgen
         && let Some(realtime) = &topology.realtime
     {
-        ports.push(json!({"name": "realtime", "containerPort": realtime.port}));
+        ports.push(data!({"name": "realtime", "containerPort": realtime.port}));
     }
-    let mut container = json!({
+    let mut container = data!({
         "name": "main",
         "image": image(&made.image),
         "ports": ports,
@@ -210,23 +207,23 @@ fn main(topology: &Topology, component: Component, count: usize, made: &Containe
         "securityContext": {"allowPrivilegeEscalation": false},
     });
     if made.image == Image::Archgen {
-        container["securityContext"] = json!({
+        container["securityContext"] = data!({
             "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
         });
     }
     if !made.entry.is_empty() {
-        container["command"] = made.entry.clone().into();
+        container["command"] = made.entry.as_slice().into();
     }
     if !made.arguments.is_empty() {
-        container["args"] = made.arguments.clone().into();
+        container["args"] = made.arguments.as_slice().into();
     }
     container
 }
 
-fn probe(check: &Check, every: u64, failures: u32) -> Value {
+fn probe(check: &Check, every: u64, failures: u32) -> Data<'_> {
     let mut probe = match check {
-        Check::Http(_, path) => json!({"httpGet": {"path": path, "port": PORT_NAME}}),
-        Check::Command(command) => json!({"exec": {"command": command}}),
+        Check::Http(_, path) => data!({"httpGet": {"path": path, "port": PORT_NAME}}),
+        Check::Command(command) => data!({"exec": {"command": command.as_slice()}}),
     };
     probe["periodSeconds"] = every.into();
     probe["timeoutSeconds"] = 3.into();
@@ -234,20 +231,20 @@ fn probe(check: &Check, every: u64, failures: u32) -> Value {
     probe
 }
 
-fn environment(topology: &Topology, made: &Container) -> Vec<Value> {
-    let field = |path: &str| json!({"fieldRef": {"fieldPath": path}});
-    let mut all = vec![json!({"name": "POD_NAME", "valueFrom": field("metadata.name")})];
+fn environment<'a>(topology: &'a Topology, made: &'a Container) -> Vec<Data<'a>> {
+    let field = |path: &'static str| data!({"fieldRef": {"fieldPath": path}});
+    let mut all = vec![data!({"name": "POD_NAME", "valueFrom": field("metadata.name")})];
     for (name, text) in &made.environment {
         all.push(match text {
             // `$(NAME)` would be replaced.
-            Text::Plain(text) => json!({"name": name, "value": text.replace("$(", "$$(")}),
+            Text::Plain(text) => data!({"name": name, "value": text.replace("$(", "$$(")}),
             Text::Ordinal => {
-                json!({"name": name, "valueFrom": field("metadata.labels['apps.kubernetes.io/pod-index']")})
+                data!({"name": name, "valueFrom": field("metadata.labels['apps.kubernetes.io/pod-index']")})
             }
             Text::Secret(of) if matches!(topology.secrets.get(of), Some(SecretSource::File(_))) => {
-                json!({"name": format!("{name}_FILE"), "value": format!("/run/secrets/{of}/text")})
+                data!({"name": format!("{name}_FILE"), "value": format!("/run/secrets/{of}/text")})
             }
-            Text::Secret(of) => json!({"name": name, "valueFrom": {"secretKeyRef": secret(of)}}),
+            Text::Secret(of) => data!({"name": name, "valueFrom": {"secretKeyRef": secret(of)}}),
         });
     }
     all
@@ -261,64 +258,66 @@ fn files_of_secrets<'a>(topology: &'a Topology, made: &'a Container) -> impl Ite
     })
 }
 
-fn mounts(component: Component, made: &Container) -> Vec<Value> {
-    let mut all: Vec<Value> = made.data.map(|path| json!({"name": "data", "mountPath": path})).into_iter().collect();
+fn mounts(component: Component, made: &Container) -> Vec<Data<'_>> {
+    let mut all: Vec<Data<'_>> = made.data.map(|path| data!({"name": "data", "mountPath": path})).into_iter().collect();
     if made.image == Image::Archgen {
-        all.push(json!({"name": "spec", "mountPath": CONFIGURATION, "readOnly": true}));
-        all.push(json!({"name": "fleet-key", "mountPath": FLEET_KEY.1, "subPath": "key", "readOnly": true}));
+        all.push(data!({"name": "spec", "mountPath": CONFIGURATION, "readOnly": true}));
+        all.push(data!({"name": "fleet-key", "mountPath": FLEET_KEY.1, "subPath": "key", "readOnly": true}));
     }
     if made.files.is_some() {
-        all.push(json!({"name": "engine", "mountPath": ENGINE_FILES, "readOnly": true}));
+        all.push(data!({"name": "engine", "mountPath": ENGINE_FILES, "readOnly": true}));
     }
     if component == Component::Gateway && made.image != Image::Archgen {
-        all.insert(0, json!({"name": "gateway", "mountPath": "/gateway", "readOnly": true}));
+        all.insert(0, data!({"name": "gateway", "mountPath": "/gateway", "readOnly": true}));
     }
     all.extend(made.environment.iter().filter_map(|(name, text)| match text {
         Text::Secret(of) if name.ends_with("_FILE") => {
-            Some(json!({"name": of, "mountPath": format!("/run/secrets/{of}"), "readOnly": true}))
+            Some(data!({"name": of, "mountPath": format!("/run/secrets/{of}"), "readOnly": true}))
         }
         _ => None,
     }));
     all
 }
 
-fn volumes(topology: &Topology, component: Component, made: &Container) -> Vec<Value> {
+fn volumes<'a>(topology: &'a Topology, component: Component, made: &'a Container) -> Vec<Data<'a>> {
     let mut all = Vec::new();
     if made.image == Image::Archgen {
-        all.push(json!({"name": "spec", "configMap": {"name": "spec"}}));
-        all.push(json!({"name": "fleet-key", "secret": {"secretName": FLEET_KEY.0, "defaultMode": 0o440}}));
+        all.push(data!({"name": "spec", "configMap": {"name": "spec"}}));
+        all.push(data!({"name": "fleet-key", "secret": {"secretName": FLEET_KEY.0, "defaultMode": 0o440}}));
     }
     if let Some((folder, _)) = &made.files {
-        all.push(json!({"name": "engine", "configMap": {"name": map_name(folder)}}));
+        all.push(data!({"name": "engine", "configMap": {"name": map_name(folder)}}));
     }
     if component == Component::Gateway && made.image != Image::Archgen {
         all.push(gateway(topology));
-        all.push(json!({"name": "data", "emptyDir": {}}));
+        all.push(data!({"name": "data", "emptyDir": {}}));
     }
-    all.extend(files_of_secrets(topology, made).map(|of| json!({"name": of, "secret": {"secretName": of}})));
+    all.extend(files_of_secrets(topology, made).map(|of| data!({"name": of, "secret": {"secretName": of}})));
     all
 }
 
 /// The gateway's folder, put together from its files, its certificate and the fleet's key.
-fn gateway(topology: &Topology) -> Value {
+fn gateway(topology: &Topology) -> Data<'_> {
     let mut sources = vec![
-        json!({"configMap": {"name": "nginx"}}),
-        json!({"configMap": {"name": "nginx-modules", "optional": true, "items": [{"key": "njs.conf", "path": "modules/njs.conf"}]}}),
-        json!({"secret": {"name": "nginx-fleet", "items": [{"key": "fleet.map", "path": "secrets/fleet.map"}]}}),
+        data!({"configMap": {"name": "nginx"}}),
+        data!({"configMap": {"name": "nginx-modules", "optional": true, "items": [{"key": "njs.conf", "path": "modules/njs.conf"}]}}),
+        data!({"secret": {"name": "nginx-fleet", "items": [{"key": "fleet.map", "path": "secrets/fleet.map"}]}}),
     ];
     if let Some(tls) = topology.gateway.as_ref().and_then(|g| g.tls.as_ref()) {
-        let items = json!([
+        let items = data!([
             {"key": "tls.crt", "path": format!("tls/{tls}.crt")}, {"key": "tls.key", "path": format!("tls/{tls}.key")},
         ]);
-        sources.push(json!({"secret": {"name": tls, "items": items}}));
+        sources.push(data!({"secret": {"name": tls, "items": items}}));
     }
-    json!({"name": "gateway", "projected": {"sources": sources}})
+    data!({"name": "gateway", "projected": {"sources": sources}})
 }
 
 /// Folders of generated files that containers read, with the files' names.
 pub(super) fn folders(topology: &Topology) -> Vec<(String, Vec<&'static str>)> {
     let mut folders: Vec<(String, Vec<&'static str>)> = Vec::new();
-    for component in topology.components() {
+    // Hosts of ours and programs of the user's own read none.
+    let engines = |c: &Component| !matches!(c, Component::Service(_) | Component::Realtime);
+    for component in topology.components().into_iter().filter(engines) {
         let Some(first) = topology.component_instances(component).into_iter().next() else { continue };
         let made = container(topology, &first, "", &super::manifests::host);
         folders.extend(made.files.as_ref().map(|(folder, names)| (folder.clone(), names.to_vec())));
@@ -340,35 +339,33 @@ pub(super) fn map_name(folder: &str) -> String {
 }
 
 /// What joins the nodes of a store.
-pub(super) fn job(topology: &Topology, join: &Join) -> Value {
+pub(super) fn job<'a>(topology: &'a Topology, join: &'a Join) -> Data<'a> {
     let store = topology.component_name(Component::Store(join.store));
-    let mut container = json!({
+    let mut container = data!({
         "name": "main",
         "image": image(&join.image),
-        "command": join.command,
+        "command": join.command.as_slice(),
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {"allowPrivilegeEscalation": false},
     });
     if join.password {
-        let from = json!({"secretKeyRef": secret(STORE_PASSWORD)});
-        container["env"] = json!([{"name": "STORE_PASSWORD", "valueFrom": from}]);
+        let from = data!({"secretKeyRef": secret(STORE_PASSWORD)});
+        container["env"] = data!([{"name": "STORE_PASSWORD", "valueFrom": from}]);
     }
-    let mut spec = Map::new();
-    spec.insert("backoffLimit".to_owned(), 20.into());
     // Labels of the store: its own policy lets its nodes speak to each other.
-    spec.insert(
-        "template".to_owned(),
-        json!({
-            "metadata": {"labels": labels(topology, Some(store))},
-            "spec": {
-                "serviceAccountName": store,
-                "automountServiceAccountToken": false,
-                "restartPolicy": "OnFailure",
-                "containers": [container],
-            },
-        }),
-    );
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata(topology, &join.name, Some(store)), "spec": spec,
+    let template = data!({
+        "metadata": {"labels": labels(topology, Some(store))},
+        "spec": {
+            "serviceAccountName": store,
+            "automountServiceAccountToken": false,
+            "restartPolicy": "OnFailure",
+            "containers": [container],
+        },
+    });
+    data!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(topology, &join.name, Some(store)),
+        "spec": {"backoffLimit": 20, "template": template},
     })
 }

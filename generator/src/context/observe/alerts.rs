@@ -2,10 +2,10 @@
 
 use archgen_spec::topology::Topology;
 use archgen_spec::units::Unit;
-use serde_json::{Value, json};
 
 use super::budgets::{self, BURNS, Budget, Burn, WINDOWS, exports, scraped};
 use super::metrics::Owner;
+use crate::render::{Data, data};
 
 /// Over which a budget is counted. A Prometheus that keeps less counts over what it has.
 const PERIOD: &str = "30d";
@@ -28,9 +28,9 @@ fn store_failures(function: &str, window: &str, matcher: &str) -> String {
 }
 
 /// The shares of failures over each window, and what is spent of each budget.
-pub(super) fn recording(topology: &Topology) -> Value {
+pub(super) fn recording(topology: &Topology) -> Data<'static> {
     let (gateway, engines) = (budgets::of_gateway(topology), budgets::of_engines(topology));
-    let rule = |record: String, expression: String| json!({"record": record, "expr": expression});
+    let rule = |record: String, expression: String| data!({"record": record, "expr": expression});
     let mut rates = Vec::new();
     for window in WINDOWS {
         let up = format!("1 - avg by (component) (avg_over_time(up{{component!=\"\"}}[{window}]))");
@@ -46,7 +46,7 @@ pub(super) fn recording(topology: &Topology) -> Value {
     let mut spend = |of: &str, share: String, budget: &Budget| {
         let expression = format!("{share} / {}", budgets::budget(budget.objective));
         let mut rule = rule(format!("{of}:budget_spent:ratio{PERIOD}"), expression);
-        rule["labels"] = json!({"objective": budget.objective.print()});
+        rule["labels"] = data!({"objective": budget.objective.print()});
         spent.push(rule);
     };
     for budget in budgets::of_components(topology) {
@@ -59,7 +59,7 @@ pub(super) fn recording(topology: &Topology) -> Value {
     for budget in &engines {
         spend("store", store_failures("increase", PERIOD, &budget.matcher), budget);
     }
-    json!({"groups": [
+    data!({"groups": [
         {"name": "recording", "interval": "30s", "rules": rates},
         // What is read over a month changes slowly, and to read it costs.
         {"name": "budgets", "interval": "5m", "rules": spent},
@@ -105,12 +105,12 @@ pub(super) fn burning(topology: &Topology) -> Vec<(Burning, Budget)> {
     all
 }
 
-fn burn(burning: Burning, budget: &Budget) -> Vec<Value> {
+fn burn(burning: Burning, budget: &Budget) -> Vec<Data<'static>> {
     let rules = BURNS.into_iter().map(|burn| {
         let (long, short) = (burn.long, burn.short);
         let limit = burn.limit(budget.objective);
         let series = |window: &str| budget.of(&format!("{}{window}", burning.record));
-        let mut rule = json!({
+        let mut rule = data!({
             "alert": burning.alert,
             "expr": format!("{} > {limit} and {} > {limit}", series(long), series(short)),
             "for": "2m",
@@ -125,15 +125,22 @@ fn burn(burning: Burning, budget: &Budget) -> Vec<Value> {
     rules.collect()
 }
 
-pub(super) fn annotations(what: &str, share: &str, burn: Burn, budget: &Budget) -> Value {
-    json!({
+pub(super) fn annotations(what: &str, share: &str, burn: Burn, budget: &Budget) -> Data<'static> {
+    data!({
         "summary": format!("{what} burns its budget for errors {} times too fast", burn.factor()),
         "description": format!("{share} over {}; {} % are allowed.", burn.long, budget.objective.budget_percent()),
     })
 }
 
-fn alert(name: &str, expression: String, wait: &str, severity: &str, summary: &str, description: &str) -> Value {
-    json!({
+fn alert(
+    name: &'static str,
+    expression: String,
+    (wait, severity): (&'static str, &'static str),
+    summary: impl Into<Data<'static>>,
+    description: impl Into<Data<'static>>,
+) -> Data<'static> {
+    let (summary, description): (Data<'_>, Data<'_>) = (summary.into(), description.into());
+    data!({
         "alert": name,
         "expr": expression,
         "for": wait,
@@ -143,15 +150,15 @@ fn alert(name: &str, expression: String, wait: &str, severity: &str, summary: &s
 }
 
 /// Whom to wake, and for what.
-pub(super) fn alerts(topology: &Topology) -> Value {
-    let objectives: Vec<Value> = burning(topology).iter().flat_map(|(what, budget)| burn(*what, budget)).collect();
+pub(super) fn alerts(topology: &Topology) -> Data<'static> {
+    let objectives: Vec<Data<'static>> =
+        burning(topology).iter().flat_map(|(what, budget)| burn(*what, budget)).collect();
     let mut causes = Vec::new();
     if exports(topology, Owner::Engines) {
         causes.push(alert(
             "StoreAway",
             "max by (store) (archgen_store_breaker_open) > 0".to_owned(),
-            "1m",
-            "page",
+            ("1m", "page"),
             "Calls to {{ $labels.store }} are refused at once",
             "The store has not answered for a while; services answer 503 where they need it.",
         ));
@@ -165,43 +172,40 @@ pub(super) fn alerts(topology: &Topology) -> Value {
         let mut rule = alert(
             "TooFewInstances",
             format!("sum(up{{job=\"{name}\"}}) < {}", left.max(1)),
-            "1m",
-            "page",
-            &format!("{name} has fewer instances than after the loss of a zone"),
-            &format!("{{{{ $value }}}} of {count} answer."),
+            ("1m", "page"),
+            format!("{name} has fewer instances than after the loss of a zone"),
+            format!("{{{{ $value }}}} of {count} answer."),
         );
-        rule["labels"]["component"] = name.into();
+        rule["labels"]["component"] = name.to_owned().into();
         causes.push(rule);
     }
     if exports(topology, Owner::Consumer) {
         causes.push(alert(
             "EventsLate",
             "max by (component, host) ({__name__=~\"archgen_consumer_.+_lag_ms\"}) > 60000".to_owned(),
-            "5m",
-            "ticket",
+            ("5m", "ticket"),
             "{{ $labels.host }} is more than a minute behind",
             "The oldest event that it has not handled is {{ $value }} ms old.",
         ));
         causes.push(alert(
             "EventsBuried",
             "sum by (component) (increase(archgen_consumer_buried_total[1h])) > 0".to_owned(),
-            "1m",
-            "ticket",
+            ("1m", "ticket"),
             "{{ $labels.component }} gave up events",
             "They are recorded as dead letters and will not be tried again by themselves.",
         ));
     }
-    json!({"groups": [{"name": "objectives", "rules": objectives}, {"name": "causes", "rules": causes}]})
+    data!({"groups": [{"name": "objectives", "rules": objectives}, {"name": "causes", "rules": causes}]})
 }
 
 /// `alertmanager.yml`: two receivers, whose addresses are secrets and so are files.
-pub(super) fn route() -> Value {
-    let receiver = |name: &str| {
-        json!({"name": name, "webhook_configs": [{
+pub(super) fn route() -> Data<'static> {
+    let receiver = |name: &'static str| {
+        data!({"name": name, "webhook_configs": [{
             "url_file": format!("/etc/alertmanager/secrets/{name}-url"), "send_resolved": true,
         }]})
     };
-    json!({
+    data!({
         "global": {"resolve_timeout": "5m"},
         "route": {
             "receiver": "ticket",

@@ -73,7 +73,7 @@ pub(super) fn scraped(topology: &Topology) -> Vec<Component> {
 
 /// Whether some component exports what this owner does.
 pub(super) fn exports(topology: &Topology, owner: Owner) -> bool {
-    topology.components().iter().any(|c| metrics::of(topology, *c).iter().any(|m| m.owner == owner))
+    metrics::owners(topology).contains(&owner)
 }
 
 impl Budget {

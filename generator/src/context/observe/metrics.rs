@@ -1,6 +1,6 @@
 //! The metrics that hosts export, as far as rules and pictures use them. A test holds each against what the hosts register.
 
-use archgen_spec::topology::{Component, ServiceKind, Topology};
+use archgen_spec::topology::{Component, Service, ServiceKind, Topology};
 
 /// Who exports a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,19 @@ pub(crate) enum Owner {
     /// A service that calls real engines.
     Engines,
 }
+
+/// All of them.
+const OWNERS: [Owner; 9] = [
+    Owner::Gateway,
+    Owner::Nginx,
+    Owner::Realtime,
+    Owner::Messaging,
+    Owner::Notification,
+    Owner::Search,
+    Owner::Consumer,
+    Owner::Store,
+    Owner::Engines,
+];
 
 /// One metric.
 #[derive(Debug, Clone, Copy)]
@@ -95,11 +108,11 @@ fn exports(topology: &Topology, component: Component, owner: Owner) -> bool {
         Owner::Messaging => kind == Some(&ServiceKind::Messaging),
         Owner::Notification => kind == Some(&ServiceKind::Notification),
         Owner::Search => kind == Some(&ServiceKind::Search),
-        Owner::Consumer => service.is_some_and(|s| !s.consumes.is_empty()) && is_ours(topology, component),
+        Owner::Consumer => is_ours(topology, component) && service.is_some_and(|s| !s.consumes.is_empty()),
         Owner::Store => matches!(component, Component::Store(id) if topology.store(id).embedded),
         Owner::Engines => {
-            let engines = service.is_some_and(|s| s.stores().iter().any(|id| !topology.store(*id).embedded));
-            engines && is_ours(topology, component)
+            let engines = |s: &Service| s.stores().iter().any(|id| !topology.store(*id).embedded);
+            is_ours(topology, component) && service.is_some_and(engines)
         }
     }
 }
@@ -118,6 +131,13 @@ pub(super) fn is_ours(topology: &Topology, component: Component) -> bool {
         Component::Realtime => true,
         Component::Gateway => topology.gateway.as_ref().is_some_and(|g| g.embedded),
     }
+}
+
+/// Who of this system exports anything.
+pub(super) fn owners(topology: &Topology) -> Vec<Owner> {
+    let components = topology.components();
+    let there = |owner: &Owner| components.iter().any(|c| exports(topology, *c, *owner));
+    OWNERS.into_iter().filter(there).collect()
 }
 
 /// What a component exports.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::metrics::{METRICS, Owner};
 use super::{alerts, budgets, rule_tests};
+use crate::render::{Data, yaml};
 
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -37,6 +38,11 @@ const SPEC: &str = "archgen: v1\nname: t\nobjectives: { success: 99.9%, componen
                     needs: [user, users, cache] }\n  user: { port: 9001, needs: [users] }\n  one: { kind: process, command: [./one], port: \
                     9002 }\nstores:\n  cache: { kind: redis, embedded: true }\n  users: { kind: postgres, version: \"15\", endpoint: \"db:5432\" }\n";
 
+/// As whoever reads the file has it.
+fn read(written: &Data<'_>) -> Value {
+    serde_yaml::from_str(&yaml(written)).expect("YAML")
+}
+
 fn rules(value: &Value, group: &str) -> Vec<(String, String)> {
     let groups = value["groups"].as_array().into_iter().flatten();
     let rules = groups.filter(|g| g["name"] == group).flat_map(|g| g["rules"].as_array().cloned().unwrap_or_default());
@@ -49,19 +55,19 @@ fn each_objective_has_its_thresholds() {
     let none = |_: &str| Err(archgen_spec::ReadError::Missing);
     let loaded = archgen_spec::load("t.yaml", SPEC.to_owned(), None, &none, &|_| None);
     let topology = loaded.topology.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    let alerts = rules(&alerts::alerts(&topology), "objectives");
+    let alerts = rules(&read(&alerts::alerts(&topology)), "objectives");
     let of = |name: &str, limit: &str| alerts.iter().filter(|(n, e)| n == name && e.contains(limit)).count();
     assert_eq!(of("ComponentUnavailable", "component:unavailable:ratio_avg1h > 0.0144 and"), 1, "{alerts:#?}");
     assert_eq!(of("StoreFailures", "store:failures:ratio_rate1h{store=~\"users\"} > 0.0072 and"), 1, "{alerts:#?}");
     assert_eq!(alerts.len(), 8, "four for each: {alerts:#?}");
-    let spent = rules(&alerts::recording(&topology), "budgets");
+    let spent = rules(&read(&alerts::recording(&topology)), "budgets");
     assert_eq!(spent[0].1, "avg_over_time(component:unavailable:ratio_avg5m[30d]) / 0.001");
     assert!(
         spent[1].1.contains("store!=\"\",store=~\"users\"}[30d]") && spent[1].1.ends_with(" / 0.0005"),
         "{spent:?}"
     );
     // Nothing, just below the fastest burn, just above it, and all of it; of each objective.
-    assert_eq!(rule_tests::test(&topology)["tests"].as_array().map(Vec::len), Some(8));
+    assert_eq!(read(&rule_tests::test(&topology))["tests"].as_array().map(Vec::len), Some(8));
     let promises = budgets::objectives(&topology);
     let said: Vec<String> = promises.iter().map(|p| format!("{} {} {}", p.of, p.what, p.share)).collect();
     let expected = [
